@@ -1,0 +1,1 @@
+"""Tables of the papers and measurements against peers. Imports everything; nothing imports it."""

@@ -1,0 +1,1 @@
+"""Stage two: learners, metrics and sweeps over cached features. Importing it never loads torch."""

@@ -1,0 +1,1 @@
+"""Solvers: arrays in, coefficients and a certified gap out. They know no estimator and no label."""

@@ -1,0 +1,1 @@
+"""The contract between the stages: what an index, a cache and a split are. Knows no torch."""

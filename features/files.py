@@ -1,0 +1,87 @@
+"""Files that are either whole or absent: written aside, flushed, fsynced, renamed."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TEMPORARY = ".part"  # `NAME.<pid>.part`: never read, removed by whoever starts next
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` and rename it to `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+        The final name. Its folder must exist.
+
+    Yields
+    ------
+    Path
+        The name to write to. After an exception it is removed and `path` is as it was.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8, all or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def remove_temporaries(folder: Path) -> int:
+    """Delete what killed writers left in `folder`; return how many files that were.
+
+    A temporary whose writer still runs on this machine is left alone.
+    """
+    removed = 0
+    for path in folder.glob(f"*{TEMPORARY}"):
+        if not _writer_is_alive(path):
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def sha256_of_text(text: str) -> str:
+    """Hex SHA-256 of the UTF-8 bytes of `text`.
+
+    Examples
+    --------
+    >>> sha256_of_text("")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _writer_is_alive(path: Path) -> bool:
+    pid = path.name.removesuffix(TEMPORARY).rpartition(".")[2]
+    if not pid.isdigit():
+        return False
+    if int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

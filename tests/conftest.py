@@ -1,0 +1,40 @@
+"""Where the real images and filters lie, when this machine has them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("TAGGING_SHARED", ROOT.parent / "shared"))
+
+
+def _shared(part: str) -> Path:
+    path = SHARED / part
+    if not path.exists():
+        pytest.skip(f"no {part} under {SHARED}: set TAGGING_SHARED to the folder that holds it")
+    return path
+
+
+@pytest.fixture(scope="session")
+def msrc() -> Path:
+    """The folder of MSRC v2: 591 images, 23 labels."""
+    return _shared("data/msrc_v2")
+
+
+@pytest.fixture(scope="session")
+def corel() -> Path:
+    """The folder of Corel5k: 4,999 images, 374 words, `split.csv`."""
+    return _shared("data/corel5k")
+
+
+@pytest.fixture(scope="session")
+def vgg16_weights() -> Path:
+    """The 13 convolutions of VGG16 in float16, without a classifier."""
+    return _shared("weights/vgg16_conv_fp16.safetensors")
+
+
+@pytest.fixture(scope="session")
+def resnet18_weights() -> Path:
+    """ResNet-18 with batch norm folded into its convolutions, in float16, without `fc`."""
+    return _shared("weights/resnet18_bnfolded_fp16.safetensors")
