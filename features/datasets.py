@@ -118,7 +118,7 @@ def index_images(
         For a file that is not there, and for ids that `features.labels.check_ids` refuses.
     """
     check_ids(ids, source)
-    missing = [image for image in ids if not os.path.isfile(f"{images}/{image}")]
+    missing = [image for image in ids if not os.path.exists(f"{images}/{image}")]
     if missing:
         raise InputError(
             f"{source}: {some_of(missing)} of {len(ids)} images not found under {images}; "

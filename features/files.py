@@ -2,11 +2,14 @@
 
 import hashlib
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TEMPORARY = ".part"  # `NAME.<pid>.part`: never read, removed by whoever starts next
+TEMPORARY = ".part"  # `NAME.HOST-PID.part`: never read, removed by whoever starts next
+STALE_SECONDS = 24 * 3600  # a temporary of another host is taken for dead after a day
 
 
 @contextmanager
@@ -23,15 +26,25 @@ def replacing(path: Path) -> Iterator[Path]:
     Path
         The name to write to. After an exception it is removed and `path` is as it was.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = temporary_name(path)
     try:
         yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a complete, closed temporary file its final name, on disk for certain."""
+    _sync(temporary)
+    os.replace(temporary, path)
+    _sync(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """Name beside `path` that only this process writes to."""
+    return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}{TEMPORARY}")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,11 +56,12 @@ def write_text(path: Path, text: str) -> None:
 def remove_temporaries(folder: Path) -> int:
     """Delete what killed writers left in `folder`; return how many files that were.
 
-    A temporary whose writer still runs on this machine is left alone.
+    A temporary whose writer still runs on this machine is left alone, and so is another
+    machine's until it is a day old.
     """
     removed = 0
     for path in folder.glob(f"*{TEMPORARY}"):
-        if not _writer_is_alive(path):
+        if not _writer_may_live(path):
             path.unlink(missing_ok=True)
             removed += 1
     return removed
@@ -64,10 +78,11 @@ def sha256_of_text(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _writer_is_alive(path: Path) -> bool:
-    pid = path.name.removesuffix(TEMPORARY).rpartition(".")[2]
-    if not pid.isdigit():
-        return False
+def _writer_may_live(path: Path) -> bool:
+    writer = path.name.removesuffix(TEMPORARY)
+    head, _, pid = writer.rpartition("-")
+    if not head.endswith(f".{socket.gethostname()}") or not pid.isdigit():
+        return time.time() - path.stat().st_mtime < STALE_SECONDS
     if int(pid) == os.getpid():
         return False
     try:

@@ -1,0 +1,70 @@
+"""`python -m extract`: images to a feature cache."""
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+from extract.backbones import BACKBONES
+from extract.config import DTYPES, ExtractConfig
+from extract.engines import ENGINES
+from extract.images import RESIZES
+from extract.run import run
+from extract.weights import CHOICES
+from features.datasets import load_dataset
+from features.errors import run_command
+
+EXAMPLE = """\
+example:
+  python -m extract --data photos --backbone vgg16 --weights vgg16-conv --out photos.cache
+
+photos/images/ holds the images; photos/labels.csv, if there is one, an `image` column and one
+0/1 column a label (empty or -1: unknown). Stop it any time: the same command goes on.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line; its defaults are those of `ExtractConfig`."""
+    default = ExtractConfig()
+    parse = argparse.ArgumentParser(
+        prog="python -m extract",
+        description="Run a network once over the images and cache its layers.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parse.add_argument
+    add("--data", type=Path, required=True, help="folder with images/ and, optionally, labels.csv")
+    add("--out", type=Path, required=True, help="the cache's folder")
+    add("--backbone", default=default.backbone, help=f"{', '.join(BACKBONES)} (%(default)s)")
+    add("--weights", default=default.weights, help=f"{CHOICES} (%(default)s)")
+    add("--layers", nargs="+", help="layers to store (all that the weights can compute)")
+    add("--size", type=int, help="side of the input in pixels (the backbone's)")
+    add("--resize", default=default.resize, choices=RESIZES, help="(%(default)s)")
+    add("--dtype", default=default.dtype, choices=DTYPES, help="of stored vectors (%(default)s)")
+    add("--scaled-decode", action="store_true", help="shrink large JPEG photos while decoding")
+    add("--engine", default=default.engine, choices=ENGINES, help="(%(default)s)")
+    add("--device", default=default.device, help="auto, cpu, cuda or cuda:N (%(default)s)")
+    add("--batch-size", type=int, help="images a forward pass (16 on a CPU, 256 on a GPU)")
+    add("--workers", type=int, default=default.workers, help="decoding threads (%(default)s)")
+    add("--shard-rows", type=int, default=default.shard_rows, help="(%(default)s)")
+    add(
+        "--max-failures",
+        type=float,
+        default=default.max_failures,
+        help="share of the rows that may fail (%(default)s)",
+    )
+    add("--retry-failed", action="store_true", help="compute only the failed rows again")
+    return parse
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line and run the extraction."""
+    given = vars(parser().parse_args(argv))
+    given["layers"] = tuple(given["layers"]) if given["layers"] else None
+    config = ExtractConfig(
+        **{f.name: given[f.name] for f in fields(ExtractConfig) if f.name in given}
+    )
+    print(run(config, load_dataset(given["data"]), given["out"]))
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,84 @@
+"""Activations to vectors: (n, c, h, w) to (n, d). Knows no backbone and no image."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from features.errors import InputError
+
+QUADRANT_RULES = ("adaptive", "floor", "ceil")
+
+
+def quadrant_max(x: Tensor, *, rule: str = "adaptive") -> Tensor:
+    """Maximum of each quadrant of every channel map, as the multi-layer VGG16 features use it.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, c, h, w)
+        Activations, h and w at least 2.
+    rule : {"adaptive", "floor", "ceil"}
+        How an odd side s is cut. `adaptive`: rows 0 to ceil(s/2) - 1 and floor(s/2) to s - 1, so
+        the middle is shared, as in `torch.nn.AdaptiveMaxPool2d(2)`; flips then only permute the
+        quadrants. `floor` and `ceil`: disjoint, the first part has floor(s/2) or ceil(s/2) rows.
+
+    Returns
+    -------
+    Tensor, shape (n, 4 c)
+        Channel-major: column 4 i + q, q = 0 to 3 for top left, top right, bottom left, bottom
+        right.
+
+    Raises
+    ------
+    InputError
+        `rule` is none of the three.
+
+    Examples
+    --------
+    >>> quadrant_max(torch.arange(49.0).reshape(1, 1, 7, 7))
+    tensor([[24., 27., 45., 48.]])
+    """
+    if rule not in QUADRANT_RULES:
+        raise InputError(f"quadrant rule {rule!r}; give one of {', '.join(QUADRANT_RULES)}")
+    rows, columns = (_cut(side, rule) for side in x.shape[-2:])
+    quadrants = [x[..., top, left].amax(dim=(-2, -1)) for top in rows for left in columns]
+    return torch.stack(quadrants, dim=-1).flatten(1)
+
+
+def _cut(side: int, rule: str) -> tuple[slice, slice]:
+    low, high = side // 2, -(-side // 2)
+    first_end, second_start = {
+        "adaptive": (high, low),
+        "floor": (low, low),
+        "ceil": (high, high),
+    }[rule]
+    return slice(0, first_end), slice(second_start, side)
+
+
+def global_average(x: Tensor) -> Tensor:
+    """Mean of every channel map: (n, c, h, w) to (n, c)."""
+    return x.mean(dim=(-2, -1))
+
+
+def global_max(x: Tensor) -> Tensor:
+    """Maximum of every channel map: (n, c, h, w) to (n, c)."""
+    return x.amax(dim=(-2, -1))
+
+
+def keep(x: Tensor) -> Tensor:
+    """Hand an activation on as it is: a vector that is one already, or a spatial map."""
+    return x
+
+
+POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "quadrant_max": quadrant_max,
+    "global_average": global_average,
+    "global_max": global_max,
+    "none": keep,
+}
+LAYOUTS = {
+    "quadrant_max": "column 4 * channel + quadrant; quadrants TL, TR, BL, BR (adaptive cut)",
+    "global_average": "one column a channel: mean over the map",
+    "global_max": "one column a channel: maximum over the map",
+    "none": "as the network gives it",
+}

@@ -1,0 +1,159 @@
+"""Where a backbone's weights come from, and the checksum of what was used.
+
+Sources: torchvision's own download, a `.pth` or `.safetensors` file with torchvision's names,
+VGG16's convolutions from the package index, or random numbers for tests.
+"""
+
+import hashlib
+import math
+import pickle
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from torchvision import models
+
+from extract import package_index
+from extract.backbones import Backbone, parameter_shapes
+from features.errors import InputError
+
+Tensors = dict[str, Tensor]
+CHOICES = "torchvision, vgg16-conv, random:SEED, or a path to a .pth or .safetensors file"
+
+
+class WeightsUnavailable(InputError):
+    """The host that has the weights can't be reached from this machine."""
+
+
+def load_weights(backbone: Backbone, source: str) -> Tensors:
+    """Load a backbone's weights.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Whose.
+    source : str
+        `torchvision`, `vgg16-conv`, `random:SEED` or a path.
+
+    Returns
+    -------
+    dict of str to Tensor
+        torchvision's names; floating-point tensors as float32. A file may lack the layers
+        after the last convolution.
+
+    Raises
+    ------
+    WeightsUnavailable
+        The source's host can't be reached.
+    InputError
+        Unknown source, unreadable file, or a convolution that is missing or has another shape.
+    """
+    if source == "torchvision":
+        tensors = _from_torchvision(backbone)
+    elif source == "vgg16-conv":
+        if backbone.name != "vgg16":
+            raise InputError(
+                f"weights vgg16-conv don't fit backbone {backbone.name}; use --backbone vgg16"
+            )
+        tensors = _from_package_index()
+    elif source.startswith("random:"):
+        tensors = _random(backbone, source.removeprefix("random:"))
+    elif Path(source).suffix in (".pth", ".pt", ".safetensors"):
+        tensors = _from_file(Path(source))
+    else:
+        raise InputError(f"weights {source!r} are not known; give {CHOICES}")
+    tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    _check(backbone, tensors, source)
+    return tensors
+
+
+def checksum(tensors: Mapping[str, Tensor], names: Iterable[str]) -> str:
+    """Hex SHA-256 over names, shapes and bytes of the named tensors, in sorted order."""
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _from_torchvision(backbone: Backbone) -> Tensors:
+    entry = models.get_weight(backbone.weights)
+    try:
+        return dict(entry.get_state_dict(progress=True, check_hash=True))
+    except (URLError, OSError) as error:
+        others = "--weights PATH.pth or PATH.safetensors"
+        if backbone.name == "vgg16":
+            others = f"--weights vgg16-conv (convolutions, from the package index) or {others}"
+        raise WeightsUnavailable(
+            f"torchvision's host can't be reached for {backbone.weights} ({error}); give {others}"
+        ) from error
+    except RuntimeError as error:
+        raise InputError(
+            f"torchvision's file for {backbone.weights} is damaged ({error}); delete it from "
+            f"{torch.hub.get_dir()} and run again"
+        ) from error
+
+
+def _from_file(path: Path) -> Tensors:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError, EOFError) as error:
+        raise InputError(
+            f"weights file {path} can't be read ({error}); give a file of tensors under "
+            "torchvision's names, .pth or .safetensors"
+        ) from error
+    if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
+        raise InputError(
+            f"weights file {path} holds no plain state dict; save `model.state_dict()` instead"
+        )
+    return dict(loaded)
+
+
+def _from_package_index() -> Tensors:
+    try:
+        return package_index.vgg16_convolutions()
+    except package_index.IndexUnavailable as error:
+        raise WeightsUnavailable(
+            f"the package index did not give the file of vgg16-conv ({error}); give --weights "
+            "torchvision, or a path to a .pth or .safetensors file"
+        ) from error
+
+
+def _random(backbone: Backbone, seed: str) -> Tensors:
+    if not seed.isdigit():
+        raise InputError(f"weights random:{seed}: the seed is a whole number, as in random:0")
+    return {
+        name: _draw(f"{seed}:{name}", shape) for name, shape in parameter_shapes(backbone).items()
+    }
+
+
+def _draw(key: str, shape: tuple[int, ...]) -> Tensor:
+    """He-normal filters, neutral batch norms, zero biases; a tensor depends on its key alone."""
+    name = key.rpartition(".")[2]
+    if len(shape) > 1:
+        number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little") >> 1
+        generator = torch.Generator().manual_seed(number)
+        return torch.randn(shape, generator=generator) * math.sqrt(2 / math.prod(shape[1:]))
+    return torch.ones(shape) if name in ("weight", "running_var") else torch.zeros(shape)
+
+
+def _check(backbone: Backbone, tensors: Tensors, source: str) -> None:
+    for name, shape in parameter_shapes(backbone).items():
+        if name.startswith(("classifier.", "fc.")) or name.endswith("num_batches_tracked"):
+            continue
+        if name not in tensors:
+            raise InputError(
+                f"weights {source} lack {name}; give a state dict of torchvision's {backbone.name}"
+            )
+        if tuple(tensors[name].shape) != shape:
+            raise InputError(
+                f"weights {source}: {name} is {tuple(tensors[name].shape)}, {backbone.name} has "
+                f"{shape}; give a state dict of torchvision's {backbone.name}"
+            )

@@ -1,0 +1,271 @@
+"""The cache that both stages share: a folder of HDF5 shards, read by row and layer.
+
+Nothing is kept open: rows come from memory maps at the datasets' offsets, so a cache may be
+read from any number of threads and processes, forked or spawned. Writing is in `shards`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from features import schema, shards
+from features.errors import InputError
+from features.index import IndexRow, read_index
+from features.labels import read_labels_csv
+from features.manifest import manifest_hash, read_manifest
+
+
+class FeatureCache:
+    """A finished or growing feature cache.
+
+    Parameters
+    ----------
+    folder : path-like
+        The cache's folder.
+
+    Attributes
+    ----------
+    manifest : dict
+        What made the cache.
+    manifest_hash : str
+        Its hex SHA-256; result lines name it.
+    layers : dict of str to int
+        Every vector layer and its width, in the order of the network.
+    maps : dict of str to tuple of int
+        Every spatial map and its shape (channels, height, width).
+
+    Raises
+    ------
+    InputError
+        The folder is no cache.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.manifest = read_manifest(self.folder)
+        self.manifest_hash = manifest_hash(self.manifest)
+        records = self.manifest["layers"]
+        shapes = {name: tuple(records[name]["shape"]) for name in self.manifest["layer_order"]}
+        self.layers = {k: shape[0] for k, shape in shapes.items() if not schema.is_map(shape)}
+        self.maps = {k: shape for k, shape in shapes.items() if schema.is_map(shape)}
+        self._step = self.manifest["shard_rows"]
+        self._offsets: dict[tuple[int, str], tuple[int, np.dtype]] = {}
+
+    def __len__(self) -> int:
+        return self.manifest["index"]["rows"]
+
+    @cached_property
+    def index(self) -> list[IndexRow]:
+        """Every row: id, path, size, checksum, status and message."""
+        return read_index(self.folder)
+
+    @property
+    def ids(self) -> list[str]:
+        """Image ids in row order."""
+        return [row.id for row in self.index]
+
+    @cached_property
+    def status(self) -> np.ndarray:
+        """A `schema.Status` per row, uint8 (n,); PENDING where no shard exists yet."""
+        status = np.full(len(self), schema.Status.PENDING, dtype=np.uint8)
+        for k in range(schema.shard_count(self._step, len(self))):
+            if shards.is_finished(self.folder, k, self.manifest):
+                rows = schema.shard_rows(k, self._step, len(self))
+                with shards.open_shard(schema.shard_path(self.folder, k)) as file:
+                    status[rows.start : rows.stop] = file[schema.STATUS][:]
+        return status
+
+    @property
+    def valid_rows(self) -> np.ndarray:
+        """Rows that hold features, int64 (m,)."""
+        return np.flatnonzero(self.status == schema.Status.OK)
+
+    @property
+    def excluded(self) -> str:
+        """One line that counts the rows without features, by reason; empty if there are none."""
+        codes, counts = np.unique(self.status, return_counts=True)
+        reasons = [
+            f"{count} {schema.Status(code).name.lower()}"
+            for code, count in zip(codes, counts, strict=True)
+            if code != schema.Status.OK
+        ]
+        missing = len(self) - len(self.valid_rows)
+        return f"{missing} of {len(self)} rows excluded: {', '.join(reasons)}" if reasons else ""
+
+    @cached_property
+    def _truth(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        path = self.folder / schema.LABELS
+        if not path.exists():
+            return None, ()
+        _, labels, names = read_labels_csv(path)
+        return labels, names
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Labels, int8 (n, L) with 1 present, 0 absent, -1 unknown; None if there are none."""
+        return self._truth[0]
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return self._truth[1]
+
+    def read(
+        self, layers: Iterable[str] | None = None, rows: Sequence[int] | np.ndarray | None = None
+    ) -> np.ndarray:
+        """Read rows of some layers side by side.
+
+        Parameters
+        ----------
+        layers : iterable of str, optional
+            Names of vector layers; by default all, in the network's order.
+        rows : sequence of int, optional
+            Any rows in any order, repeats allowed; by default `valid_rows`.
+
+        Returns
+        -------
+        ndarray of float32, shape (len(rows), sum of widths)
+            Newly allocated.
+
+        Raises
+        ------
+        InputError
+            An unknown layer, a row outside the cache or one without features.
+        """
+        names = self.resolve(layers)
+        rows = self.valid_rows if rows is None else self._checked(rows)
+        out = np.empty((len(rows), sum(self.layers[name] for name in names)), dtype=np.float32)
+        for shard, positions, local in self._by_shard(rows):
+            column = 0
+            for name in names:
+                width = self.layers[name]
+                out[positions, column : column + width] = self._mapped(shard, name)[local]
+                column += width
+        return out
+
+    def blocks(
+        self, layers: Iterable[str] | None = None, *, block_rows: int = 4096
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Go through all valid rows without holding more than a block.
+
+        Yields
+        ------
+        rows : ndarray of int64, shape (b,)
+        features : ndarray of float32, shape (b, sum of widths)
+        """
+        names, rows = self.resolve(layers), self.valid_rows
+        for start in range(0, len(rows), block_rows):
+            block = rows[start : start + block_rows]
+            yield block, self.read(names, block)
+
+    def read_instances(self, layer: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Read a layer as a bag of instances per image, for multi-instance learners.
+
+        Parameters
+        ----------
+        layer : str
+            A quadrant-pooled layer gives its 4 quadrants (top left, top right, bottom left,
+            bottom right); a spatial map gives one instance per position, row by row.
+        rows : sequence of int
+            Any rows in any order.
+
+        Returns
+        -------
+        ndarray of float32, shape (len(rows), instances, channels)
+
+        Raises
+        ------
+        InputError
+            The layer is neither, or a row holds no features.
+        """
+        rows = self._checked(rows)
+        if layer in self.maps:
+            maps = self._read_maps(layer, rows)
+            return maps.reshape(*maps.shape[:2], -1).transpose(0, 2, 1)
+        (name,) = self.resolve([layer])
+        if self.manifest["layers"][name]["pooling"] != "quadrant_max":
+            raise InputError(
+                f"layer {name!r} is one vector an image; give a quadrant-pooled layer or a map: "
+                f"{', '.join(self._with_instances())}"
+            )
+        flat = self.read([name], rows)
+        return flat.reshape(len(rows), -1, 4).transpose(0, 2, 1)
+
+    def resolve(self, layers: Iterable[str] | None) -> list[str]:
+        """Check layer names; None stands for all vector layers.
+
+        Raises
+        ------
+        InputError
+            A name is not in the cache; the message lists those that are.
+        """
+        if layers is None:
+            return list(self.layers)
+        names = list(layers)
+        for name in names:
+            if name not in self.layers:
+                raise InputError(
+                    f"no layer {name!r} in {self.folder}; it has {', '.join(self.layers)}"
+                )
+        return names
+
+    def _with_instances(self) -> list[str]:
+        pooled = [
+            name
+            for name in self.layers
+            if self.manifest["layers"][name]["pooling"] == "quadrant_max"
+        ]
+        return [*pooled, *self.maps]
+
+    def _checked(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        rows = np.asarray(rows, dtype=np.int64)
+        outside = rows[(rows < 0) | (rows >= len(self))]
+        if len(outside):
+            raise InputError(
+                f"row {outside[0]} is outside the cache; it has rows 0 to {len(self) - 1}"
+            )
+        without = rows[self.status[rows] != schema.Status.OK]
+        if len(without):
+            name = schema.Status(self.status[without[0]]).name.lower()
+            raise InputError(
+                f"row {without[0]} holds no features ({name}); read only `valid_rows`, or run "
+                "extract again with --retry-failed"
+            )
+        return rows
+
+    def _by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Yield (shard, positions in `rows`, rows within the shard), each shard once."""
+        order = np.argsort(rows, kind="stable")
+        shard_of = rows[order] // self._step
+        for shard in np.unique(shard_of):
+            low, high = np.searchsorted(shard_of, [shard, shard + 1])
+            positions = order[low:high]
+            yield int(shard), positions, rows[positions] - shard * self._step
+
+    def _mapped(self, shard: int, name: str) -> np.ndarray:
+        """Memory-map one layer of one shard; the file itself is closed again at once."""
+        path = schema.shard_path(self.folder, shard)
+        if (shard, name) not in self._offsets:
+            with shards.open_shard(path) as file:
+                for layer in self.layers:
+                    dataset = file[layer]
+                    place = dataset.id.get_offset(), dataset.dtype
+                    self._offsets[shard, layer] = place
+        offset, dtype = self._offsets[shard, name]
+        rows = schema.shard_rows(shard, self._step, len(self))
+        shape = (len(rows), self.layers[name])
+        return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+
+    def _read_maps(self, layer: str, rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), *self.maps[layer]), dtype=np.float32)
+        for shard, positions, local in self._by_shard(rows):
+            path = schema.shard_path(self.folder, shard, maps=True)
+            with shards.open_shard(path) as file:
+                dataset: h5py.Dataset = file[layer]
+                # Chunked by image: one chunk a row, read one by one instead of by selection.
+                for position, row in zip(positions, local, strict=True):
+                    out[position] = dataset[row]
+        return out

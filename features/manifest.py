@@ -1,0 +1,107 @@
+"""What made a cache: everything that can change a value, and nothing that can't."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from features import files, schema
+from features.errors import InputError
+
+Manifest = dict[str, Any]
+
+
+def canonical(manifest: Manifest) -> str:
+    """Text of a manifest: sorted keys, one form, so that equal manifests have equal bytes."""
+    return json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def manifest_hash(manifest: Manifest) -> str:
+    """Hex SHA-256 of the canonical text.
+
+    Examples
+    --------
+    >>> manifest_hash({"b": 1, "a": 2}) == manifest_hash({"a": 2, "b": 1})
+    True
+    """
+    return files.sha256_of_text(canonical(manifest))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a cache's manifest.
+
+    Raises
+    ------
+    InputError
+        There is none, it is no JSON, or its layout version is not this library's.
+    """
+    path = folder / schema.MANIFEST
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is no feature cache: it has no {schema.MANIFEST}; "
+            "make one with `python -m extract --data DIR --out CACHE`"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} can't be read as a manifest ({error!r}); restore it or extract again"
+        ) from error
+    if version != schema.VERSION:
+        raise InputError(
+            f"{path} has layout version {version}, this library reads {schema.VERSION}; "
+            "use the library version that wrote it, or extract again"
+        )
+    return manifest
+
+
+def write_or_check(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of a new cache, or refuse to mix two.
+
+    Raises
+    ------
+    InputError
+        The folder holds a cache with another manifest: names each differing key and both values.
+    """
+    path = folder / schema.MANIFEST
+    if path.exists():
+        require_equal(read_manifest(folder), manifest, folder)
+    else:
+        files.write_text(path, canonical(manifest))
+
+
+def require_equal(old: Manifest, new: Manifest, where: object) -> None:
+    """Raise an `InputError` that names every key in which two manifests differ."""
+    differing = differences(old, new)
+    if differing:
+        raise InputError(
+            f"{where} was made with other settings: {'; '.join(differing)}. "
+            "Give the same settings, or another --out"
+        )
+
+
+def differences(old: Manifest, new: Manifest) -> list[str]:
+    """List the differing keys with both values.
+
+    Examples
+    --------
+    >>> differences({"dtype": "float32", "index": {"rows": 3}}, {"dtype": "float16"})
+    ['dtype: there float32, here float16', 'index.rows: there 3, here nothing']
+    """
+    flat_old, flat_new = flatten(old), flatten(new)
+    return [
+        f"{key}: there {flat_old.get(key, 'nothing')}, here {flat_new.get(key, 'nothing')}"
+        for key in sorted(flat_old.keys() | flat_new.keys())
+        if flat_old.get(key, "nothing") != flat_new.get(key, "nothing")
+    ]
+
+
+def flatten(tree: Manifest, prefix: str = "") -> dict[str, Any]:
+    """Map dotted keys to the leaves of nested dicts."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat

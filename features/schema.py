@@ -1,0 +1,62 @@
+"""The one place that spells a cache's file names, HDF5 names, attributes and status codes."""
+
+from enum import IntEnum
+from pathlib import Path
+
+VERSION = 1  # of the folder's layout; a reader refuses another one
+
+MANIFEST = "manifest.json"
+INDEX = "index.csv"
+LABELS = "labels.csv"
+VIEW = "features.h5"
+SHARD = "shard-{:05d}.h5"
+MAPS = "maps-{:05d}.h5"  # spatial maps of the same rows, only when asked for
+
+ROW = "row"
+STATUS = "status"
+MESSAGE = "message"
+DIGEST = "sha256"
+ROW_DATASETS = (ROW, STATUS, MESSAGE, DIGEST)
+
+CHECKSUM = "checksum"  # root attribute of a shard: SHA-256 over its datasets
+MANIFEST_HASH = "manifest_sha256"  # root attribute of a shard: the run it belongs to
+LAYOUT = "layout"  # attribute of a layer: how its columns are ordered
+
+INDEX_COLUMNS = ("row", "id", "path", "size", "sha256", "status", "message")
+
+
+class Status(IntEnum):
+    """What became of a row; every code but OK leaves NaN in its features."""
+
+    OK = 0
+    UNREADABLE = 1  # the file can't be opened: missing, a folder, no permission
+    UNDECODABLE = 2  # the bytes are no image, or only part of one
+    TOO_LARGE = 3  # more pixels than a picture has: a decompression bomb
+    OVERFLOW = 4  # a feature is not finite, or too large for float16
+    PENDING = 255  # no shard holds the row yet
+
+
+def shard_rows(number: int, rows_per_shard: int, total: int) -> range:
+    """Rows of one shard.
+
+    Examples
+    --------
+    >>> shard_rows(1, 2048, 2100)
+    range(2048, 2100)
+    """
+    return range(number * rows_per_shard, min((number + 1) * rows_per_shard, total))
+
+
+def shard_count(rows_per_shard: int, total: int) -> int:
+    """Count the shards that hold `total` rows."""
+    return -(-total // rows_per_shard)
+
+
+def shard_path(folder: Path, number: int, *, maps: bool = False) -> Path:
+    """Path of shard `number`; with `maps`, of its spatial maps."""
+    return folder / (MAPS if maps else SHARD).format(number)
+
+
+def is_map(shape: list[int] | tuple[int, ...]) -> bool:
+    """Tell a spatial map (channels, height, width) from a vector (width,)."""
+    return len(shape) > 1

@@ -1,0 +1,320 @@
+"""Shards: fixed ranges of rows in HDF5 files that are complete if they exist.
+
+A shard is written under a temporary name and renamed when it is whole, so a killed writer
+costs the shard in hand and nothing else. Everything else in a cache folder (`index.csv`,
+`features.h5`) can be made again from the shards. Knows no image and no network.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import h5py
+import numpy as np
+
+from features import files, schema
+from features.errors import InputError
+from features.manifest import Manifest, manifest_hash
+
+MESSAGE_BYTES = 200  # a fixed width keeps a shard's bytes independent of the order of writes
+BLOCK_BYTES = 64 << 20  # read at a time when a shard is checked
+
+
+class ShardWriter:
+    """Writes one shard; used as a context manager, the files appear when the block ends well.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder.
+    number : int
+        Which shard.
+    manifest : dict
+        The cache's manifest: gives the layers, the row ranges and the hash to store.
+    amend : bool
+        Start from the finished shard instead of an empty one, to replace some of its rows.
+
+    Raises
+    ------
+    InputError
+        On leaving the block or in `write`, when the disk is full or can't be written.
+    """
+
+    def __init__(self, folder: Path, number: int, manifest: Manifest, *, amend: bool = False):
+        self.rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
+        layers = manifest["layers"]
+        self._files: dict[bool, h5py.File] = {}
+        self._targets = {
+            maps: schema.shard_path(folder, number, maps=maps) for maps in _kinds(manifest)
+        }
+        try:
+            for maps, target in self._targets.items():
+                mine = {k: v for k, v in layers.items() if schema.is_map(v["shape"]) == maps}
+                temporary = files.temporary_name(target)
+                with _explained(target):
+                    if amend:
+                        shutil.copyfile(target, temporary)
+                        self._files[maps] = h5py.File(temporary, "r+")
+                    else:
+                        self._files[maps] = _create(temporary, self.rows, mine, manifest)
+        except BaseException:
+            self._discard()
+            raise
+        self._maps = {name: schema.is_map(record["shape"]) for name, record in layers.items()}
+
+    def write(
+        self,
+        rows: Sequence[int] | np.ndarray,
+        arrays: Mapping[str, np.ndarray],
+        status: np.ndarray,
+        messages: Sequence[str],
+        digests: Sequence[str],
+    ) -> None:
+        """Write a run of consecutive rows.
+
+        Parameters
+        ----------
+        rows : sequence of int, length m
+            Consecutive rows of the whole cache that lie in this shard.
+        arrays : dict of ndarray, each (m, ...)
+            One array per layer; rows that failed hold NaN.
+        status : ndarray of uint8, shape (m,)
+            A `schema.Status` each.
+        messages, digests : sequence of str, length m
+            Why a row failed, and the hex SHA-256 of its file (empty when it can't be read).
+        """
+        start = rows[0] - self.rows.start
+        where = slice(start, start + len(rows))
+        with _explained(self._targets[False]):
+            for name, array in arrays.items():
+                self._files[self._maps[name]][name][where] = array
+            file = self._files[False]
+            file[schema.STATUS][where] = status
+            file[schema.MESSAGE][where] = [_clip(message) for message in messages]
+            file[schema.DIGEST][where] = [digest.encode() for digest in digests]
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                # Maps first: whoever sees the shard may count on its maps.
+                for maps in sorted(self._files, reverse=True):
+                    self._publish(maps)
+        finally:
+            self._discard()
+
+    def _publish(self, maps: bool) -> None:
+        with _explained(self._targets[maps]):
+            file = self._files[maps]
+            temporary = Path(file.filename)
+            file.attrs[schema.CHECKSUM] = checksum(file)
+            file.close()
+            files.publish(temporary, self._targets[maps])
+
+    def _discard(self) -> None:
+        for maps, target in self._targets.items():
+            if maps in self._files:
+                with suppress(OSError, RuntimeError):  # the error that led here says more
+                    self._files[maps].close()
+            files.temporary_name(target).unlink(missing_ok=True)
+
+
+def _kinds(manifest: Manifest) -> tuple[bool, ...]:
+    """Say which files a shard consists of: vectors always, spatial maps if there are any."""
+    maps = any(schema.is_map(record["shape"]) for record in manifest["layers"].values())
+    return (False, True) if maps else (False,)
+
+
+def _create(path: Path, rows: range, layers: Manifest, manifest: Manifest) -> h5py.File:
+    # The default libver: files of 'latest' can't be opened after a kill.
+    file = h5py.File(path, "w")
+    n = len(rows)
+    file[schema.ROW] = np.arange(rows.start, rows.stop, dtype=np.int64)
+    file[schema.STATUS] = np.full(n, schema.Status.PENDING, dtype=np.uint8)
+    file[schema.MESSAGE] = np.zeros(n, dtype=f"S{MESSAGE_BYTES}")
+    file[schema.DIGEST] = np.zeros(n, dtype="S64")
+    for name, record in layers.items():
+        shape = (n, *record["shape"])
+        # Vectors lie contiguous: any choice of rows is then a plain read of the file.
+        chunks = (1, *record["shape"]) if schema.is_map(record["shape"]) else None
+        dataset = file.create_dataset(name, shape, record["dtype"], chunks=chunks)
+        dataset.attrs[schema.LAYOUT] = record["layout"]
+    file.attrs[schema.MANIFEST_HASH] = manifest_hash(manifest)
+    return file
+
+
+def checksum(file: h5py.File) -> str:
+    """Hex SHA-256 over the names, types, shapes and bytes of every dataset of an open shard."""
+    digest = hashlib.sha256()
+    for name in sorted(_datasets(file)):
+        dataset = file[name]
+        digest.update(f"{name} {dataset.dtype.str} {dataset.shape};".encode())
+        for block in _blocks(dataset):
+            digest.update(np.ascontiguousarray(block).tobytes())
+    return digest.hexdigest()
+
+
+def _datasets(file: h5py.File) -> list[str]:
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if hasattr(item, "dtype") else None)
+    return names
+
+
+def _blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
+    row_bytes = max(1, dataset.dtype.itemsize * int(np.prod(dataset.shape[1:])))
+    step = max(1, BLOCK_BYTES // row_bytes)
+    for start in range(0, dataset.shape[0], step):
+        yield dataset[start : start + step]
+
+
+def is_finished(folder: Path, number: int, manifest: Manifest) -> bool:
+    """Tell whether all files of a shard exist; existing files are complete by construction."""
+    return all(schema.shard_path(folder, number, maps=maps).exists() for maps in _kinds(manifest))
+
+
+def verify_shard(folder: Path, number: int, manifest: Manifest, *, finite: bool = False) -> None:
+    """Check a finished shard against its checksum and its manifest.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder.
+    number : int
+        Which shard.
+    manifest : dict
+        The cache's manifest.
+    finite : bool
+        Check also that every row with status OK holds finite features.
+
+    Raises
+    ------
+    InputError
+        One line with the file, what is wrong with it and the remedy.
+    """
+    for maps in _kinds(manifest):
+        path = schema.shard_path(folder, number, maps=maps)
+        with open_shard(path) as file:
+            fault = _fault(file, number, manifest, finite=finite)
+        if fault:
+            raise InputError(
+                f"{path}: {fault}; delete this file and run extract again, "
+                "which makes only this shard anew"
+            )
+
+
+def open_shard(path: Path) -> h5py.File:
+    """Open a shard for reading.
+
+    Raises
+    ------
+    InputError
+        It is not there, truncated or otherwise no HDF5 file.
+    """
+    try:
+        return h5py.File(path, "r")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing; run extract again, which makes it anew") from error
+    except OSError as error:
+        raise InputError(
+            f"{path} can't be opened ({error}); delete this file and run extract again, "
+            "which makes only this shard anew"
+        ) from error
+
+
+def _fault(file: h5py.File, number: int, manifest: Manifest, *, finite: bool) -> str:
+    try:
+        if file.attrs[schema.MANIFEST_HASH] != manifest_hash(manifest):
+            return "it belongs to a run with another manifest"
+        if file.attrs[schema.CHECKSUM] != checksum(file):
+            return "its bytes don't give its checksum"
+        rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
+        if schema.ROW in file and not np.array_equal(file[schema.ROW][:], rows):
+            return f"it does not hold rows {rows.start} to {rows.stop - 1}"
+        return _non_finite(file, manifest) if finite and schema.STATUS in file else ""
+    except (KeyError, OSError, RuntimeError) as error:
+        return f"it is damaged ({error})"
+
+
+def _non_finite(file: h5py.File, manifest: Manifest) -> str:
+    good = file[schema.STATUS][:] == schema.Status.OK
+    for name in manifest["layers"]:
+        if name in file:
+            bad = good & ~np.isfinite(file[name][:]).all(axis=1)
+            if bad.any():
+                return f"{name} is not finite in row {file[schema.ROW][np.argmax(bad)]}"
+    return ""
+
+
+def write_view(folder: Path, manifest: Manifest) -> None:
+    """Make `features.h5`: one virtual array per layer over all shards that exist.
+
+    Rows without a shard read as NaN with status PENDING. When workers finish together, the
+    last to look sees every shard: each looks again after its own rename.
+    """
+    while True:
+        present = _present(folder, manifest)
+        with files.replacing(folder / schema.VIEW) as temporary:
+            _write_virtual(temporary, folder, present, manifest)
+        if present == _present(folder, manifest):
+            return
+
+
+def _present(folder: Path, manifest: Manifest) -> list[int]:
+    count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
+    return [k for k in range(count) if is_finished(folder, k, manifest)]
+
+
+def _write_virtual(path: Path, folder: Path, present: list[int], manifest: Manifest) -> None:
+    total, step = manifest["index"]["rows"], manifest["shard_rows"]
+    sources = {name: (r["shape"], r["dtype"], np.nan) for name, r in manifest["layers"].items()}
+    sources[schema.STATUS] = ([], "uint8", schema.Status.PENDING)
+    with h5py.File(path, "w") as file:
+        for name, (shape, dtype, fill) in sources.items():
+            layout = h5py.VirtualLayout((total, *shape), dtype)
+            for k in present:
+                rows = schema.shard_rows(k, step, total)
+                source = schema.shard_path(folder, k, maps=schema.is_map(shape)).name
+                layout[rows.start : rows.stop] = h5py.VirtualSource(
+                    source, name, (len(rows), *shape), dtype
+                )
+            dataset = file.create_virtual_dataset(name, layout, fillvalue=fill)
+            if name in manifest["layers"]:
+                dataset.attrs[schema.LAYOUT] = manifest["layers"][name]["layout"]
+        file.attrs[schema.MANIFEST_HASH] = manifest_hash(manifest)
+
+
+def _clip(message: str) -> bytes:
+    raw = message.encode("utf-8")[:MESSAGE_BYTES]
+    return raw.decode("utf-8", errors="ignore").encode("utf-8")
+
+
+class _explained:
+    """Turns a write error into one line that says what is kept and what to do."""
+
+    def __init__(self, target: Path):
+        self._target = target
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, (OSError, RuntimeError)) and not isinstance(error, InputError):
+            raise InputError(
+                f"can't write {self._target}: {error}; finished shards are kept: mend this "
+                "(free space, give write permission) and run the same command again"
+            ) from error
