@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import InputError
-from features.labels import check_ids, read_labels_csv, some_of
+from features.labels import check_ids, check_label_names, read_labels_csv, some_of
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -115,9 +115,11 @@ def index_images(
     Raises
     ------
     InputError
-        For a file that is not there, and for ids that `features.labels.check_ids` refuses.
+        For a file that is not there, and for ids and label names that `features.labels` refuses.
     """
     check_ids(ids, source)
+    if labels is not None:
+        check_label_names(label_names, source)
     missing = [image for image in ids if not os.path.exists(f"{images}/{image}")]
     if missing:
         raise InputError(

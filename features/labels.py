@@ -180,7 +180,7 @@ def check_ids(ids: Sequence[str], source: object) -> None:
                 "'cats/1.jpg', without '.', '..', a leading '/' or control characters, in UTF-8"
             )
     if twice := _repeated(ids):
-        raise InputError(f"{source}: more than one line for {some_of(twice)}; keep one for each")
+        raise InputError(f"{source} names images twice: {some_of(twice)}; keep one of each")
 
 
 def check_label_names(label_names: Sequence[str], source: object) -> None:
@@ -199,12 +199,12 @@ def check_label_names(label_names: Sequence[str], source: object) -> None:
         As said above.
     """
     if not label_names:
-        raise InputError(f"{source} has no labels; add one column for each after 'image'")
+        raise InputError(f"{source} names no labels; it must name one or more")
     for position, name in enumerate(label_names, start=1):
         if not name or _CONTROL.search(name):
             raise InputError(f"{source}: label {position} is called {name!r}; give it a plain name")
     if twice := _repeated(label_names):
-        raise InputError(f"{source}: label names that come twice: {some_of(twice)}; rename them")
+        raise InputError(f"{source} has labels of one name: {some_of(twice)}; rename them")
 
 
 def some_of(names: Sequence[str]) -> str:
