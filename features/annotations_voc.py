@@ -1,0 +1,93 @@
+"""PASCAL VOC XML to labels: one file an image, one `object` element an instance."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from tqdm import tqdm
+
+from features.datasets import Dataset, index_images
+from features.errors import InputError
+
+VOC_CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
+    *("train", "tvmonitor"),
+)
+
+
+def read_voc(source: Path, images: Path) -> Dataset:
+    """Read a folder of VOC annotations.
+
+    A class is present where an image has an object of it that is not `difficult`, unknown (-1)
+    where all its objects are, absent otherwise: VOC's evaluation leaves difficult ones out too.
+
+    Parameters
+    ----------
+    source : Path
+        The folder `Annotations`; each `*.xml` in it is a row, in the order of their names.
+    images : Path
+        The folder `JPEGImages`, which each `filename` element starts from.
+
+    Returns
+    -------
+    Dataset
+        Labels are VOC's 20 classes in alphabetical order if there are no others, or else the names
+        that occur, sorted.
+
+    Raises
+    ------
+    InputError
+        For a folder without annotations, malformed XML, XML with a DTD (which VOC has not, and
+        which can make a small file expand without end), a missing element, a `difficult` other
+        than 0 and 1, and a missing image file.
+    """
+    files = sorted(source.glob("*.xml"))
+    if not files:
+        raise InputError(f"no *.xml in {source}; give VOC's folder Annotations")
+    names, objects = zip(*map(_read_annotation, tqdm(files, desc="voc", unit="file")), strict=True)
+    classes: set[str] = set().union(*objects)
+    among_voc = classes and classes.issubset(VOC_CLASSES)
+    label_names = VOC_CLASSES if among_voc else tuple(sorted(classes))
+    column_of = {name: column for column, name in enumerate(label_names)}
+    labels = np.zeros((len(files), len(label_names)), dtype=np.int8)
+    for row, of_image in enumerate(objects):
+        for name, is_sure in of_image.items():
+            labels[row, column_of[name]] = 1 if is_sure else -1
+    return index_images(images, names, labels, label_names, source=source)
+
+
+def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:
+    """Give the image's file name and, for each class, whether an object of it is not difficult."""
+    try:
+        root = ElementTree.parse(path, ElementTree.XMLParser(target=_WithoutDTD())).getroot()
+    except _HasDTD:
+        raise InputError(f"{path} has a DTD, which VOC's files don't; remove it") from None
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise InputError(f"{path} is not XML ({error}); unpack it again or remove it") from None
+    if root.tag != "annotation":
+        raise InputError(f"{path}: the root element is {root.tag!r}; VOC's is 'annotation'")
+    objects: dict[str, bool] = {}
+    for element in root.iterfind("object"):
+        name = _text(element, "name", path)
+        difficult = element.findtext("difficult", "0").strip()
+        if difficult not in ("0", "1"):
+            raise InputError(f"{path}: {name!r} has difficult {difficult!r}; allowed are 0 and 1")
+        objects[name] = objects.get(name, False) or difficult == "0"
+    return _text(root, "filename", path), objects
+
+
+def _text(element: ElementTree.Element, tag: str, path: Path) -> str:
+    text = element.findtext(tag, "").strip()
+    if not text:
+        raise InputError(f"{path}: {element.tag!r} has no {tag!r} or an empty one; add it")
+    return text
+
+
+class _HasDTD(Exception):
+    pass
+
+
+class _WithoutDTD(ElementTree.TreeBuilder):
+    def doctype(self, *declaration: object) -> None:
+        raise _HasDTD
