@@ -100,7 +100,12 @@ class FeatureCache:
         path = self.folder / schema.LABELS
         if not path.exists():
             return None, ()
-        _, labels, names = read_labels_csv(path)
+        ids, labels, names = read_labels_csv(path)
+        if list(ids) != self.ids:
+            raise InputError(
+                f"{path} lists other images than {schema.INDEX}, or in another order; run extract "
+                "again, which rebuilds both"
+            )
         return labels, names
 
     @property

@@ -97,7 +97,7 @@ def read_index(folder: Path) -> list[IndexRow]:
                 IndexRow(int(row), id_, path_, int(size), sha256, status, message)
                 for row, id_, path_, size, sha256, status, message in lines
             ]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError(
             f"{path} can't be read ({error}); run extract again, which rebuilds it"
         ) from error

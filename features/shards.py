@@ -6,6 +6,8 @@ costs the shard in hand and nothing else. Everything else in a cache folder (`in
 """
 
 import hashlib
+import math
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +22,7 @@ from features.errors import InputError
 from features.manifest import Manifest, manifest_hash
 
 MESSAGE_BYTES = 200  # a fixed width keeps a shard's bytes independent of the order of writes
+OVERHEAD_BYTES = 1 << 14  # HDF5's headers of a shard
 BLOCK_BYTES = 64 << 20  # read at a time when a shard is checked
 
 
@@ -52,14 +55,14 @@ class ShardWriter:
         }
         try:
             for maps, target in self._targets.items():
-                mine = {k: v for k, v in layers.items() if schema.is_map(v["shape"]) == maps}
                 temporary = files.temporary_name(target)
                 with _explained(target):
                     if amend:
                         shutil.copyfile(target, temporary)
                         self._files[maps] = h5py.File(temporary, "r+")
                     else:
-                        self._files[maps] = _create(temporary, self.rows, mine, manifest)
+                        _reserve(temporary, _bytes(manifest, len(self.rows), maps=maps))
+                        self._files[maps] = _create(temporary, self.rows, manifest, maps=maps)
         except BaseException:
             self._discard()
             raise
@@ -117,7 +120,7 @@ class ShardWriter:
         with _explained(self._targets[maps]):
             file = self._files[maps]
             temporary = Path(file.filename)
-            file.attrs[schema.CHECKSUM] = checksum(file)
+            file.attrs.modify(schema.CHECKSUM, np.bytes_(checksum(file)))
             file.close()
             files.publish(temporary, self._targets[maps])
 
@@ -135,21 +138,42 @@ def _kinds(manifest: Manifest) -> tuple[bool, ...]:
     return (False, True) if maps else (False,)
 
 
-def _create(path: Path, rows: range, layers: Manifest, manifest: Manifest) -> h5py.File:
+def _bytes(manifest: Manifest, rows: int, *, maps: bool) -> int:
+    """Size of a shard's file, bar HDF5's own few kilobytes."""
+    row = sum(
+        math.prod(record["shape"]) * np.dtype(record["dtype"]).itemsize
+        for record in manifest["layers"].values()
+        if schema.is_map(record["shape"]) == maps
+    )
+    return rows * (row + (0 if maps else MESSAGE_BYTES + 64 + 1) + 8) + OVERHEAD_BYTES
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Find out before any work whether the disk can take a file of `size` bytes."""
+    with open(path, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _create(path: Path, rows: range, manifest: Manifest, *, maps: bool) -> h5py.File:
     # The default libver: files of 'latest' can't be opened after a kill.
     file = h5py.File(path, "w")
     n = len(rows)
     file[schema.ROW] = np.arange(rows.start, rows.stop, dtype=np.int64)
-    file[schema.STATUS] = np.full(n, schema.Status.PENDING, dtype=np.uint8)
-    file[schema.MESSAGE] = np.zeros(n, dtype=f"S{MESSAGE_BYTES}")
-    file[schema.DIGEST] = np.zeros(n, dtype="S64")
-    for name, record in layers.items():
+    if not maps:
+        file[schema.STATUS] = np.full(n, schema.Status.PENDING, dtype=np.uint8)
+        file[schema.MESSAGE] = np.zeros(n, dtype=f"S{MESSAGE_BYTES}")
+        file[schema.DIGEST] = np.zeros(n, dtype="S64")
+    file.attrs[schema.CHECKSUM] = np.bytes_(64 * b"0")
+    for name in manifest["layer_order"]:
+        record = manifest["layers"][name]
+        if schema.is_map(record["shape"]) != maps:
+            continue
         shape = (n, *record["shape"])
         # Vectors lie contiguous: any choice of rows is then a plain read of the file.
         chunks = (1, *record["shape"]) if schema.is_map(record["shape"]) else None
         dataset = file.create_dataset(name, shape, record["dtype"], chunks=chunks)
         dataset.attrs[schema.LAYOUT] = record["layout"]
-    file.attrs[schema.MANIFEST_HASH] = manifest_hash(manifest)
+    file.attrs[schema.MANIFEST_HASH] = np.bytes_(manifest_hash(manifest))
     return file
 
 
@@ -201,10 +225,13 @@ def verify_shard(folder: Path, number: int, manifest: Manifest, *, finite: bool 
     InputError
         One line with the file, what is wrong with it and the remedy.
     """
+    good = None
     for maps in _kinds(manifest):
         path = schema.shard_path(folder, number, maps=maps)
         with open_shard(path) as file:
-            fault = _fault(file, number, manifest, finite=finite)
+            if finite and not maps:
+                good = file[schema.STATUS][:] == schema.Status.OK
+            fault = _fault(file, number, manifest, good)
         if fault:
             raise InputError(
                 f"{path}: {fault}; delete this file and run extract again, "
@@ -231,27 +258,27 @@ def open_shard(path: Path) -> h5py.File:
         ) from error
 
 
-def _fault(file: h5py.File, number: int, manifest: Manifest, *, finite: bool) -> str:
+def _fault(file: h5py.File, number: int, manifest: Manifest, good: np.ndarray | None) -> str:
     try:
-        if file.attrs[schema.MANIFEST_HASH] != manifest_hash(manifest):
+        if file.attrs[schema.MANIFEST_HASH].decode() != manifest_hash(manifest):
             return "it belongs to a run with another manifest"
-        if file.attrs[schema.CHECKSUM] != checksum(file):
+        if file.attrs[schema.CHECKSUM].decode() != checksum(file):
             return "its bytes don't give its checksum"
         rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
-        if schema.ROW in file and not np.array_equal(file[schema.ROW][:], rows):
+        if not np.array_equal(file[schema.ROW][:], rows):
             return f"it does not hold rows {rows.start} to {rows.stop - 1}"
-        return _non_finite(file, manifest) if finite and schema.STATUS in file else ""
-    except (KeyError, OSError, RuntimeError) as error:
+        return "" if good is None else _non_finite(file, manifest, good)
+    except (KeyError, OSError, RuntimeError, ValueError, AttributeError) as error:
         return f"it is damaged ({error})"
 
 
-def _non_finite(file: h5py.File, manifest: Manifest) -> str:
-    good = file[schema.STATUS][:] == schema.Status.OK
+def _non_finite(file: h5py.File, manifest: Manifest, good: np.ndarray) -> str:
     for name in manifest["layers"]:
-        if name in file:
-            bad = good & ~np.isfinite(file[name][:]).all(axis=1)
-            if bad.any():
-                return f"{name} is not finite in row {file[schema.ROW][np.argmax(bad)]}"
+        if name not in file:
+            continue
+        for row, start in zip(file[schema.ROW], range(len(good)), strict=True):
+            if good[start] and not np.isfinite(file[name][start]).all():
+                return f"{name} is not finite in row {row}"
     return ""
 
 
@@ -275,22 +302,42 @@ def _present(folder: Path, manifest: Manifest) -> list[int]:
 
 
 def _write_virtual(path: Path, folder: Path, present: list[int], manifest: Manifest) -> None:
-    total, step = manifest["index"]["rows"], manifest["shard_rows"]
-    sources = {name: (r["shape"], r["dtype"], np.nan) for name, r in manifest["layers"].items()}
-    sources[schema.STATUS] = ([], "uint8", schema.Status.PENDING)
+    records = manifest["layers"]
     with h5py.File(path, "w") as file:
-        for name, (shape, dtype, fill) in sources.items():
-            layout = h5py.VirtualLayout((total, *shape), dtype)
-            for k in present:
-                rows = schema.shard_rows(k, step, total)
-                source = schema.shard_path(folder, k, maps=schema.is_map(shape)).name
-                layout[rows.start : rows.stop] = h5py.VirtualSource(
-                    source, name, (len(rows), *shape), dtype
-                )
-            dataset = file.create_virtual_dataset(name, layout, fillvalue=fill)
-            if name in manifest["layers"]:
-                dataset.attrs[schema.LAYOUT] = manifest["layers"][name]["layout"]
-        file.attrs[schema.MANIFEST_HASH] = manifest_hash(manifest)
+        for name in manifest["layer_order"]:
+            shape, dtype = records[name]["shape"], np.dtype(records[name]["dtype"])
+            maps = schema.is_map(shape)
+            sources = {k: schema.shard_path(folder, k, maps=maps).name for k in present}
+            _virtual(file, name, shape, np.array(np.nan, dtype), sources, manifest)
+            file[name].attrs[schema.LAYOUT] = records[name]["layout"]
+        sources = {k: schema.shard_path(folder, k).name for k in present}
+        _virtual(file, schema.STATUS, [], np.array(schema.Status.PENDING, "u1"), sources, manifest)
+        file.attrs[schema.MANIFEST_HASH] = np.bytes_(manifest_hash(manifest))
+
+
+def _virtual(
+    file: h5py.File,
+    name: str,
+    shape: list[int],
+    fill: np.ndarray,
+    sources: dict[int, str],
+    manifest: Manifest,
+) -> None:
+    """Create one virtual array over shards; by HDF5's own calls, since h5py's add the time."""
+    total, step = manifest["index"]["rows"], manifest["shard_rows"]
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)
+    properties.set_fill_value(fill)
+    space = h5py.h5s.create_simple((total, *shape))
+    for k, source in sources.items():
+        rows = schema.shard_rows(k, step, total)
+        whole = (len(rows), *shape)
+        space.select_hyperslab((rows.start,) + (0,) * len(shape), whole)
+        properties.set_virtual(space, source.encode(), name.encode(), h5py.h5s.create_simple(whole))
+    space.select_all()
+    group = file.require_group(name.rpartition("/")[0] or "/")
+    kind = h5py.h5t.py_create(fill.dtype)
+    h5py.h5d.create(group.id, name.rpartition("/")[2].encode(), kind, space, properties)
 
 
 def _clip(message: str) -> bytes:
