@@ -1,17 +1,20 @@
 """`python -m extract`: images to a feature cache."""
 
 import argparse
+import os
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
 from extract.backbones import BACKBONES
 from extract.config import DTYPES, ExtractConfig
-from extract.engines import ENGINES
+from extract.engines import ENGINES, PRECISIONS
+from extract.estimate import estimate
 from extract.images import RESIZES
-from extract.run import run
+from extract.run import Job, run
 from extract.weights import CHOICES
 from features.datasets import load_dataset
-from features.errors import run_command
+from features.errors import InputError, run_command
 
 EXAMPLE = """\
 example:
@@ -53,17 +56,55 @@ def parser() -> argparse.ArgumentParser:
         help="share of the rows that may fail (%(default)s)",
     )
     add("--retry-failed", action="store_true", help="compute only the failed rows again")
+    add("--amp", dest="precision", default=default.precision, choices=PRECISIONS, help="on a GPU")
+    add("--shards", metavar="I/N", help="compute part I of N, from 0/N to N-1/N, as in a job array")
+    add("--dask", metavar="ADDRESS", help="hand shards to tcp://HOST:PORT, or local:N processes")
+    add("--dry-run", action="store_true", help="print rows, bytes and the time it would take")
     return parse
+
+
+def part(text: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
+    """Read which part of the shards this process computes.
+
+    Parameters
+    ----------
+    text : str or None
+        `I/N`; None: from `RANK` and `WORLD_SIZE`, as torchrun sets them, or everything.
+    environment : mapping
+        The process's environment.
+
+    Raises
+    ------
+    InputError
+        `text` is not of that form.
+
+    Examples
+    --------
+    >>> part("2/8", {}), part(None, {"RANK": "1", "WORLD_SIZE": "4"}), part(None, {})
+    ((2, 8), (1, 4), (0, 1))
+    """
+    if text is None:
+        return int(environment.get("RANK", 0)), int(environment.get("WORLD_SIZE", 1))
+    first, slash, second = text.partition("/")
+    if not (slash and first.isdigit() and second.isdigit()):
+        raise InputError(f"--shards {text}: give I/N, as in 0/4 to 3/4")
+    return int(first), int(second)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and run the extraction."""
     given = vars(parser().parse_args(argv))
     given["layers"] = tuple(given["layers"]) if given["layers"] else None
-    config = ExtractConfig(
-        **{f.name: given[f.name] for f in fields(ExtractConfig) if f.name in given}
-    )
-    print(run(config, load_dataset(given["data"]), given["out"]))
+    given["part"] = part(given["shards"], os.environ)
+    if given["device"] == "cuda" and "LOCAL_RANK" in os.environ:
+        given["device"] = f"cuda:{os.environ['LOCAL_RANK']}"
+    names = (field.name for field in fields(ExtractConfig))
+    config = ExtractConfig(**{name: given[name] for name in names if name in given})
+    dataset = load_dataset(given["data"])
+    if given["dry_run"]:
+        print(estimate(Job(config, dataset, given["out"])))
+    else:
+        print(run(config, dataset, given["out"], dask=given["dask"]))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,8 @@ class ExtractConfig:
         Share of the rows that may fail before the job stops.
     retry_failed : bool
         Compute the failed rows of finished shards again.
+    part : tuple of int
+        (i, n): compute only the shards whose number leaves i when divided by n, 0 <= i < n.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class ExtractConfig:
     shard_rows: int = 2048
     max_failures: float = 0.05
     retry_failed: bool = False
+    part: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -90,35 +93,65 @@ class ExtractConfig:
                 raise InputError(f"{name} is {value}; give a whole number from 1")
         if not 0 <= self.max_failures <= 1:
             raise InputError(f"max_failures is {self.max_failures}; give a share from 0 to 1")
+        if not 0 <= self.part[0] < self.part[1]:
+            raise InputError(
+                f"shards {self.part[0]}/{self.part[1]}; give i/n with 0 <= i < n, as in 0/4 to 3/4"
+            )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked extraction: what will be computed, and the manifest that says so."""
+    """A checked extraction: what will be computed, with which weights."""
 
     config: ExtractConfig
     backbone: Backbone
     layers: tuple[Layer, ...]
     transform: Transform
     tensors: weights.Tensors
-    manifest: Manifest
 
     def network(self) -> FeatureNetwork:
         """Build the network with its weights."""
         return FeatureNetwork(self.backbone, self.layers, self.tensors)
 
+    def weights_sha256(self) -> str:
+        """Hash the tensors that the layers depend on."""
+        used = self.network().network.state_dict()
+        return weights.checksum(used, used)
 
-def make_plan(config: ExtractConfig, dataset: Dataset, sizes: np.ndarray) -> Plan:
-    """Load the weights, choose the layers and write the manifest down.
+    def manifest(self, dataset: Dataset, sizes: np.ndarray) -> Manifest:
+        """Write down everything that can change a value, and nothing that can't.
 
-    Parameters
-    ----------
-    config : ExtractConfig
-        The settings.
-    dataset : Dataset
-        n images.
-    sizes : ndarray of int64, shape (n,)
-        File sizes in bytes.
+        Parameters
+        ----------
+        dataset : Dataset
+            n images.
+        sizes : ndarray of int64, shape (n,)
+            File sizes in bytes.
+        """
+        config, backbone, transform = self.config, self.backbone, self.transform
+        records = layer_records(backbone, self.layers, size=transform.size, dtype=config.dtype)
+        return {
+            "schema": schema.VERSION,
+            "backbone": backbone.name,
+            "layers": records,
+            "layer_order": list(records),
+            "weights_sha256": self.weights_sha256(),
+            "transform": {
+                **transform.record(),
+                "mean": list(backbone.mean),
+                "std": list(backbone.std),
+            },
+            "dtype": config.dtype,
+            "engine": config.engine,
+            "precision": config.precision,
+            "shard_rows": config.shard_rows,
+            "index": {"rows": len(dataset), "sha256": index_hash(dataset, sizes)},
+            "versions": _versions(),
+        }
+
+
+def make_plan(config: ExtractConfig) -> Plan:
+    """Load the weights and choose the layers.
 
     Raises
     ------
@@ -129,23 +162,7 @@ def make_plan(config: ExtractConfig, dataset: Dataset, sizes: np.ndarray) -> Pla
     transform = Transform(config.size or backbone.size, config.resize, config.scaled_decode)
     tensors = weights.load_weights(backbone, config.weights)
     layers = select_layers(backbone, config.layers, set(tensors))
-    used = FeatureNetwork(backbone, layers, tensors).network.state_dict()
-    records = layer_records(backbone, layers, size=transform.size, dtype=config.dtype)
-    manifest = {
-        "schema": schema.VERSION,
-        "backbone": backbone.name,
-        "layers": records,
-        "layer_order": list(records),
-        "weights_sha256": weights.checksum(used, used),
-        "transform": {**transform.record(), "mean": list(backbone.mean), "std": list(backbone.std)},
-        "dtype": config.dtype,
-        "engine": config.engine,
-        "precision": config.precision,
-        "shard_rows": config.shard_rows,
-        "index": {"rows": len(dataset), "sha256": index_hash(dataset, sizes)},
-        "versions": _versions(),
-    }
-    return Plan(config, backbone, layers, transform, tensors, manifest)
+    return Plan(config, backbone, layers, transform, tensors)
 
 
 def _versions() -> dict[str, Any]:

@@ -64,10 +64,10 @@ def write_or_check(folder: Path, manifest: Manifest) -> None:
         The folder holds a cache with another manifest: names each differing key and both values.
     """
     path = folder / schema.MANIFEST
-    if path.exists():
-        require_equal(read_manifest(folder), manifest, folder)
-    else:
+    if not path.exists():
         files.write_text(path, canonical(manifest))
+    # Read back even then: another process may have begun another extraction just now.
+    require_equal(read_manifest(folder), manifest, folder)
 
 
 def require_equal(old: Manifest, new: Manifest, where: object) -> None:

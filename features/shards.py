@@ -61,7 +61,7 @@ class ShardWriter:
                         shutil.copyfile(target, temporary)
                         self._files[maps] = h5py.File(temporary, "r+")
                     else:
-                        _reserve(temporary, _bytes(manifest, len(self.rows), maps=maps))
+                        _reserve(temporary, _file_bytes(manifest, len(self.rows), maps=maps))
                         self._files[maps] = _create(temporary, self.rows, manifest, maps=maps)
         except BaseException:
             self._discard()
@@ -138,7 +138,12 @@ def _kinds(manifest: Manifest) -> tuple[bool, ...]:
     return (False, True) if maps else (False,)
 
 
-def _bytes(manifest: Manifest, rows: int, *, maps: bool) -> int:
+def shard_bytes(manifest: Manifest, rows: int) -> int:
+    """Size on disk, in bytes, of a shard of so many rows with its maps."""
+    return sum(_file_bytes(manifest, rows, maps=maps) for maps in _kinds(manifest))
+
+
+def _file_bytes(manifest: Manifest, rows: int, *, maps: bool) -> int:
     """Size of a shard's file, bar HDF5's own few kilobytes."""
     row = sum(
         math.prod(record["shape"]) * np.dtype(record["dtype"]).itemsize
@@ -285,18 +290,14 @@ def _non_finite(file: h5py.File, manifest: Manifest, good: np.ndarray) -> str:
 def write_view(folder: Path, manifest: Manifest) -> None:
     """Make `features.h5`: one virtual array per layer over all shards that exist.
 
-    Rows without a shard read as NaN with status PENDING. When workers finish together, the
-    last to look sees every shard: each looks again after its own rename.
+    Rows without a shard read as NaN with status PENDING.
     """
-    while True:
-        present = _present(folder, manifest)
-        with files.replacing(folder / schema.VIEW) as temporary:
-            _write_virtual(temporary, folder, present, manifest)
-        if present == _present(folder, manifest):
-            return
+    with files.replacing(folder / schema.VIEW) as temporary:
+        _write_virtual(temporary, folder, finished_shards(folder, manifest), manifest)
 
 
-def _present(folder: Path, manifest: Manifest) -> list[int]:
+def finished_shards(folder: Path, manifest: Manifest) -> list[int]:
+    """Numbers of the shards that exist."""
     count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
     return [k for k in range(count) if is_finished(folder, k, manifest)]
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from extract.__main__ import main, part
 from extract.backbones import find_backbone
 from extract.config import ExtractConfig
 from extract.run import run
@@ -252,3 +254,55 @@ def test_the_command_extracts_and_info_describes(data, tmp_path):
 def test_help_shows_an_example(room):
     done = command(room, "--help")
     assert done.returncode == 0 and f"\n  python -m {room} " in done.stdout
+
+
+@pytest.mark.parametrize("engine", ["openvino", "compile"])
+def test_engines_agree(undisturbed, data, tmp_path, engine):
+    if engine == "openvino":
+        pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+    got = FeatureCache(run(replace(CONFIG, engine=engine), load_dataset(data), tmp_path / "c"))
+    assert got.manifest["engine"] == engine
+    whole = FeatureCache(undisturbed).read()
+    assert np.abs(got.read() - whole).max() <= 1e-5 * np.abs(whole).max()
+
+
+def test_parts_are_disjoint_and_may_come_from_torchrun(data, tmp_path):
+    for i in range(2):
+        command_line = ["--data", data, "--out", tmp_path / "c", "--backbone", "resnet18"]
+        command_line += ["--weights", "random:0", "--size", "32", "--shard-rows", "8"]
+        environment = {"RANK": str(i), "WORLD_SIZE": "2"}
+        main([*map(str, command_line), "--shards", f"{i}/2"])
+        assert part(None, environment) == (i, 2)
+        done = [(tmp_path / "c" / f"shard-0000{k}.h5").exists() for k in range(3)]
+        assert done == ([True, False, True] if i == 0 else [True, True, True])
+    with pytest.raises(InputError, match="--shards 3: give I/N, as in 0/4 to 3/4"):
+        part("3", {})
+    with pytest.raises(InputError, match="shards 4/4; give i/n with 0 <= i < n"):
+        replace(CONFIG, part=(4, 4))
+
+
+def test_a_dry_run_estimates_and_writes_nothing(data, tmp_path, capsys):
+    command_line = ["--data", data, "--out", tmp_path / "c", "--backbone", "resnet18"]
+    main([*map(str, command_line), "--weights", "random:0", "--size", "32", "--dry-run"])
+    said = capsys.readouterr().out
+    assert "21 images, 21 of this part still to do in 1 shards" in said
+    assert "resnet18/gap 512 float32" in said and "hours" in said
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_disk_that_is_too_small_is_refused_before_the_work(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(InputError, match=r"needs 0.0 GB more, its disk has 0.0 GB free; give an"):
+        run(CONFIG, load_dataset(data), tmp_path / "c")
+
+
+def test_a_folder_that_can_not_be_written_is_one_line(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="can't write the cache .* give an --out that can be"):
+        run(CONFIG, load_dataset(data), tmp_path / "file" / "c")
+
+
+def test_dask_that_is_not_there_is_one_line(data, tmp_path):
+    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    with pytest.raises(InputError, match=r"no Dask scheduler at 'local:x' .* local:N"):
+        run(CONFIG, load_dataset(data), tmp_path / "c", dask="local:x")

@@ -1,0 +1,194 @@
+"""One shard's worth of work: decode ahead, compute, write. Knows no dataset and no other shard.
+
+The rows of a batch depend on the row numbers alone, and its size never changes: resuming, bad
+images and retries change no bit of the others.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from extract.config import Plan
+from extract.engines import build_engine, choose_device
+from extract.images import ImageFailure, load_image
+from features.manifest import Manifest
+from features.schema import Status
+from features.shards import ShardWriter
+
+CPU_BATCH, GPU_BATCH = 16, 256
+AHEAD = 3  # batches that are decoded while one is computed
+FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+
+class Extractor:
+    """A network and a pool of decoding threads that turn rows into layers.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to compute.
+    manifest : dict
+        The cache's manifest.
+    root : Path
+        Folder that image paths start from.
+    """
+
+    def __init__(self, plan: Plan, manifest: Manifest, root: Path):
+        device = choose_device(plan.config.device)
+        default = CPU_BATCH if device.type == "cpu" else GPU_BATCH
+        self._plan = plan
+        self._manifest = manifest
+        self._root = root
+        self.batch_size = plan.config.batch_size or default
+        self._names = list(manifest["layer_order"])
+        self._engine = build_engine(
+            plan.network(),
+            engine=plan.config.engine,
+            device=device,
+            precision=plan.config.precision,
+        )
+
+    def write_shard(
+        self,
+        out: Path,
+        number: int,
+        paths: Sequence[str],
+        *,
+        retried: np.ndarray | None = None,
+        advance: Callable[[int], object] = lambda rows: None,
+    ) -> None:
+        """Compute one shard, or only some rows of a finished one, and write it.
+
+        Parameters
+        ----------
+        out : Path
+            The cache's folder.
+        number : int
+            Which shard.
+        paths : sequence of str
+            The shard's images, relative to the root, in row order.
+        retried : ndarray of int64, optional
+            Rows to replace; by default all.
+        advance : callable, optional
+            Told the number of rows done after each batch.
+        """
+        manifest = self._manifest
+        with ShardWriter(out, number, manifest, amend=retried is not None) as writer:
+            for rows, arrays, outcomes in self.outputs(writer.rows, paths, retried):
+                for run in _runs(rows, retried):
+                    at = [row - rows[0] for row in run]
+                    chosen = {name: array[at] for name, array in arrays.items()}
+                    _write(writer, run, chosen, [outcomes[i] for i in at], manifest)
+                advance(len(rows))
+
+    def outputs(
+        self, rows: range, paths: Sequence[str], retried: np.ndarray | None = None
+    ) -> Iterator[tuple[range, dict[str, np.ndarray], list[str | ImageFailure]]]:
+        """Compute layers batch by batch.
+
+        Parameters
+        ----------
+        rows : range
+            Row numbers of the images.
+        paths : sequence of str
+            The images, relative to the root.
+        retried : ndarray of int64, optional
+            Rows to decode; the others stay black.
+
+        Yields
+        ------
+        rows : range
+            Rows of the batch.
+        arrays : dict of str to ndarray of float32, each (batch size, ...)
+            Every layer.
+        outcomes : list
+            The file's hex SHA-256, or an `ImageFailure`, per row.
+        """
+        for batch, pixels, outcomes in self._decoded(rows, paths, retried):
+            yield batch, dict(zip(self._names, self._engine(pixels), strict=True)), outcomes
+
+    def _decoded(
+        self, rows: range, paths: Sequence[str], retried: np.ndarray | None
+    ) -> Iterator[tuple[range, Tensor, list[str | ImageFailure]]]:
+        """Yield (rows, uint8 pixels, digest or failure a row), decoding ahead of the caller."""
+        batches = [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
+        wanted = None if retried is None else set(retried.tolist())
+        with ThreadPoolExecutor(self._plan.config.workers) as pool:
+            waiting: deque[tuple[range, list[Future]]] = deque()
+            for batch in batches:
+                futures = [
+                    pool.submit(
+                        self._load, paths[row - rows.start], wanted is None or row in wanted
+                    )
+                    for row in batch
+                ]
+                waiting.append((batch, futures))
+                if len(waiting) > AHEAD:
+                    yield self._collect(*waiting.popleft())
+            while waiting:
+                yield self._collect(*waiting.popleft())
+
+    def _load(self, path: str, wanted: bool) -> tuple[Tensor | None, str | ImageFailure]:
+        if not wanted:
+            return None, ""
+        try:
+            return load_image(self._root / path, self._plan.transform)
+        except ImageFailure as failure:
+            return None, failure
+
+    def _collect(
+        self, rows: range, futures: list[Future]
+    ) -> tuple[range, Tensor, list[str | ImageFailure]]:
+        """Fill a batch of fixed size; rows without pixels stay black."""
+        side = self._plan.transform.size
+        pixels = torch.zeros((self.batch_size, 3, side, side), dtype=torch.uint8).contiguous(
+            memory_format=torch.channels_last
+        )
+        outcomes = []
+        for i, future in enumerate(futures):
+            image, outcome = future.result()
+            if image is not None:
+                pixels[i] = image
+            outcomes.append(outcome)
+        return rows, pixels, outcomes
+
+
+def _runs(rows: range, retried: np.ndarray | None) -> list[range]:
+    """Consecutive rows to write: the whole batch, or each retried row."""
+    if retried is None:
+        return [rows]
+    return [range(row, row + 1) for row in retried.tolist() if row in rows]
+
+
+def _write(
+    writer: ShardWriter,
+    rows: range,
+    arrays: dict[str, np.ndarray],
+    outcomes: Sequence[str | ImageFailure],
+    manifest: Manifest,
+) -> None:
+    """Write rows with their status; features of failed rows become NaN."""
+    status = np.full(len(rows), Status.OK, dtype=np.uint8)
+    messages, digests = [""] * len(rows), [""] * len(rows)
+    for i, outcome in enumerate(outcomes):
+        if isinstance(outcome, ImageFailure):
+            status[i], messages[i] = outcome.status, outcome.message
+            digests[i] = outcome.digest
+        else:
+            digests[i] = outcome
+    for name, array in arrays.items():
+        limit = FLOAT16_MAX if manifest["layers"][name]["dtype"] == "float16" else np.inf
+        with np.errstate(invalid="ignore"):
+            fits = (np.abs(array) <= limit) & np.isfinite(array)
+        over = ~fits.reshape(len(rows), -1).all(axis=1) & (status == Status.OK)
+        for i in np.flatnonzero(over).tolist():
+            status[i] = Status.OVERFLOW
+            messages[i] = f"{name} is not finite in {manifest['layers'][name]['dtype']}"
+    for array in arrays.values():
+        array[status != Status.OK] = np.nan
+    writer.write(rows, arrays, status, messages, digests)
