@@ -97,14 +97,18 @@ def openvino(network: FeatureNetwork, device: torch.device, precision: str) -> E
         raise InputError(
             f"engine openvino is not installed ({error}); run `pip install -e '.[openvino]'`"
         ) from error
-    with torch.inference_mode():
-        example = torch.zeros((1, 3, 64, 64), dtype=torch.uint8)
-        model = ov.convert_model(network, example_input=example)
     hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
-    program = ov.Core().compile_model(model, "CPU", hints)
+    programs = {}
 
     def run(pixels: Tensor) -> list[np.ndarray]:
-        outputs = program([pixels.contiguous().numpy()])
+        pixels = pixels.contiguous()
+        if pixels.shape not in programs:  # batches have one size, so this happens once
+            with torch.no_grad():
+                exported = torch.export.export(network, (pixels,))
+            model = ov.convert_model(exported)
+            programs[pixels.shape] = ov.Core().compile_model(model, "CPU", hints)
+        program = programs[pixels.shape]
+        outputs = program([pixels.numpy()])
         return [np.array(outputs[port], dtype=np.float32) for port in program.outputs]
 
     return run
