@@ -18,6 +18,7 @@ from typing import Any
 
 from features.errors import InputError
 from features.files import write_text
+from features.manifest import differences
 
 Line = dict[str, Any]
 
@@ -127,15 +128,10 @@ class ResultFile:
             ) from None
 
     def _refuse_another(self, found: Mapping[str, Any]) -> None:
-        names = sorted(found.keys() | self.header.keys())
-        differing = [
-            f"{name} (file: {found.get(name)!r}, now: {self.header.get(name)!r})"
-            for name in names
-            if found.get(name) != self.header.get(name)
-        ]
+        differing = differences(dict(found), self.header)
         if differing:
             raise InputError(
-                f"{self.path} holds results of something else: {', '.join(differing)}. "
+                f"{self.path} holds results of something else: {'; '.join(differing)}. "
                 "Write to another folder, or remove the file to start again"
             )
 

@@ -167,13 +167,11 @@ def test_an_empty_file_is_refused(path):
 
 def test_results_of_something_else_are_refused(path):
     _open(path).close()
-    with pytest.raises(
-        InputError, match=r"seed \(file: 0, now: 1\), splits \(file: 'abc', now: 'x'\)"
-    ):
+    with pytest.raises(InputError, match="seed: there 0, here 1; splits: there abc, here x"):
         _open(path, splits="x", seed=1)
-    with pytest.raises(InputError, match=r"cache \(file: None, now: 'm'\)"):
+    with pytest.raises(InputError, match="cache: there nothing, here m"):
         _open(path, cache="m")
-    with pytest.raises(InputError, match=r"key \(file: \['learner', 'split'\], now: \['split'\]\)"):
+    with pytest.raises(InputError, match=r"key: there \['learner', 'split'\], here \['split'\]"):
         ResultFile(path, key=("split",), header=HEADER)
     _open(path).close()  # a refusal leaves the file free and as it was
 
