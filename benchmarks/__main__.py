@@ -1,0 +1,26 @@
+"""``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
+
+from benchmarks import tables
+from benchmarks.commands import Command, parser_of
+from features.errors import run_command
+
+COMMANDS = (
+    Command(
+        ("tables", "miml"),
+        "L1LR and LR on VGG16 features over random splits, beside the published Table 1",
+        "python -m benchmarks tables miml --data data/msrc_v2 --cache msrc.cache --out tables/msrc",
+        tables.add_miml_arguments,
+        tables.miml,
+    ),
+)
+
+
+def main() -> None:
+    """Parse the command line and run the command it names."""
+    parser = parser_of(COMMANDS, "python -m benchmarks", "Tables of the papers, and measurements.")
+    options = vars(parser.parse_args())
+    options.pop("run")(**options)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,98 @@
+"""The learners of the tables, as records, and what one fit of one of them is worth.
+
+Adding a row to a table is adding a record here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
+
+from classify.logistic import LogisticTagger
+from classify.metrics import METRICS, MIML_METRICS
+from features.splits import learning_curve_subsets, random_split
+
+LIBLINEAR_TOL = 0.01  # the default stop of both of its logistic regressions
+
+#: Name to what is fitted on the training rows before the learner.
+SCALERS = {"none": FunctionTransformer, "max01": MaxAbsScaler}
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A logistic regression, fully stated.
+
+    Attributes
+    ----------
+    learner : str
+        Its name in tables and result lines.
+    penalty, C, tol, bias
+        As in `classify.logistic.LogisticTagger`.
+    scale : {"none", "max01"}
+        max01 divides each column by its largest training value.
+    published : str, optional
+        The published method it repeats.
+    """
+
+    learner: str
+    penalty: str
+    C: float = 1.0
+    tol: float = LIBLINEAR_TOL
+    bias: str = "penalized"
+    scale: str = "none"
+    published: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Give what identifies the learner in a result line."""
+        return {name: value for name, value in asdict(self).items() if name != "published"}
+
+
+#: Fields of `Learner.fields`, then of the rows that were trained on.
+KEY = ("learner", "penalty", "C", "tol", "bias", "scale", "n_train", "split")
+
+MIML_LEARNERS = (
+    Learner("L1LR", "l1", published="VGG+L1LR"),
+    Learner("LR", "l2", published="VGG+LR"),
+    Learner("L1LR to 1e-6", "l1", tol=1e-6),
+    Learner("LR to 1e-6", "l2", tol=1e-6),
+    Learner("L1LR, free bias", "l1", bias="unpenalized"),  # the MIML paper's equation (1)
+    Learner("LR, free bias", "l2", bias="unpenalized"),
+    Learner("L1LR, max01", "l1", scale="max01"),
+    Learner("LR, max01", "l2", scale="max01"),
+)
+
+
+def fit_and_judge(cell: Mapping[str, Any], X: np.ndarray, Y: np.ndarray) -> dict[str, float | int]:
+    """Train on a split's first rows and judge on its test rows.
+
+    Parameters
+    ----------
+    cell : mapping
+        The fields of `KEY`; ``split`` is the seed of `features.splits.random_split`.
+    X : float32 ndarray of shape (n, d)
+    Y : int8 ndarray of shape (n, L)
+
+    Returns
+    -------
+    dict
+        The five example-based metrics; and of the labels that have both classes in training, the
+        mean objective reached and the mean number of non-zero coefficients (the bias apart), and
+        how many labels have not.
+    """
+    split = random_split(len(X), cell["split"])
+    (split,) = learning_curve_subsets(split, [cell["n_train"]])
+    options = {name: cell[name] for name in ("penalty", "C", "tol", "bias")}
+    tagger = LogisticTagger(solver="liblinear", **options)
+    model = make_pipeline(SCALERS[cell["scale"]](), tagger).fit(X[split.train], Y[split.train])
+    scores = model.decision_function(X[split.test])
+    values = {name: METRICS[name].function(Y[split.test], scores) for name in MIML_METRICS}
+    fitted = ~np.isnan(tagger.objective_)
+    return {
+        **values,
+        "objective": float(tagger.objective_[fitted].mean()) if fitted.any() else np.nan,
+        "nonzeros": float((tagger.coef_[fitted] != 0).sum(axis=1).mean()) if fitted.any() else 0.0,
+        "constant_labels": int((~fitted).sum()),
+    }

@@ -1,0 +1,183 @@
+"""The papers' tables, made again: every learner over random splits, beside what was published."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.commands import default
+from benchmarks.inputs import Features, read_features
+from benchmarks.learners import KEY, MIML_LEARNERS, Learner, fit_and_judge
+from benchmarks.miml_report import curve_panels, markdown, summarise
+from benchmarks.papers import MIML_TABLES, PublishedTable
+from benchmarks.plots import draw_curves
+from classify.grid import Cell, run_grid
+from classify.results import ResultFile
+from features.errors import InputError
+from features.files import remove_temporaries, sha256_of_text, write_text
+from features.splits import random_split, splits_hash
+
+
+def miml(
+    data: Path,
+    cache: Path,
+    out: Path,
+    *,
+    splits: int = 30,
+    seed: int = 0,
+    layers: Sequence[str] | None = None,
+    curve_sizes: Sequence[int] | None = None,
+    published: str | None = None,
+    learners: Sequence[Learner] = MIML_LEARNERS,
+    jobs: int = -1,
+) -> Path:
+    """Judge logistic regression on random 2/3 to 1/3 splits and lay it beside the MIML paper.
+
+    Writes ``miml.jsonl`` (a line a fit), ``miml.md`` (the tables, also printed) and
+    ``miml_curves.png`` to `out`. Fits that ``miml.jsonl`` holds already aren't done again, so a
+    killed run goes on where it stopped; what comes out depends neither on that nor on `jobs`.
+
+    Parameters
+    ----------
+    data : Path
+        The folder with ``labels.csv``.
+    cache : Path
+        The features of its images.
+    out : Path
+        Made where missing.
+    splits : int
+        How many; the paper's 30.
+    seed : int
+        Of the first split; the others follow by one.
+    layers : sequence of str, optional
+        Layers of the cache to learn from, by default all.
+    curve_sizes : sequence of int, optional
+        Numbers of training rows for the learning curves of the learners that repeat the paper,
+        by default those of the paper that the training part reaches. Empty for no curves.
+    published : {"msrc", "scene", "none"}, optional
+        Whose published numbers stand beside; by default those of the data set that has just these
+        label names.
+    learners : sequence of Learner
+    jobs : int
+        Processes; -1 for one a core.
+
+    Returns
+    -------
+    Path
+        Of the Markdown file.
+
+    Raises
+    ------
+    InputError
+        When the inputs don't fit each other or `out` holds the results of others.
+    """
+    if splits < 1:
+        raise InputError(f"splits must be 1 or more, got {splits}")
+    features = read_features(Path(cache), Path(data), layers)
+    if features.excluded:
+        print(features.excluded, file=sys.stderr)
+    paper = _published(published, features.label_names)
+    seeds = range(seed, seed + splits)
+    n_train = len(random_split(len(features.ids), seed).train)
+    sizes = _curve_sizes(curve_sizes, paper, n_train)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(out)
+    header = _header(features, seeds)
+    with ResultFile(out / "miml.jsonl", key=KEY, header=header) as results:
+        cells = _cells(learners, seeds, n_train, sizes)
+        shared = (features.X, features.Y)
+        run_grid(fit_and_judge, cells, results, shared=shared, jobs=jobs, description="fits")
+        summary = summarise(cells, results.lines)
+        results.finish()
+    text = markdown(summary, learners, paper, header, n_train, Path(data).resolve().name)
+    write_text(out / "miml.md", text)
+    print(text, end="")
+    if sizes:
+        panels = curve_panels(summary, [one for one in learners if one.published], paper)
+        _draw_or_say_why_not(panels, out / "miml_curves.png", len(seeds))
+    return out / "miml.md"
+
+
+def add_miml_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `miml`."""
+    parser.add_argument("--data", type=Path, required=True, help="folder with labels.csv")
+    parser.add_argument("--cache", type=Path, required=True, help="features of its images")
+    parser.add_argument("--out", type=Path, required=True, help="folder for lines, table, curves")
+    for name, text in (
+        ("splits", "how many random splits"),
+        ("seed", "seed of the first split"),
+        ("jobs", "processes, -1 for one a core"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=int, default=default(miml, name), help=f"{text} (%(default)s)"
+        )
+    parser.add_argument("--layers", nargs="+", help="layers to learn from (all)")
+    parser.add_argument(
+        "--curve-sizes", nargs="*", type=int, help="training sizes of the curves (the paper's)"
+    )
+    parser.add_argument(
+        "--published", choices=[*MIML_TABLES, "none"], help="numbers to quote (by label names)"
+    )
+
+
+def _published(name: str | None, label_names: Sequence[str]) -> PublishedTable | None:
+    if name is not None:
+        return MIML_TABLES.get(name)
+    names = {label.lower() for label in label_names}
+    return next((paper for paper in MIML_TABLES.values() if paper.labels == names), None)
+
+
+def _curve_sizes(
+    wanted: Sequence[int] | None, paper: PublishedTable | None, n_train: int
+) -> list[int]:
+    """Give the sizes of the learning curves, ending with the whole training part."""
+    if wanted is None:
+        default_paper = paper or MIML_TABLES["msrc"]
+        wanted = [size for size in default_paper.curve_sizes if size < n_train]
+    if not wanted:
+        return []
+    if min(wanted) < 1 or max(wanted) > n_train:
+        raise InputError(
+            f"curve sizes must be 1 to {n_train} (the training rows), got {min(wanted)} to "
+            f"{max(wanted)}"
+        )
+    return sorted({*wanted, n_train})
+
+
+def _cells(
+    learners: Sequence[Learner], seeds: Sequence[int], n_train: int, sizes: Sequence[int]
+) -> list[Cell]:
+    """List every fit, those on more rows first so that the last to end are short."""
+    return [
+        {**learner.fields(), "n_train": size, "split": seed}
+        for size in sorted({n_train, *sizes}, reverse=True)
+        for seed in seeds
+        for learner in learners
+        if size == n_train or learner.published
+    ]
+
+
+def _header(features: Features, seeds: Sequence[int]) -> dict:
+    splits = [random_split(len(features.ids), seed) for seed in seeds]
+    labels = "\n".join([",".join(features.label_names), *map(str, features.Y.tolist())])
+    return {
+        "table": "miml",
+        "manifest": features.manifest_hash,
+        "layers": features.layers,
+        "rows": len(features.ids),
+        "labels": sha256_of_text(labels),
+        "splits": splits_hash(splits, features.ids),
+        "seeds": f"{seeds[0]} to {seeds[-1]}",
+        "versions": {
+            name: version(name) for name in ("liblinear-official", "numpy", "scikit-learn")
+        },
+    }
+
+
+def _draw_or_say_why_not(panels, path: Path, n_splits: int) -> None:
+    try:
+        draw_curves(panels, path, f"Mean and standard deviation over {n_splits} splits")
+    except InputError as error:  # no matplotlib; all the rest is written
+        print(f"note: {error}", file=sys.stderr)

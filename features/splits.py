@@ -1,0 +1,203 @@
+"""Seeded splits of rows into train and test, their learning-curve subsets, and a hash of them.
+
+Knows row numbers and ids only: no labels, no files.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows to learn from and rows to judge on.
+
+    Attributes
+    ----------
+    train, test : ndarray of int
+        Row numbers, in the order they were drawn; no row is in both.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def random_split(n: int, seed: int, train_fraction: float = 2 / 3) -> Split:
+    """Draw a random split of `n` rows.
+
+    The permutation is ``numpy.random.default_rng(seed).permutation(n)``; its first
+    ``floor(n * train_fraction)`` rows are the training part.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows, at least 2.
+    seed : int
+        The split's number: 0 to 29 in the 30 splits of the multi-instance papers.
+    train_fraction : float
+        Share of rows to train on, between 0 and 1.
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    InputError
+        When one of the parts would be empty.
+
+    Examples
+    --------
+    >>> split = random_split(591, seed=0)
+    >>> len(split.train), len(split.test)
+    (394, 197)
+    """
+    size = math.floor(n * train_fraction + 1e-9)  # 100 * 0.29 is 28.999... in binary
+    if not 0 < size < n:
+        raise InputError(
+            f"{n} rows at a training share of {train_fraction:g} leave {max(size, 0)} to train on "
+            f"and {n - max(size, 0)} to test on: both parts need at least one row"
+        )
+    order = np.random.default_rng(seed).permutation(n)
+    return Split(order[:size], order[size:])
+
+
+def learning_curve_subsets(split: Split, sizes: Iterable[int]) -> tuple[Split, ...]:
+    """Cut the training part to its first rows, once a size; the test part stays whole.
+
+    The subsets are nested: each holds every smaller one.
+
+    Parameters
+    ----------
+    split : Split
+    sizes : iterable of int
+        Numbers of training rows, 1 to ``len(split.train)``.
+
+    Returns
+    -------
+    tuple of Split
+        One a size, in the order of `sizes`.
+
+    Raises
+    ------
+    InputError
+        For a size outside that range.
+
+    Examples
+    --------
+    >>> [len(part.train) for part in learning_curve_subsets(random_split(30, 0), [5, 20])]
+    [5, 20]
+    """
+    sizes = tuple(sizes)
+    for size in sizes:
+        if not 1 <= size <= len(split.train):
+            raise InputError(
+                f"a learning-curve size must be 1 to {len(split.train)} (the training rows), "
+                f"got {size}"
+            )
+    return tuple(Split(split.train[:size], split.test) for size in sizes)
+
+
+def inner_split(rows: np.ndarray, seed: int, validation_fraction: float = 0.1) -> Split:
+    """Set some training rows aside for early stopping or selection.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        The training rows of an outer split.
+    seed : int
+    validation_fraction : float
+        Share of `rows` to set aside (rounded, at least one row).
+
+    Returns
+    -------
+    Split
+        Both parts hold rows of `rows`: ``train`` to fit on, ``test`` to select on.
+
+    Raises
+    ------
+    InputError
+        When no row would be left to fit on.
+
+    Examples
+    --------
+    >>> sorted(inner_split(np.array([3, 5, 8]), seed=0).train.tolist()) != [3, 5, 8]
+    True
+    """
+    size = max(1, round(len(rows) * validation_fraction))
+    if size >= len(rows):
+        raise InputError(
+            f"{len(rows)} training rows can't give {size} for validation: lower the share of "
+            f"{validation_fraction:g} or use more rows"
+        )
+    order = np.random.default_rng(seed).permutation(rows)
+    return Split(order[size:], order[:size])
+
+
+def inner_folds(rows: np.ndarray, folds: int, seed: int) -> tuple[Split, ...]:
+    """Cut training rows into folds for cross-validation inside them.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        The training rows of an outer split.
+    folds : int
+        2 to ``len(rows)``; their sizes differ by one at most.
+    seed : int
+
+    Returns
+    -------
+    tuple of Split
+        One a fold; every row is in exactly one ``test`` part.
+
+    Raises
+    ------
+    InputError
+        For a number of folds outside that range.
+
+    Examples
+    --------
+    >>> [len(fold.test) for fold in inner_folds(np.arange(10), 3, seed=0)]
+    [4, 3, 3]
+    """
+    if not 2 <= folds <= len(rows):
+        raise InputError(
+            f"the number of folds must be 2 to {len(rows)} (the training rows), got {folds}"
+        )
+    parts = np.array_split(np.random.default_rng(seed).permutation(rows), folds)
+    return tuple(
+        Split(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)
+    )
+
+
+def splits_hash(splits: Sequence[Split], ids: Sequence[str]) -> str:
+    """Name a set of splits by what is in them, for results to state.
+
+    Parameters
+    ----------
+    splits : sequence of Split
+    ids : sequence of str
+        The id of every row. The hash depends on the ids in each part and on their order, not on
+        how the rows are numbered.
+
+    Returns
+    -------
+    str
+        Hex SHA-256.
+
+    Examples
+    --------
+    >>> splits_hash([random_split(3, 0)], ["a", "b", "c"])[:8]
+    'f6d59236'
+    """
+    digest = hashlib.sha256()
+    for split in splits:
+        parts = [[ids[row] for row in part] for part in (split.train, split.test)]
+        digest.update(json.dumps(parts).encode("ascii") + b"\n")
+    return digest.hexdigest()

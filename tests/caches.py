@@ -1,0 +1,57 @@
+"""A real cache, and the folder it belongs to, from arrays: for tests that need no pictures."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from features import manifest as manifests
+from features import schema
+from features.datasets import load_dataset
+from features.index import write_index
+from features.shards import ShardWriter
+
+
+def write_data(folder: Path, ids, label_names, labels) -> Path:
+    """Write ``labels.csv`` and empty files in place of the images."""
+    (folder / "images").mkdir(parents=True)
+    for image in ids:
+        (folder / "images" / image).touch()
+    with open(folder / "labels.csv", "w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["image", *label_names])
+        lines.writerows([image, *row] for image, row in zip(ids, labels.tolist(), strict=True))
+    return folder
+
+
+def write_cache(folder: Path, data: Path, layers, *, failed=()) -> Path:
+    """Write one shard of `layers` (name to (n, d) array) for the images of `data`."""
+    folder.mkdir(parents=True)
+    dataset = load_dataset(data)
+    manifest = {
+        "schema": schema.VERSION,
+        "index": {"rows": len(dataset)},
+        "shard_rows": max(2048, len(dataset)),
+        "layer_order": list(layers),
+        "layers": {
+            name: {
+                "shape": [array.shape[1]],
+                "dtype": "float32",
+                "layout": "channel",
+                "pooling": "none",
+            }
+            for name, array in layers.items()
+        },
+    }
+    manifests.write_or_check(folder, manifest)
+    status = np.full(len(dataset), schema.Status.OK, dtype=np.uint8)
+    status[list(failed)] = schema.Status.UNDECODABLE
+    arrays = {name: np.array(array, dtype=np.float32) for name, array in layers.items()}
+    for array in arrays.values():
+        array[list(failed)] = np.nan
+    with ShardWriter(folder, 0, manifest) as shard:
+        shard.write(
+            range(len(dataset)), arrays, status, [""] * len(dataset), ["0" * 64] * len(dataset)
+        )
+    write_index(folder, dataset, np.zeros(len(dataset), dtype=int), manifest)
+    return folder

@@ -1,0 +1,106 @@
+"""Splits: the stated permutation, nested subsets, disjoint parts, a hash of what is in them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.errors import InputError
+from features.splits import (
+    Split,
+    inner_folds,
+    inner_split,
+    learning_curve_subsets,
+    random_split,
+    splits_hash,
+)
+
+SEEDS = st.integers(0, 2**32)
+
+
+@pytest.mark.parametrize("n, train", [(591, 394), (2000, 1333), (3, 2), (2, 1)])
+def test_two_thirds_are_rounded_down(n, train):
+    order = np.random.default_rng(7).permutation(n)
+    split = random_split(n, 7)
+    assert split.train.tolist() == order[:train].tolist()
+    assert split.test.tolist() == order[train:].tolist()
+
+
+@given(st.integers(1, 20_000))
+def test_a_share_that_binary_cannot_hold_is_rounded_down_exactly(thirds):
+    assert len(random_split(3 * thirds, 0).train) == 2 * thirds
+
+
+@given(SEEDS, st.integers(2, 60), st.floats(0.05, 0.95))
+def test_parts_are_disjoint_and_whole(seed, n, fraction):
+    if not 0 < int(n * fraction) < n:
+        return
+    split = random_split(n, seed, fraction)
+    assert sorted([*split.train, *split.test]) == list(range(n))
+    again = random_split(n, seed, fraction)
+    assert (split.train == again.train).all() and (split.test == again.test).all()
+
+
+@given(SEEDS, st.lists(st.integers(1, 20), min_size=2, max_size=5))
+def test_learning_curve_subsets_are_nested(seed, sizes):
+    split = random_split(30, seed)
+    parts = learning_curve_subsets(split, sizes)
+    for size, part in zip(sizes, parts, strict=True):
+        assert part.train.tolist() == split.train[:size].tolist()
+        assert part.test is split.test
+
+
+@given(SEEDS, st.integers(2, 40), st.sampled_from([0.01, 0.1, 0.4]))
+def test_inner_split_stays_inside_the_given_rows(seed, n, fraction):
+    rows = np.arange(100, 100 + 3 * n, 3)
+    split = inner_split(rows, seed, fraction)
+    assert sorted([*split.train, *split.test]) == rows.tolist()
+    assert len(split.test) == max(1, round(n * fraction))
+
+
+@given(SEEDS, st.integers(2, 30), st.data())
+def test_inner_folds_test_each_row_once(seed, n, data):
+    rows = np.arange(5, 5 + n)
+    folds = inner_folds(rows, data.draw(st.integers(2, n)), seed)
+    assert sorted(row for fold in folds for row in fold.test) == rows.tolist()
+    for fold in folds:
+        assert sorted([*fold.train, *fold.test]) == rows.tolist()
+    sizes = [len(fold.test) for fold in folds]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_hash_follows_ids_not_row_numbers():
+    ids = ["c", "a", "b"]
+    split = Split(np.array([0, 1]), np.array([2]))
+    renumbered = Split(np.array([2, 0]), np.array([1]))
+    assert splits_hash([split], ids) == splits_hash([renumbered], ["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [Split(np.array([1, 0]), np.array([2]))],  # the order, which the curve's prefixes follow
+        [Split(np.array([0]), np.array([1, 2]))],
+        [Split(np.array([0, 1]), np.array([2]))] * 2,
+        [],
+    ],
+)
+def test_hash_sees_every_difference(other):
+    ids = ["a", "b", "c"]
+    assert splits_hash([Split(np.array([0, 1]), np.array([2]))], ids) != splits_hash(other, ids)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: random_split(1, 0), "1 rows at a training share of 0.666667 leave 0"),
+        (lambda: random_split(10, 0, 1.0), "leave 10 to train on and 0 to test on"),
+        (lambda: random_split(10, 0, -1.0), "leave 0 to train on and 10"),
+        (lambda: learning_curve_subsets(random_split(9, 0), [2, 7]), "must be 1 to 6 .* got 7"),
+        (lambda: inner_split(np.array([4]), 0), "1 training rows can't give 1"),
+        (lambda: inner_folds(np.arange(3), 4, 0), "folds must be 2 to 3 .* got 4"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
