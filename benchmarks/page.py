@@ -64,7 +64,7 @@ def write_page(
     metrics : mapping of learner to mapping of metric to (mean, std)
         The headline table: a column a learner, a row a metric. A std of nan is left out.
     stages : mapping of stage to seconds
-        In the order they ran.
+        In the order they ran; what was finished before counts with the time of finding it.
     curve : mapping of learner to sequence of (training images, mean, std)
         The learning curve, drawn where it has points.
     curve_metric : str
@@ -85,7 +85,7 @@ def write_page(
         ("Scores", _metrics_table(metrics)),
         ("Learning curve", learning_curve(points, metric=curve_metric) if points else ""),
         ("Test pictures", _cards(examples)),
-        ("Time", _pairs((name, f"{seconds:.1f} s") for name, seconds in stages.items())),
+        ("Time of the last run", _pairs((name, f"{seconds:.1f} s") for name, seconds in stages.items())),
         ("How it was made", _pairs(facts.items())),
     ]
     body = "\n".join(f"<h2>{name}</h2>\n{html}" for name, html in sections if html)
