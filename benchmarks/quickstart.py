@@ -1,0 +1,205 @@
+"""The whole way once, on drawn pictures: render, extract, train, and a page that shows it.
+
+It only calls the other parts in turn; each of them goes on where a killed run stopped.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.inputs import Features, read_features
+from benchmarks.learners import MIML_LEARNERS
+from benchmarks.markdown import table
+from benchmarks.miml_report import heading, summarise
+from benchmarks.page import Example, write_page
+from benchmarks.pictures import render_dataset
+from benchmarks.tables import miml
+from classify.logistic import LogisticTagger
+from classify.metrics import MIML_METRICS
+from classify.results import read_results
+from features.datasets import Dataset, load_dataset
+from features.errors import InputError
+from features.splits import random_split
+
+LEARNERS = tuple(learner for learner in MIML_LEARNERS if learner.published)  # L1LR and LR
+CONVOLUTIONS = ("pool1", "pool2", "pool3", "pool4", "pool5")  # what vgg16-conv gives as well
+SHARD_ROWS = 64  # rows that a killed extraction loses at most
+STAND_IN = "random:0"  # weights where the wanted ones can't be had
+SHOWN = 12  # test pictures on the page
+
+
+def quickstart(
+    out: Path = Path("quickstart-out"),
+    *,
+    n: int = 300,
+    splits: int = 5,
+    weights: str = "vgg16-conv",
+    seed: int = 0,
+    jobs: int = -1,
+) -> Path:
+    """Render pictures, cache their features, train L1LR and LR, and write a page about it.
+
+    Leaves in `out`: ``pictures/``, ``WEIGHTS.cache/`` with the features, ``WEIGHTS.results/`` with
+    the result lines and the table, and ``index.html``. What is finished is not done again, so a
+    killed run goes on where it stopped. The table and the time of each stage are printed.
+
+    Parameters
+    ----------
+    out : Path
+        Made where it is missing.
+    n : int
+        Pictures, at least 24.
+    splits : int
+        Random splits, 2/3 of the pictures to train on.
+    weights : str
+        As for `extract.weights.load_weights`, of VGG16. Where its host can't be reached, random
+        filters stand in, and a line on stderr says so.
+    seed : int
+        Of the pictures and of the first split.
+    jobs : int
+        Processes that train; -1 for one a core.
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    InputError
+        For a number out of range, unknown weights, or an `out` that holds a run of other settings.
+    """
+    if n < 24 or splits < 1:
+        raise InputError(f"n is {n}, splits {splits}: give 24 pictures or more and 1 split or more")
+    out = Path(out)
+    stages: dict[str, float] = {}
+    with _timed(stages, "render"):
+        data = load_dataset(render_dataset(out / "pictures", n=n, seed=seed))
+    with _timed(stages, "extract"):
+        cache = _extract(data, out, weights)
+    with _timed(stages, "train and judge"):
+        report = _train(data, cache, splits=splits, seed=seed, jobs=jobs)
+    with _timed(stages, "page"):
+        page = _show(out / "index.html", data, cache, report, seed=seed, stages=dict(stages))
+    rows = [[name, f"{seconds:.1f}"] for name, seconds in stages.items()]
+    print(table(["stage of this run", "seconds"], [*rows, ["all", f"{sum(stages.values()):.1f}"]]))
+    print(f"Open {page} in a browser.")
+    return page
+
+
+@contextmanager
+def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    stages[name] = time.perf_counter() - start
+
+
+def _extract(data: Dataset, out: Path, weights: str) -> Path:
+    """Give the cache of these weights or, where they can't be had, of random filters."""
+    from extract.weights import WeightsUnavailable  # torch loads in seconds: not for --help
+
+    try:
+        return _run(data, out, weights)
+    except WeightsUnavailable as error:
+        print(
+            f"WARNING: {error}\nWARNING: going on with RANDOM FILTERS ({STAND_IN}): "
+            "the scores below are not those of trained features",
+            file=sys.stderr,
+        )
+        return _run(data, out, STAND_IN)
+
+
+def _run(data: Dataset, out: Path, weights: str) -> Path:
+    from extract.config import ExtractConfig
+    from extract.run import run
+
+    layers = CONVOLUTIONS if weights == STAND_IN else None
+    config = ExtractConfig(weights=weights, layers=layers, shard_rows=SHARD_ROWS)
+    return run(config, data, _cache(out, weights))
+
+
+def _cache(out: Path, weights: str) -> Path:
+    return out / f"{Path(weights).name.replace(':', '-')}.cache"
+
+
+def _train(data: Dataset, cache: Path, *, splits: int, seed: int, jobs: int) -> Path:
+    n_train = len(random_split(len(data), seed).train)
+    return miml(
+        data.root,
+        cache,
+        cache.with_suffix(".results"),
+        splits=splits,
+        seed=seed,
+        curve_sizes=[n_train // 8, n_train // 4, n_train // 2],
+        published="none",
+        learners=LEARNERS,
+        jobs=jobs,
+    )
+
+
+def _show(
+    path: Path, data: Dataset, cache: Path, report: Path, *, seed: int, stages: dict[str, float]
+) -> Path:
+    """Write the page from the result lines, and from one fit for the pictures on it."""
+    header, lines = read_results(report.with_suffix(".jsonl"))
+    summary = summarise(lines, lines)
+    names = [learner.learner for learner in LEARNERS]
+    sizes = sorted({size for _, size in summary})
+    features = read_features(cache, data.root)
+    return write_page(
+        path,
+        title="Several labels a picture, from cached features",
+        summary=f"{len(data)} drawn pictures, {len(data.label_names)} labels. Mean ± standard "
+        f"deviation over {len({line['split'] for line in lines})} random splits: {sizes[-1]} "
+        f"pictures to train on, {len(features.ids) - sizes[-1]} to judge by. Arrows point to "
+        f"where better scores lie. {_FILTERS[cache == _cache(path.parent, STAND_IN)]}",
+        metrics={
+            name: {heading(metric): summary[name, sizes[-1]][metric] for metric in MIML_METRICS}
+            for name in names
+        },
+        stages=stages,
+        curve={
+            name: [(size, *summary[name, size]["example_ap"]) for size in sizes] for name in names
+        },
+        curve_metric=heading("example_ap"),
+        examples=_examples(features, data, seed),
+        facts={
+            "weights": cache.stem,
+            "features": f"{features.X.shape[1]} columns: {', '.join(features.layers)}",
+            "predicted labels": f"{names[0]}, trained on the first split; its first test pictures",
+            "cache manifest": header["manifest"],
+            "splits": f"seeds {header['seeds']}, {header['splits']}",
+        },
+    )
+
+
+_FILTERS = {
+    False: "Features come from a network that was trained on photographs.",
+    True: "The network's filters are RANDOM, as no trained ones could be had: better scores need "
+    "trained filters.",
+}
+
+
+def _examples(features: Features, data: Dataset, seed: int) -> list[Example]:
+    """Predict the first test pictures of the first split."""
+    split = random_split(len(features.ids), seed)
+    rows = split.test[:SHOWN]
+    learner = LEARNERS[0]
+    tagger = LogisticTagger(learner.penalty, C=learner.C, solver="liblinear", tol=learner.tol)
+    tagger.fit(features.X[split.train], features.Y[split.train])
+    predicted = tagger.predict(features.X[rows])
+
+    def named(present):
+        return [name for name, one in zip(data.label_names, present, strict=True) if one == 1]
+
+    return [
+        Example(
+            title=features.ids[row],
+            image=data.root / "images" / features.ids[row],
+            true=named(features.Y[row]),
+            predicted=named(labels),
+        )
+        for row, labels in zip(rows, predicted, strict=True)
+    ]
