@@ -1,0 +1,245 @@
+"""What the estimators share: parameter checks, label encoding, shapes of scores and predictions.
+
+It knows no loss, no solver, no file and no feature layer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from features.errors import InputError
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A parameter that is one of the `options`: strings or None."""
+
+    options: tuple
+
+    def accepts(self, value: object) -> bool:
+        """Whether `value` is allowed."""
+        return isinstance(value, (str, type(None))) and value in self.options
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(repr(option) for option in self.options)}"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A parameter that is a number from `low` to `high`; `above` leaves `low` itself out."""
+
+    kind: type = Real
+    low: float = -np.inf
+    high: float = np.inf
+    above: bool = False
+    or_none: bool = False
+
+    def accepts(self, value: object) -> bool:
+        """Whether `value` is allowed."""
+        if value is None:
+            return self.or_none
+        if not isinstance(value, self.kind) or isinstance(value, (bool, np.bool_)):
+            return False
+        inside = self.low < value if self.above else self.low <= value  # type: ignore[operator]
+        return bool(inside and value <= self.high and np.isfinite(value))  # type: ignore[operator, call-overload]
+
+    def __str__(self) -> str:
+        noun = "an int" if self.kind is Integral else "a float"
+        left = "(" if self.above or np.isinf(self.low) else "["
+        right = ")" if np.isinf(self.high) else "]"
+        text = f"{noun} in the range {left}{self.low}, {self.high}{right}"
+        return f"{text} or None" if self.or_none else text
+
+
+def check_parameters(estimator: BaseEstimator, allowed: Mapping[str, OneOf | Number]) -> None:
+    """Compare an estimator's parameters with what is allowed.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its attributes of the given names are looked at.
+    allowed : mapping of str to OneOf or Number
+        What each parameter may be.
+
+    Raises
+    ------
+    InputError
+        Names the first wrong parameter, its owner, what is allowed and what came.
+    """
+    for name, rule in allowed.items():
+        value = getattr(estimator, name)
+        if not rule.accepts(value):
+            raise InputError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be {rule}. "
+                f"Got {value!r} instead."
+            )
+
+
+def encode_labels(Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn labels in any accepted form into one int8 array.
+
+    Parameters
+    ----------
+    Y : array of shape (n,) or (n, L)
+        One column with at most two classes of any type, of which the second in sorted order counts
+        as present; or an indicator of 1 (present), 0 (absent) and -1 (unknown).
+
+    Returns
+    -------
+    targets : int8 array of shape (n, L)
+        1, 0 or -1. L is 1 for a single column.
+    classes : array
+        The sorted classes of a single column, or ``arange(L)`` for an indicator.
+
+    Raises
+    ------
+    InputError
+        For more than two classes, other values than -1, 0 and 1, or no positive label at all.
+
+    Examples
+    --------
+    >>> encode_labels(["cat", "dog", "cat"])[0].ravel()
+    array([0, 1, 0], dtype=int8)
+    """
+    Y = np.asarray(Y)
+    if Y.ndim == 2:
+        return _encode_indicator(Y), np.arange(Y.shape[1])
+    y = column_or_1d(Y)
+    check_classification_targets(y)
+    classes = np.unique(y)
+    if len(classes) > 2:
+        kind = type_of_target(y)
+        # The first sentence is the one scikit-learn's own binary classifiers use.
+        raise InputError(
+            f"Only binary classification is supported. The type of the target is {kind}: "
+            f"give one column of 0 and 1 for each of the {len(classes)} classes"
+        )
+    return (y == classes[-1]).astype(np.int8)[:, None], classes
+
+
+def _encode_indicator(Y: np.ndarray) -> np.ndarray:
+    known_values = np.isin(Y, (UNKNOWN, 0, 1))
+    if not known_values.all():
+        row, column = np.argwhere(~known_values)[0]
+        raise InputError(
+            f"Y has {Y[row, column]!r} in row {row}, column {column}: "
+            "an indicator holds 1 (present), 0 (absent) and -1 (unknown) only"
+        )
+    if not (Y == 1).any():
+        raise InputError(
+            f"Y has no positive label at all in {Y.shape[0]} rows and {Y.shape[1]} columns: "
+            "give at least one image with a label, or check which column holds what"
+        )
+    return Y.astype(np.int8)
+
+
+def check_finite(X: np.ndarray) -> None:
+    """Raise an `InputError` that names the first NaN or infinite value of `X` (n, d)."""
+    # A sum is finite only if all its terms are; the search is left for the rare other case.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspects = np.flatnonzero(~np.isfinite(X.sum(axis=1)))
+    for row in suspects:
+        columns = np.flatnonzero(~np.isfinite(X[row]))
+        if len(columns):
+            raise InputError(
+                f"X has {'NaN' if np.isnan(X[row, columns[0]]) else 'inf'} in row {row}, column "
+                f"{columns[0]}: drop that row or extract its features again"
+            )
+
+
+def check_sample_weight(sample_weight, n_rows: int) -> np.ndarray:
+    """Return `sample_weight` as float64 of shape (n,), ones for None.
+
+    Raises
+    ------
+    InputError
+        For a wrong shape, NaN, infinite or negative weights, or no weight above 0.
+    """
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (n_rows,):
+        raise InputError(
+            f"sample_weight has shape {weights.shape}: give one weight per row, shape ({n_rows},)"
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise InputError(
+            "sample_weight has a negative, infinite or NaN value: weights are 0 or more"
+        )
+    if not weights.any():
+        raise InputError("sample_weight is zero in every row: give at least one row some weight")
+    return weights
+
+
+class Tagger(ClassifierMixin, BaseEstimator):
+    """Base of the estimators: `fit` encodes labels with it, scores and predictions take its shapes.
+
+    A subclass implements ``fit``, which begins with ``self._start_fit(X, y)``, and
+    ``_scores(X) -> (n, L)``.
+    """
+
+    def __sklearn_tags__(self):
+        """Declare one binary column or several, and no more than two classes in one column."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _start_fit(self, X, y) -> tuple[np.ndarray, np.ndarray]:
+        """Check `X` and `y`, set what every fitted tagger has; return X and int8 targets (n, L)."""
+        X, y = self._validated(X, y, multi_output=True)
+        targets, self.classes_ = encode_labels(y)
+        self.multilabel_ = y.ndim == 2
+        return X, targets
+
+    def _validated(self, *data, **options):
+        dtypes = [np.float64, np.float32]  # kept as they come: a float32 matrix is not copied
+        try:
+            checked = validate_data(self, *data, dtype=dtypes, ensure_all_finite=False, **options)
+        except ValueError as error:
+            raise InputError(" ".join(str(error).split())) from error
+        check_finite(checked[0] if isinstance(checked, tuple) else checked)
+        return checked
+
+    def _scores(self, X: np.ndarray) -> np.ndarray:
+        raise NotImplementedError(f"{type(self).__name__} must define _scores")
+
+    def decision_function(self, X) -> np.ndarray:
+        """Score every label of every row; above 0 means present.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+
+        Returns
+        -------
+        scores : array of shape (n, L), or (n,) when fitted with a single column
+        """
+        check_is_fitted(self)
+        scores = self._scores(self._validated(X, reset=False))
+        return scores if self.multilabel_ else scores[:, 0]
+
+    def predict(self, X) -> np.ndarray:
+        """Decide every label of every row: present where the score is above 0.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+
+        Returns
+        -------
+        labels : int array of 0 and 1 of shape (n, L), or the classes of shape (n,) when fitted with
+            a single column
+        """
+        positive = self.decision_function(X) > 0
+        if self.multilabel_:
+            return positive.astype(int)
+        return np.where(positive, self.classes_[-1], self.classes_[0])
