@@ -1,10 +1,17 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
-from benchmarks import tables
+from benchmarks import quickstart, tables
 from benchmarks.commands import Command, parser_of
 from features.errors import run_command
 
 COMMANDS = (
+    Command(
+        ("quickstart",),
+        "render pictures, cache their features, train, and write a page with the results",
+        "python -m benchmarks quickstart",
+        quickstart.add_arguments,
+        quickstart.quickstart,
+    ),
     Command(
         ("tables", "miml"),
         "L1LR and LR on VGG16 features over random splits, beside the published Table 1",

@@ -85,7 +85,10 @@ def write_page(
         ("Scores", _metrics_table(metrics)),
         ("Learning curve", learning_curve(points, metric=curve_metric) if points else ""),
         ("Test pictures", _cards(examples)),
-        ("Time of the last run", _pairs((name, f"{seconds:.1f} s") for name, seconds in stages.items())),
+        (
+            "Time of the last run",
+            _pairs((name, f"{seconds:.1f} s") for name, seconds in stages.items()),
+        ),
         ("How it was made", _pairs(facts.items())),
     ]
     body = "\n".join(f"<h2>{name}</h2>\n{html}" for name, html in sections if html)

@@ -3,12 +3,14 @@
 It only calls the other parts in turn; each of them goes on where a killed run stopped.
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.commands import default
 from benchmarks.inputs import Features, read_features
 from benchmarks.learners import MIML_LEARNERS
 from benchmarks.markdown import table
@@ -87,6 +89,23 @@ def quickstart(
     print(table(["stage of this run", "seconds"], [*rows, ["all", f"{sum(stages.values()):.1f}"]]))
     print(f"Open {page} in a browser.")
     return page
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `quickstart`; their defaults are its own."""
+    parser.add_argument(
+        "--out", type=Path, default=default(quickstart, "out"), help="(%(default)s)"
+    )
+    for name, text in {
+        "n": "pictures",
+        "splits": "random splits",
+        "seed": "of the pictures and of the first split",
+        "jobs": "processes that train; -1: one a core",
+    }.items():
+        value = default(quickstart, name)
+        parser.add_argument(f"--{name}", type=int, default=value, help=f"{text} (%(default)s)")
+    weights = default(quickstart, "weights")
+    parser.add_argument("--weights", default=weights, help="as of extract (%(default)s)")
 
 
 @contextmanager
