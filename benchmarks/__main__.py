@@ -1,6 +1,6 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
-from benchmarks import quickstart, tables
+from benchmarks import quickstart, speed_extract, tables
 from benchmarks.commands import Command, parser_of
 from features.errors import run_command
 
@@ -18,6 +18,13 @@ COMMANDS = (
         "python -m benchmarks tables miml --data data/msrc_v2 --cache msrc.cache --out tables/msrc",
         tables.add_miml_arguments,
         tables.miml,
+    ),
+    Command(
+        ("speed", "extract"),
+        "images a second of every engine, beside a plain loop, a peer and the machine's limit",
+        "python -m benchmarks speed extract --data data/msrc_v2 --out speed-extract.md",
+        speed_extract.add_arguments,
+        speed_extract.speed_extract,
     ),
 )
 

@@ -1,0 +1,212 @@
+"""One contender of ``speed extract``: reads JSON lines on stdin, answers on stdout.
+
+The first line describes the work; it is answered when the contender is warm. Then every
+``{"start", "stop"}`` is answered by a rate, and ``{}`` by the totals.
+"""
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+Work = Callable[[int, int], float]  # runs images start to stop, returns bytes an image
+
+
+def serve(given: dict[str, Any], lines: Iterator[str]) -> None:
+    """Warm up, then take turns until told to end."""
+    try:
+        work, flops = CONTENDERS.get(given["name"], _engine)(given)
+        stored = work(0, given["rows"])
+    except Exception as error:  # whatever keeps a peer from running makes it absent, by name
+        print(json.dumps({"absent": f"absent: {type(error).__name__}: {error}"[:200]}), flush=True)
+        return
+    print(json.dumps({"ready": True}), flush=True)
+    for line in lines:
+        turn = json.loads(line)
+        if not turn:
+            break
+        begun = time.perf_counter()
+        stored = work(turn["start"], turn["stop"])
+        seconds = time.perf_counter() - begun
+        units = flops if given["name"] == "limit" else turn["stop"] - turn["start"]
+        print(json.dumps({"rate": units / seconds}), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"flops": flops, "bytes": int(stored), "peak_mb": peak}), flush=True)
+
+
+def _batch(given: dict[str, Any]) -> int:
+    from extract.engines import choose_device
+    from extract.extractor import CPU_BATCH, GPU_BATCH
+
+    default = CPU_BATCH if choose_device(given["device"]).type == "cpu" else GPU_BATCH
+    return given["batch_size"] or default
+
+
+def _plan(given: dict[str, Any], engine: str = "eager"):
+    from extract.backbones import find_backbone
+    from extract.config import ExtractConfig, make_plan
+
+    layers = find_backbone(given["backbone"]).layers
+    names = tuple(x.name for x in layers if not x.optional and x.name != "fc7")
+    return make_plan(
+        ExtractConfig(
+            backbone=given["backbone"],
+            weights="random:0",
+            layers=names,
+            engine=engine,
+            precision=given["precision"],
+            device=given["device"],
+            batch_size=_batch(given),
+            shard_rows=given["rows"],
+        )
+    )
+
+
+def flops_per_image(plan) -> int:
+    """Floating-point operations of one image, two a multiply-add, as torch counts them."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network = plan.network()
+    side = plan.transform.size
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros((1, 3, side, side), dtype=torch.uint8))
+    return counter.get_total_flops()
+
+
+def _engine(given: dict[str, Any]) -> tuple[Work, int]:
+    """Take one of this project's engines, from JPEG to a shard on disk."""
+    import numpy as np
+
+    from extract.extractor import Extractor
+    from features.datasets import Dataset
+
+    plan = _plan(given, given["name"])
+    folder = tempfile.TemporaryDirectory()
+    root = Path(given["paths"][0]).parent
+    names = tuple(Path(path).name for path in given["paths"][: given["rows"]])
+    manifest = plan.manifest(Dataset(root, names, names), np.zeros(len(names), dtype=np.int64))
+    extractor = Extractor(plan, manifest, root)
+
+    def work(start: int, stop: int) -> float:
+        turn = [Path(path).name for path in given["paths"][start:stop]]
+        extractor.write_shard(Path(folder.name), 0, turn)
+        return sum(4 * record["shape"][0] for record in manifest["layers"].values())
+
+    return work, flops_per_image(plan)
+
+
+def _loop(given: dict[str, Any]) -> tuple[Work, int]:
+    """Write what a user of torchvision would write by hand."""
+    import torch
+    from PIL import Image
+    from torchvision import models, transforms
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    from extract.engines import choose_device
+
+    plan = _plan(given)
+    device = choose_device(given["device"])
+    model = models.get_model(given["backbone"], weights=None)
+    model.load_state_dict(plan.tensors)
+    nodes = sorted({layer.node for layer in plan.layers})
+    network = create_feature_extractor(model.eval(), nodes).to(device)
+    prepare = transforms.Compose(
+        [
+            transforms.Resize((224, 224)),
+            transforms.ToTensor(),
+            transforms.Normalize(plan.backbone.mean, plan.backbone.std),
+        ]
+    )
+
+    class Photos(torch.utils.data.Dataset):
+        def __init__(self, paths):
+            self.paths = paths
+
+        def __len__(self):
+            return len(self.paths)
+
+        def __getitem__(self, i):
+            return prepare(Image.open(self.paths[i]).convert("RGB"))
+
+    def pooled(name: str, x: torch.Tensor) -> torch.Tensor:
+        if given["backbone"] == "vgg16":
+            return torch.nn.functional.adaptive_max_pool2d(x, 2).flatten(1)
+        return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+
+    def work(start: int, stop: int) -> float:
+        photos = Photos(given["paths"][start:stop])
+        loader = torch.utils.data.DataLoader(photos, _batch(given), num_workers=2)
+        rows = []
+        with torch.inference_mode():
+            for batch in loader:
+                outputs = network(batch.to(device))
+                columns = [pooled(name, x) for name, x in outputs.items()]
+                rows.append(torch.cat(columns, dim=1).cpu().numpy())
+        return rows[0].shape[1] * rows[0].itemsize
+
+    return work, flops_per_image(plan)
+
+
+def _thingsvision(given: dict[str, Any]) -> tuple[Work, int]:
+    """Take the peer's documented calls; it stores whole maps, one layer at a time."""
+    from thingsvision import get_extractor
+    from thingsvision.utils.data import DataLoader, ImageDataset
+
+    extractor = get_extractor(
+        given["backbone"], source="torchvision", device="cpu", pretrained=False
+    )
+    module = "features.30" if given["backbone"] == "vgg16" else "avgpool"
+
+    def work(start: int, stop: int) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            for path in given["paths"][start:stop]:
+                (Path(folder) / Path(path).name).symlink_to(path)
+            dataset = ImageDataset(
+                root=folder,
+                out_path=folder,
+                backend="pt",
+                transforms=extractor.get_transformations(),
+            )
+            loader = DataLoader(dataset=dataset, batch_size=_batch(given), backend="pt")
+            features = extractor.extract_features(
+                batches=loader, module_name=module, flatten_acts=True, output_type="ndarray"
+            )
+        return features[0].nbytes
+
+    return work, flops_per_image(_plan(given))
+
+
+def _limit(given: dict[str, Any]) -> tuple[Work, int]:
+    """Multiply large square matrices in the same precision: the machine's roof."""
+    import torch
+
+    from extract.engines import choose_device
+
+    device = choose_device(given["device"])
+    gpu = device.type == "cuda"
+    side, dtype = (8192, torch.bfloat16) if gpu else (4096, torch.float32)
+    if given["precision"] == "float32":
+        dtype = torch.float32
+        torch.backends.cuda.matmul.allow_tf32 = False
+    a, b = (torch.randn((side, side), device=device, dtype=dtype) for _ in range(2))
+    repeats = 20 if gpu else 4
+
+    def work(start: int, stop: int) -> float:
+        for _ in range(repeats):
+            a @ b
+        if gpu:
+            torch.cuda.synchronize()
+        return 0
+
+    return work, repeats * 2 * side**3
+
+
+CONTENDERS = {"limit": _limit, "loop": _loop, "thingsvision": _thingsvision}
+
+if __name__ == "__main__":
+    serve(json.loads(sys.stdin.readline()), iter(sys.stdin.readline, ""))

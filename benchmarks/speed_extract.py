@@ -1,0 +1,259 @@
+"""Extraction against its peers and the machine's limit: ``python -m benchmarks speed extract``.
+
+Every contender is a process of its own that loads, warms up, and then waits for its turns:
+rounds are interleaved, so that a change of the machine's speed meets all alike, and each
+process's peak memory is its own. The timed region is decoding to stored features.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from tqdm import tqdm
+
+from benchmarks.commands import default
+from benchmarks.machine import describe_machine
+from benchmarks.markdown import table
+from features import files
+from features.datasets import load_dataset
+from features.errors import InputError
+
+OURS = ("eager", "compile", "openvino")
+SIDES = (500, 375)  # of the JPEG files, in pixels
+QUALITY = 90
+
+
+def speed_extract(
+    data: Path,
+    out: Path | None = None,
+    *,
+    backbones: Sequence[str] = ("vgg16", "resnet101"),
+    contenders: Sequence[str] = ("loop", *OURS, "thingsvision"),
+    images: int = 512,
+    rounds: int = 5,
+    batch_size: int | None = None,
+    device: str = "auto",
+    precision: str = "float32",
+    thingsvision_python: str = sys.executable,
+) -> str:
+    """Measure images a second of every contender, side by side.
+
+    Parameters
+    ----------
+    data : Path
+        A data set; its first images are encoded again as 500 x 375 JPEG, quality 90.
+    out : Path, optional
+        File to write the Markdown table to.
+    backbones : sequence of str
+        With random filters; the convolutional layers of VGG16, `gap` and `gmp` of a ResNet.
+    contenders : sequence of str
+        `loop` is a plain torchvision loop (Pillow, a `DataLoader`, NCHW, eager); `eager`,
+        `compile` and `openvino` are this project's engines; `thingsvision` is the peer.
+    images, rounds : int
+        Images in all and the number of rounds they are split into.
+    batch_size : int, optional
+        Of every contender; by default 16 on a CPU, 256 on a GPU.
+    device, precision : str
+        As for extraction.
+    thingsvision_python : str
+        Interpreter that has thingsvision installed.
+
+    Returns
+    -------
+    str
+        The Markdown table.
+
+    Raises
+    ------
+    InputError
+        Too few images for the rounds, or a contender that does not exist.
+    """
+    turns = _turns(images, rounds)
+    sections = [f"{describe_machine(device)}\n"]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = encode_photos(data, Path(folder), images)
+        for backbone in backbones:
+            options = {
+                "backbone": backbone,
+                "batch_size": batch_size,
+                "device": device,
+                "precision": precision,
+                "rows": turns[0][1],
+                "thingsvision_python": thingsvision_python,
+            }
+            sections.append(_compare(backbone, contenders, options, paths, turns))
+    text = "\n".join(sections)
+    if out is not None:
+        files.write_text(out, text)
+    print(text)
+    return text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `speed_extract`; their defaults are its own."""
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of images")
+    add("--out", type=Path, help="file for the table")
+    for name in ("backbones", "contenders"):
+        add(f"--{name}", nargs="+", default=default(speed_extract, name), help="(%(default)s)")
+    for name in ("images", "rounds", "batch_size"):
+        flag = f"--{name.replace('_', '-')}"
+        add(flag, type=int, default=default(speed_extract, name), help="(%(default)s)")
+    for name in ("device", "precision", "thingsvision_python"):
+        flag = f"--{name.replace('_', '-')}"
+        add(flag, default=default(speed_extract, name), help="(%(default)s)")
+
+
+def encode_photos(data: Path, folder: Path, n: int) -> list[str]:
+    """Encode the first n images of a data set as JPEG of one size, quality 90.
+
+    Returns
+    -------
+    list of str
+        Their paths.
+
+    Raises
+    ------
+    InputError
+        The data set has fewer.
+    """
+    dataset = load_dataset(data)
+    if len(dataset) < n:
+        raise InputError(f"{data} has {len(dataset)} images; give --images up to that")
+    paths = []
+    for row in tqdm(range(n), desc="photos", unit="img"):
+        with Image.open(dataset.root / dataset.paths[row]) as image:
+            photo = image.convert("RGB").resize(SIDES, Image.Resampling.BICUBIC)
+        paths.append(str(folder / f"{row:06}.jpg"))
+        photo.save(paths[-1], quality=QUALITY)
+    return paths
+
+
+def _turns(images: int, rounds: int) -> list[tuple[int, int]]:
+    each = images // rounds if rounds > 0 else 0
+    if each < 1:
+        raise InputError(f"{images} images in {rounds} rounds; give at least one image a round")
+    return [(k * each, (k + 1) * each) for k in range(rounds)]
+
+
+def _compare(
+    backbone: str,
+    contenders: Sequence[str],
+    options: dict[str, Any],
+    paths: list[str],
+    turns: list[tuple[int, int]],
+) -> str:
+    rates: dict[str, list[float]] = {}
+    ends: dict[str, dict[str, Any]] = {}
+    with ExitStack() as stack:
+        running: dict[str, Contender] = {}
+        for name in ("limit", *contenders):
+            contender = stack.enter_context(_started(name, options, paths))
+            if contender.ready.get("absent"):
+                ends[name] = contender.ready
+            else:
+                running[name] = contender
+        for start, stop in tqdm(turns, desc=backbone, unit="round"):
+            for name, contender in running.items():
+                rates.setdefault(name, []).append(contender.turn(start, stop))
+        ends |= {name: contender.end() for name, contender in running.items()}
+    return _report(backbone, contenders, rates, ends)
+
+
+def _report(
+    backbone: str,
+    contenders: Sequence[str],
+    rates: dict[str, list[float]],
+    ends: dict[str, dict[str, Any]],
+) -> str:
+    limit = statistics.median(rates["limit"])  # floating-point operations a second
+    rows = []
+    for name in contenders:
+        label = f"this project, {name}" if name in OURS else name
+        if name not in rates:
+            rows.append([label, ends[name]["absent"], "", "", "", ""])
+            continue
+        rate, end = statistics.median(rates[name]), ends[name]
+        ratio = [a / b for a, b in zip(rates[name], rates.get("loop", rates[name]), strict=True)]
+        rows.append(
+            [
+                label,
+                f"{rate:.2f} ({min(rates[name]):.2f} to {max(rates[name]):.2f})",
+                f"{statistics.median(ratio):.2f}",
+                f"{100 * rate * end['flops'] / limit:.0f} %",
+                f"{end['bytes']:,}",
+                f"{end['peak_mb']:,.0f}",
+            ]
+        )
+    head = [
+        backbone,
+        "images/s, median (min to max)",
+        "over the loop",
+        "share of the matrix rate",
+        "bytes an image",
+        "peak MB",
+    ]
+    unit = f"Matrix product: {limit / 1e9:,.0f} GFLOP/s. Work an image: "
+    work = next((ends[name]["flops"] for name in contenders if name in rates), 0)
+    return f"{table(head, rows)}\n{unit}{work / 1e9:.2f} GFLOP.\n"
+
+
+class Contender:
+    """A measured process: one JSON line in, one out.
+
+    Parameters
+    ----------
+    process : Popen
+        Runs `benchmarks.extract_contender`, or a peer's script of the same form.
+    """
+
+    def __init__(self, process: subprocess.Popen):
+        self._process = process
+        self.ready = self._answer()
+
+    def turn(self, start: int, stop: int) -> float:
+        """Let it work through some of the images; return its rate per second."""
+        return self._ask({"start": start, "stop": stop})["rate"]
+
+    def end(self) -> dict[str, Any]:
+        """End it; return operations and bytes an image and its peak memory."""
+        return self._ask({})
+
+    def _ask(self, line: dict[str, int]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(line) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        return {"absent": "ended without an answer"}
+
+
+@contextmanager
+def _started(name: str, options: dict[str, Any], paths: list[str]) -> Iterator[Contender]:
+    python = options["thingsvision_python"] if name == "thingsvision" else sys.executable
+    command = [python, "-m", "benchmarks.extract_contender"]
+    given = json.dumps(options | {"name": name, "paths": paths})
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdin is not None
+        process.stdin.write(given + "\n")
+        process.stdin.flush()
+        yield Contender(process)
+    finally:
+        process.kill()
+        process.wait()
