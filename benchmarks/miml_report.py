@@ -52,6 +52,17 @@ def summarise(cells: Iterable[Cell], lines: Iterable[Mapping[str, Any]]) -> Summ
     }
 
 
+def heading(metric: str) -> str:
+    """Name a metric for people, with an arrow to where better values lie.
+
+    Examples
+    --------
+    >>> heading("one_error")
+    'one-error ↓'
+    """
+    return f"{HEADINGS[metric]} {'↑' if METRICS[metric].higher_is_better else '↓'}"
+
+
 def best_earlier(paper: PublishedTable, metric: str) -> tuple[str, float]:
     """Give the best method that `paper` compares itself with, and its mean.
 
@@ -106,7 +117,7 @@ def curve_panels(
             for one in learners
         }
         reference = best_earlier(paper, metric) if paper else None
-        panels.append(Panel(_heading(metric), curves, reference))
+        panels.append(Panel(heading(metric), curves, reference))
     return panels
 
 
@@ -119,7 +130,7 @@ def _results(summary, learners, paper, n_train) -> str:
         rows.append(
             [f"{method}, quoted", *(mean_and_std(*numbers[m], digits=3) for m in MIML_METRICS)]
         )
-    return table(["learner", *map(_heading, MIML_METRICS)], rows)
+    return table(["learner", *map(heading, MIML_METRICS)], rows)
 
 
 def _differences(summary, learners, paper, n_train) -> str:
@@ -129,7 +140,7 @@ def _differences(summary, learners, paper, n_train) -> str:
             ours, theirs = summary[one.learner, n_train], paper.rows[one.published]
             values = [f"{ours[m].mean - theirs[m].mean:+.4f}" for m in MIML_METRICS]
             rows.append([f"{one.learner} - {one.published}", *values])
-    return table(["", *map(_heading, MIML_METRICS)], rows)
+    return table(["", *map(heading, MIML_METRICS)], rows)
 
 
 def _fits(summary, learners, n_train) -> str:
@@ -148,9 +159,9 @@ def _fits(summary, learners, n_train) -> str:
                 f"{fit['constant_labels'].mean:.2f}",
             ]
         )
-    heading = ["learner", "penalty", "stop", "bias", "scaling", "objective", "non-zeros"]
+    columns = ["learner", "penalty", "stop", "bias", "scaling", "objective", "non-zeros"]
     return (
-        table([*heading, "constant"], rows)
+        table([*columns, "constant"], rows)
         + "\nObjective and non-zeros are means over the labels that have both classes in training; "
         "`constant`\ncounts the others. Objectives compare within a penalty, bias and scaling.\n"
     )
@@ -162,10 +173,6 @@ def _provenance(header: Mapping[str, Any]) -> str:
         f"Cache manifest {header['manifest']}, labels {header['labels']}, splits "
         f"{header['splits']}; {versions}.\n"
     )
-
-
-def _heading(metric: str) -> str:
-    return f"{HEADINGS[metric]} {'↑' if METRICS[metric].higher_is_better else '↓'}"
 
 
 def _mean_and_std(values: Sequence[float | None]) -> Quoted:
