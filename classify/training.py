@@ -1,0 +1,193 @@
+"""From a cache to a trained model file, and from a model to predictions in a file."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.preprocessing import MaxAbsScaler
+from tqdm import tqdm
+
+from classify.logistic import LogisticTagger
+from classify.models import TaggerModel, library_versions, load_model, save_model
+from features import files
+from features.cache import FeatureCache
+from features.errors import InputError
+from features.labels import read_labels_csv
+
+LEARNERS = {"l1": "L1 logistic regression", "l2": "L2 logistic regression"}
+SCALINGS = ("none", "max01")
+PREDICTION_FIELDS = ("image", "label", "score", "decision")
+
+
+def fit(
+    cache: Path,
+    out: Path,
+    *,
+    learner: str = "l2",
+    C: float = 1.0,
+    scale: str = "none",
+    layers: Sequence[str] | None = None,
+    labels: Path | None = None,
+) -> TaggerModel:
+    """Train on every row of a cache that has features, and write the model file.
+
+    Parameters
+    ----------
+    cache : Path
+        A feature cache.
+    out : Path
+        The model file, `.safetensors`.
+    learner : {"l1", "l2"}
+        Penalty of the logistic regression.
+    C : float
+        Weight of the loss.
+    scale : {"none", "max01"}
+        `max01` divides each column by its largest value.
+    layers : sequence of str, optional
+        Layers to learn from; by default all.
+    labels : Path, optional
+        A labels.csv instead of the cache's own.
+
+    Returns
+    -------
+    TaggerModel
+        What was written.
+
+    Raises
+    ------
+    InputError
+        Unknown learner, layer or scaling; no labels; labels of other images; C not positive.
+    """
+    for name, value, allowed in (("learner", learner, LEARNERS), ("scale", scale, SCALINGS)):
+        if value not in allowed:
+            raise InputError(f"{name} {value!r}; give one of {', '.join(allowed)}")
+    features = FeatureCache(cache)
+    names = features.resolve(layers)
+    Y, label_names = labels_of(features, labels)
+    rows = features.valid_rows
+    X = features.read(names, rows)
+    scaler = MaxAbsScaler().fit(X) if scale == "max01" else None
+    tagger = LogisticTagger(learner, C=C).fit(scaler.transform(X) if scaler else X, Y[rows])
+    model = TaggerModel(
+        coef=tagger.coef_ / scaler.scale_ if scaler else tagger.coef_,
+        intercept=tagger.intercept_,
+        label_names=label_names,
+        layers=names,
+        learner=learner,
+        parameters={**tagger.get_params(), "scale": scale, "rows": len(rows)},
+        manifest=features.manifest,
+        manifest_hash=features.manifest_hash,
+        versions=library_versions(),
+    )
+    save_model(out, model)
+    return model
+
+
+def labels_of(
+    cache: FeatureCache, labels: Path | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Give the labels of all rows of a cache, and their names.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+        n images.
+    labels : Path, optional
+        A labels.csv instead of the cache's own; rows are matched by image, and images that it
+        leaves out are unknown.
+
+    Returns
+    -------
+    Y : ndarray of int8, shape (n, L)
+        1, 0 or -1 (unknown).
+    names : tuple of L str
+
+    Raises
+    ------
+    InputError
+        There are none, or the file names an image that the cache lacks.
+    """
+    if labels is None:
+        if cache.labels is None:
+            raise InputError(
+                f"{cache.folder} has no labels; give --labels FILE with a column `image` and one "
+                "0/1 column a label"
+            )
+        return cache.labels, cache.label_names
+    ids, given, names = read_labels_csv(labels)
+    row_of = {id_: row for row, id_ in enumerate(cache.ids)}
+    unknown = [id_ for id_ in ids if id_ not in row_of]
+    if unknown:
+        raise InputError(
+            f"{labels} names {unknown[0]!r} and {len(unknown) - 1} more images that {cache.folder} "
+            "lacks; leave them out or extract them"
+        )
+    Y = np.full((len(cache), len(names)), -1, dtype=np.int8)
+    Y[[row_of[id_] for id_ in ids]] = given
+    return Y, names
+
+
+def predict(model: Path, cache: Path, out: Path) -> Path:
+    """Write scores and decisions of every row of a cache that has features.
+
+    Parameters
+    ----------
+    model : Path
+        A model file.
+    cache : Path
+        Features made the same way as those it was trained on.
+    out : Path
+        `.csv` or `.jsonl`: a line per image and label with image, label, score and decision (1 if
+        the score is positive, else 0).
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    InputError
+        A file that can't be read, another ending, or a cache made another way.
+    """
+    if out.suffix not in (".csv", ".jsonl"):
+        raise InputError(f"predictions go to a .csv or .jsonl file, not to {out}")
+    tagger, features = load_model(model), FeatureCache(cache)
+    ids = features.ids
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        files.replacing(out) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+        tqdm(total=len(features.valid_rows), unit="img", desc="predict") as bar,
+    ):
+        write = _csv_lines if out.suffix == ".csv" else _json_lines
+        if out.suffix == ".csv":
+            file.write(",".join(PREDICTION_FIELDS) + "\n")
+        for rows, scores in tagger.predict(features):
+            file.write(write([ids[row] for row in rows], tagger.label_names, scores))
+            bar.update(len(rows))
+    return out
+
+
+def _csv_lines(images: list[str], labels: Sequence[str], scores: np.ndarray) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for image, row in zip(images, scores.tolist(), strict=True):
+        for label, score in zip(labels, row, strict=True):
+            writer.writerow((image, label, repr(score), int(score > 0)))
+    return text.getvalue()
+
+
+def _json_lines(images: list[str], labels: Sequence[str], scores: np.ndarray) -> str:
+    return "".join(
+        json.dumps(
+            dict(zip(PREDICTION_FIELDS, (image, label, score, int(score > 0)), strict=True)),
+            ensure_ascii=False,
+        )
+        + "\n"
+        for image, row in zip(images, scores.tolist(), strict=True)
+        for label, score in zip(labels, row, strict=True)
+    )
