@@ -1,10 +1,12 @@
-"""Losses of margins as pure functions: value, first and second derivative.
+"""Losses of margins: value, derivatives and dual value.
 
 They know no features, no weights of a model and no solver.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.special import expit
+from scipy.special import entr, expit, xlog1py
 
 
 def logistic_value(margins: np.ndarray) -> np.ndarray:
@@ -35,13 +37,13 @@ def logistic_derivative(margins: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    array of the same shape, in (-1, 0)
+    array of the same shape, in [-1, 0]
     """
     return -expit(-margins)
 
 
 def logistic_curvature(margins: np.ndarray) -> np.ndarray:
-    """Second derivative of the logistic loss by the margin, in (0, 1/4].
+    """Second derivative of the logistic loss by the margin, in [0, 1/4].
 
     Parameters
     ----------
@@ -52,3 +54,55 @@ def logistic_curvature(margins: np.ndarray) -> np.ndarray:
     array of the same shape
     """
     return expit(margins) * expit(-margins)
+
+
+@dataclass(frozen=True)
+class LogisticLoss:
+    """Weighted logistic losses summed over the rows, for several labels side by side or for one.
+
+    What a solver asks of a loss: `take`, of what it took the other methods, and ``len(loss)``.
+
+    Parameters
+    ----------
+    signs : array of shape (n, L), or (n,) for one label
+        +1 for a present label, -1 for an absent one.
+    weights : float64 array of the same shape, or (n, 1) if the labels share their weights
+        0 leaves the row out of that label.
+    """
+
+    signs: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self) -> int:
+        return self.signs.shape[1]
+
+    def take(self, labels) -> "LogisticLoss":
+        """Return the loss of one label (an index) or of some (a slice or an array), widened."""
+        shared = self.weights.shape[1] == 1
+        weights = self.weights if shared else self.weights[:, labels]
+        signs = self.signs[:, labels].astype(np.float64)
+        return LogisticLoss(signs, weights[:, 0] if signs.ndim == 1 and shared else weights)
+
+    def value(self, scores: np.ndarray) -> np.ndarray:
+        """Sum of the losses, one number per label."""
+        return (self.weights * logistic_value(self.signs * scores)).sum(axis=0)
+
+    def residual(self, scores: np.ndarray) -> np.ndarray:
+        """Minus the derivative by each score; times the sign it lies between 0 and the weight."""
+        return -self.weights * self.signs * logistic_derivative(self.signs * scores)
+
+    def curvature(self, scores: np.ndarray) -> np.ndarray:
+        """Second derivative by each score."""
+        return self.weights * logistic_curvature(scores)
+
+    def dual_value(self, residual: np.ndarray) -> np.ndarray:
+        """Minus the convex conjugate at ``-residual``: the entropy of each row's share.
+
+        With the share p = residual * sign / weight in [0, 1] it is the sum over the rows of
+        ``-weight (p log p + (1 - p) log(1 - p))``.
+        """
+        counted = np.broadcast_to(self.weights > 0, residual.shape)
+        share = np.zeros_like(residual)
+        np.divide(residual * self.signs, self.weights, where=counted, out=share)
+        share = np.minimum(share, 1.0)  # for rounding
+        return (self.weights * (entr(share) - xlog1py(1 - share, -share))).sum(axis=0)

@@ -20,7 +20,12 @@ SOLVED = [  # penalty, bias, w, b, objective: LIBLINEAR 2.50 at eps 1e-10
 ]
 
 
-@parametrize_with_checks([LogisticTagger(penalty, solver="liblinear") for penalty in PENALTIES])
+# Of a stop at a gap of 1e-4 some check would ask for seven equal digits.
+NEWTON = [LogisticTagger(penalty, tol=1e-13) for penalty in PENALTIES]
+LIBLINEAR = [LogisticTagger(penalty, solver="liblinear") for penalty in PENALTIES]
+
+
+@parametrize_with_checks([*NEWTON, *LIBLINEAR])
 def test_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)
 
@@ -36,19 +41,22 @@ def problem():
 
 @pytest.mark.parametrize(("penalty", "bias", "w", "b", "objective"), SOLVED)
 @pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)], ids=["pos", "neg first"])
-def test_worked_example(penalty, bias, w, b, objective, order):
+@pytest.mark.parametrize("solver", ["newton", "liblinear"])
+def test_worked_example(solver, penalty, bias, w, b, objective, order):
     # With the negatives first, LIBLINEAR's decision value could be that of the other class.
-    tagger = LogisticTagger(penalty, bias=bias, solver="liblinear", tol=1e-10)
+    tagger = LogisticTagger(penalty, bias=bias, solver=solver, tol=1e-10)
     tagger.fit(X6[order], Y6[order])
     np.testing.assert_allclose(tagger.coef_, [w], atol=1e-5)
     np.testing.assert_allclose(tagger.intercept_, [b], atol=1e-5)
     np.testing.assert_allclose(tagger.objective_, [objective], atol=1e-5)
+    assert 0 <= tagger.dual_gap_[0] + 1e-12 < 1e-8
 
 
 @pytest.mark.parametrize("C", [1 / 6, 1e-3])
-def test_a_weak_loss_gives_no_weights(C):
+@pytest.mark.parametrize("solver", ["newton", "liblinear"])
+def test_a_weak_loss_gives_no_weights(solver, C):
     # C = 1/6 is lambda = 1 of the mean form (1/m) sum loss + lambda norm(w).
-    tagger = LogisticTagger("l1", C=C, bias="unpenalized", solver="liblinear", tol=1e-10)
+    tagger = LogisticTagger("l1", C=C, bias="unpenalized", solver=solver, tol=1e-10)
     tagger.fit(X6, Y6)
     np.testing.assert_array_equal(tagger.coef_, 0)
     np.testing.assert_allclose(tagger.intercept_, 0, atol=1e-8)
@@ -74,20 +82,25 @@ def test_trailing_columns_of_zeros_are_kept(problem, penalty):
     np.testing.assert_allclose(tagger.objective_, plain.objective_, rtol=1e-6)
 
 
-def test_constant_labels_get_the_constant_score_and_no_solver(monkeypatch):
+@pytest.mark.parametrize("solver", ["newton", "liblinear"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_constant_labels_get_the_constant_score_and_no_solver(penalty, solver, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("a label with one class went to the solver")
 
     monkeypatch.setattr("classify.solvers.liblinear.solve", never)
+    monkeypatch.setattr("classify.solvers.newton_cg.solve_path", never)
+    monkeypatch.setattr("classify.solvers.working_set.solve_path", never)
     X = np.random.default_rng(0).normal(size=(10, 3))
     Y = np.zeros((10, 3), dtype=int)
     Y[:, 1] = 1
     Y[:7, 2], Y[7:, 2] = -1, 1  # three known rows, all positive
-    tagger = LogisticTagger(solver="liblinear").fit(X, Y)
+    tagger = LogisticTagger(penalty, solver=solver).fit(X, Y)
     expected = [np.log(0.5 / 10.5), np.log(10.5 / 0.5), np.log(3.5 / 0.5)]
     np.testing.assert_allclose(tagger.decision_function(X), np.tile(expected, (10, 1)))
     np.testing.assert_array_equal(tagger.coef_, 0)
     assert np.isnan(tagger.objective_).all()
+    assert np.isnan(tagger.dual_gap_).all()
 
 
 def test_a_label_without_a_known_row_scores_zero():
@@ -109,6 +122,32 @@ def test_rows_unknown_to_a_label_are_left_out(problem, penalty):
         alone.fit(X[known], Y[known, label])
         np.testing.assert_array_equal(tagger.coef_[label], alone.coef_[0])
         assert tagger.intercept_[label] == alone.intercept_[0]
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_unknown_cells_and_weights_count_alike_in_both_solvers(problem, penalty):
+    X, Y = problem
+    Y[:11, 1] = Y[20:31, 2] = -1
+    weights = np.random.default_rng(1).integers(0, 3, size=len(X))
+    ours = LogisticTagger(penalty, tol=1e-12).fit(X, Y, weights)
+    theirs = LogisticTagger(penalty, solver="liblinear", tol=1e-10).fit(X, Y, weights)
+    np.testing.assert_allclose(ours.objective_, theirs.objective_, rtol=1e-8)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("Cs", [[1.0, 0.0], [1.0, np.nan], ["1"]])
+def test_a_path_of_impossible_values_says_so(problem, Cs):
+    with pytest.raises(InputError, match="'C' parameter of LogisticTagger must be a float"):
+        LogisticTagger().fit_path(*problem, Cs)
+
+
+@pytest.mark.parametrize("solver", ["newton", "liblinear"])
+def test_a_path_takes_numpy_numbers_in_any_order(problem, solver):
+    Cs = np.array([1.0, 0.1, 10.0], dtype=np.float32)
+    models = LogisticTagger("l1", solver=solver).fit_path(*problem, Cs)
+    assert [model.C for model in models] == list(Cs)
+    sizes = [(model.coef_ != 0).sum() for model in models]
+    assert sizes[1] < sizes[0] < sizes[2]
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)

@@ -10,6 +10,8 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy.sparse import csr_matrix
 
+from classify.solvers.certificate import objective_and_gap
+from classify.solvers.solution import Solution
 from features.errors import InputError
 
 DEFAULT_TOL = 0.01  # LIBLINEAR's own for both solvers
@@ -21,24 +23,22 @@ _rand_lock = threading.Lock()
 
 def solve(
     X: np.ndarray,
-    signs: np.ndarray,
-    weights: np.ndarray,
+    loss,
     *,
     penalty: str,
     C: float,
     bias: str,
     tol: float | None = None,
     n_jobs: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Solution:
     """Fit one LIBLINEAR model per label.
 
     Parameters
     ----------
     X : float32 or float64 array of shape (n, d)
-    signs : array of shape (n, L)
-        +1 or -1; each label has both among its rows of non-zero weight.
-    weights : array of shape (n, L)
-        Whole numbers: how often a row counts, 0 for a row that the label leaves out.
+    loss : LogisticLoss
+        L labels, each with both classes among its rows of non-zero weight. Weights are whole
+        numbers: how often a row counts.
     penalty : {"l1", "l2"}
     C : float
         Weight of the loss.
@@ -51,41 +51,45 @@ def solve(
 
     Returns
     -------
-    coef : float64 array of shape (L, d)
-    intercept : float64 array of shape (L,)
+    Solution
+        Its step counts are 0: LIBLINEAR's Python package doesn't tell them.
 
     Raises
     ------
     InputError
         For a weight that is no whole number; LIBLINEAR's Python package has no instance weights.
     """
-    if not np.array_equal(weights, np.rint(weights)):
+    if not np.array_equal(loss.weights, np.rint(loss.weights)):
         raise InputError(
             'solver="liblinear" repeats rows and so takes whole numbers as sample weights only; '
             'use solver="auto" for others'
         )
-    options = f"-s {_SOLVER[penalty]} -c {C!r} -e {tol or DEFAULT_TOL!r} {_BIAS[bias]} -q"
-    n_labels = signs.shape[1]
-    parts = np.array_split(np.arange(n_labels), min(n_labels, effective_n_jobs(n_jobs)))
+    stop = DEFAULT_TOL if tol is None else tol
+    options = f"-s {_SOLVER[penalty]} -c {C:.17g} -e {stop:.17g} {_BIAS[bias]} -q"
+    parts = np.array_split(np.arange(len(loss)), min(len(loss), effective_n_jobs(n_jobs)))
     fitted = Parallel(n_jobs=n_jobs)(
-        delayed(_solve_labels)(X, signs[:, part], weights[:, part], options) for part in parts
+        delayed(_solve_labels)(X, loss.take(part), options) for part in parts
     )
-    models = np.concatenate(fitted)
-    if bias == "none":
-        return models, np.zeros(n_labels)
-    return models[:, :-1], models[:, -1]
+    weights = np.concatenate(fitted)
+    coef, intercept = weights[:, : X.shape[1]], np.zeros(len(loss))
+    if bias != "none":
+        intercept = weights[:, -1]
+    every = loss.take(slice(None))
+    judged = objective_and_gap(X, every, coef, intercept, penalty=penalty, C=C, bias=bias)
+    return Solution(coef, intercept, *judged, np.zeros(len(loss), dtype=int))
 
 
-def _solve_labels(X, signs, weights, options: str) -> np.ndarray:
+def _solve_labels(X: np.ndarray, loss, options: str) -> np.ndarray:
     """Fit the labels of one job; return (L, d) weights, with the bias as last column if any."""
     from liblinear.liblinear import problem  # here, as it imports numba
 
     # csr_matrix it must be: csr_array is refused, and of a dense array LIBLINEAR drops the trailing
     # columns that are all zero.
     rows = csr_matrix(X, dtype=np.float64)
-    every_row_once = problem(signs[:, 0], rows)
+    weights = np.broadcast_to(loss.weights, loss.signs.shape)
+    every_row_once = problem(loss.signs[:, 0], rows)
     models = []
-    for sign, weight in zip(signs.T, weights.T, strict=True):
+    for sign, weight in zip(loss.signs.T, weights.T, strict=True):
         if (weight == 1).all():
             prepared = every_row_once
             np.ctypeslib.as_array(prepared.y, (len(sign),))[:] = sign

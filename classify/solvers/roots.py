@@ -1,0 +1,52 @@
+"""Roots of increasing functions, for several labels at once: step lengths and free intercepts.
+
+It knows no loss and no penalty: only values and slopes.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def increasing_root(
+    function: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    start: np.ndarray,
+    *,
+    tol: float,
+    max_iter: int = 200,
+) -> np.ndarray:
+    """Find where increasing functions cross zero, by Newton steps held inside a bracket.
+
+    Parameters
+    ----------
+    function : callable
+        Takes points (k,), returns values (k,) and slopes (k,) of k functions.
+    start : array of shape (k,)
+    tol : float
+        Stop when no step is longer than ``tol * (1 + |x|)``.
+    max_iter : int
+
+    Returns
+    -------
+    array of shape (k,)
+
+    Examples
+    --------
+    >>> increasing_root(lambda x: (x**3 - 8, 3 * x**2), np.array([1.0]), tol=1e-12)
+    array([2.])
+    """
+    x = np.array(start, dtype=np.float64)
+    low, high = np.full_like(x, -np.inf), np.full_like(x, np.inf)
+    for _ in range(max_iter):
+        value, slope = function(x)
+        low, high = np.where(value <= 0, x, low), np.where(value >= 0, x, high)
+        reach = 4 * (1 + np.abs(x))  # where the slope vanishes, the Newton step knows no measure
+        step = np.clip(-value / np.maximum(slope, 1e-300), -reach, reach)
+        new = x + step
+        outside = (new <= low) & (value > 0) | (new >= high) & (value < 0)
+        new = np.where(outside, (low + high) / 2, new)
+        moved = np.abs(new - x)
+        x = new
+        if (moved <= tol * (1 + np.abs(x))).all():
+            break
+    return x
