@@ -17,15 +17,18 @@ from tqdm import tqdm
 from classify.results import ResultFile
 
 Cell = Mapping[str, Any]
+RETRIES = 3  # of a cell whose task raises on a cluster
 
 
 def run_grid(
-    work: Callable[..., Mapping[str, Any]],
+    work: Callable[..., Mapping[str, Any] | Sequence[Mapping[str, Any]]],
     cells: Sequence[Cell],
     results: ResultFile,
     *,
+    expected: Callable[[Cell], Sequence[Cell]] = lambda cell: [cell],
     shared: tuple = (),
     jobs: int = -1,
+    client: Any = None,
     description: str | None = None,
 ) -> None:
     """Do the cells that `results` lacks and append their lines.
@@ -33,33 +36,54 @@ def run_grid(
     Parameters
     ----------
     work : callable
-        ``work(cell, *shared)`` gives the line's values. Importable by name, and a pure function of
-        its arguments: lines must not depend on the number of jobs.
+        ``work(cell, *shared)`` gives the line's values, or a list of whole lines. Importable by
+        name, and a pure function of its arguments: lines must not depend on the number of jobs.
     cells : sequence of mapping
-        Each with exactly the key fields of `results`. Done in this order, so put long ones first.
+        Done in this order, so put long ones first.
     results : ResultFile
         Open for writing. Left open: call its ``finish`` when all is done.
+    expected : callable, optional
+        The keys of the lines that a cell gives, each with exactly the key fields of `results`; by
+        default the cell itself. A cell is done again unless all of them are there.
     shared : tuple
         What every cell needs. Arrays above 1 MB reach the workers as one memory-mapped file.
     jobs : int
         Processes; -1 for one a core. Each computes with one thread.
+    client : distributed.Client, optional
+        Run on its Dask workers instead; a lost worker costs the cells it had in hand.
     description : str, optional
         Stands before the progress bar on stderr.
     """
-    missing = [cell for cell in cells if tuple(cell[name] for name in results.key) not in results]
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        lines = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-            delayed(_line)(work, cell, shared, os.getpid()) for cell in missing
+    keys = [[tuple(line[name] for name in results.key) for line in expected(c)] for c in cells]
+    todo = [
+        cell
+        for cell, wanted in zip(cells, keys, strict=True)
+        if any(key not in results for key in wanted)
+    ]
+    total = sum(map(len, keys))
+    done = sum(key in results for wanted in keys for key in wanted)
+    with _backend(client), tqdm(desc=description, total=total, initial=done, unit="fit") as bar:
+        finished = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
+            delayed(_lines)(work, cell, shared, os.getpid()) for cell in todo
         )
-        bar = tqdm(lines, description, len(cells), initial=len(cells) - len(missing), unit="fit")
-        for line in bar:
-            results.append(line)
+        for lines in finished:
+            for line in lines:
+                if tuple(line[name] for name in results.key) not in results:
+                    results.append(line)
+                    bar.update()
 
 
-def _line(work, cell: Cell, shared: tuple, run: int) -> dict[str, Any]:
+def _backend(client: Any) -> parallel_config:
+    if client is None:
+        return parallel_config(backend="loky", inner_max_num_threads=1)
+    return parallel_config(backend="dask", client=client, retries=RETRIES)
+
+
+def _lines(work, cell: Cell, shared: tuple, run: int) -> list[dict[str, Any]]:
     _end_with(run)
     with threadpool_limits(1):  # also where the work stays in this process
-        return {**cell, **work(cell, *shared)}
+        made = work(cell, *shared)
+    return [{**cell, **made}] if isinstance(made, Mapping) else [dict(line) for line in made]
 
 
 @cache

@@ -10,15 +10,13 @@ import numpy as np
 from sklearn.preprocessing import MaxAbsScaler
 from tqdm import tqdm
 
-from classify.logistic import LogisticTagger
+from classify.learners import check_scaling, find_learner
 from classify.models import TaggerModel, library_versions, load_model, save_model
 from features import files
 from features.cache import FeatureCache
 from features.errors import InputError
 from features.labels import read_labels_csv
 
-LEARNERS = {"l1": "L1 logistic regression", "l2": "L2 logistic regression"}
-SCALINGS = ("none", "max01")
 PREDICTION_FIELDS = ("image", "label", "score", "decision")
 
 
@@ -40,8 +38,8 @@ def fit(
         A feature cache.
     out : Path
         The model file, `.safetensors`.
-    learner : {"l1", "l2"}
-        Penalty of the logistic regression.
+    learner : str
+        A name in `classify.learners`.
     C : float
         Weight of the loss.
     scale : {"none", "max01"}
@@ -61,16 +59,15 @@ def fit(
     InputError
         Unknown learner, layer or scaling; no labels; labels of other images; C not positive.
     """
-    for name, value, allowed in (("learner", learner, LEARNERS), ("scale", scale, SCALINGS)):
-        if value not in allowed:
-            raise InputError(f"{name} {value!r}; give one of {', '.join(allowed)}")
+    check_scaling(scale)
+    tagger = find_learner(learner).make(C)
     features = FeatureCache(cache)
     names = features.resolve(layers)
     Y, label_names = labels_of(features, labels)
     rows = features.valid_rows
     X = features.read(names, rows)
     scaler = MaxAbsScaler().fit(X) if scale == "max01" else None
-    tagger = LogisticTagger(learner, C=C).fit(scaler.transform(X) if scaler else X, Y[rows])
+    tagger.fit(scaler.transform(X) if scaler else X, Y[rows])
     model = TaggerModel(
         coef=tagger.coef_ / scaler.scale_ if scaler else tagger.coef_,
         intercept=tagger.intercept_,

@@ -1,14 +1,13 @@
 """Extraction on a Dask cluster: a shard is a task, a lost worker costs one shard."""
 
 import json
-import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extract.config import ExtractConfig, make_plan
 from extract.extractor import Extractor
-from features.errors import InputError
+from features.cluster import connect
 from features.manifest import Manifest, canonical, require_equal
 
 if TYPE_CHECKING:
@@ -54,42 +53,6 @@ def run(job: "Job", address: str) -> None:
             job.count_failures(futures[future])
             bar.update(len(job.rows(futures[future])))
     job.report_failures()
-
-
-def connect(address: str):
-    """Connect to a scheduler, or start `local:N` worker processes.
-
-    Returns
-    -------
-    distributed.Client
-        Closes its local cluster, if it has one, when it is closed.
-
-    Raises
-    ------
-    InputError
-        Dask is absent, the address is malformed or nothing answers there.
-    """
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise InputError(
-            f"--dask needs Dask ({error}); install it with `pip install -e '.[dask]'`"
-        ) from error
-    try:
-        if not address.startswith("local:"):
-            return Client(address, timeout="20s", set_as_default=False)
-        return Client(
-            n_workers=int(address.removeprefix("local:")),
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            silence_logs=logging.ERROR,
-            set_as_default=False,
-        )
-    except (OSError, ValueError, TimeoutError) as error:
-        raise InputError(
-            f"no Dask scheduler at {address!r} ({error}); give tcp://HOST:PORT or local:N"
-        ) from error
 
 
 def _shard(
