@@ -39,6 +39,7 @@ def speed_extract(
     contenders: Sequence[str] = ("loop", *OURS, "thingsvision"),
     images: int = 512,
     rounds: int = 5,
+    growth: int = 5000,
     batch_size: int | None = None,
     device: str = "auto",
     precision: str = "float32",
@@ -59,6 +60,9 @@ def speed_extract(
         `compile` and `openvino` are this project's engines; `thingsvision` is the peer.
     images, rounds : int
         Images in all and the number of rounds they are split into.
+    growth : int
+        Images of the longer of two runs of ResNet-18 whose peak memory and time an image are
+        compared, the shorter being a tenth of it; 0 leaves that out.
     batch_size : int, optional
         Of every contender; by default 16 on a CPU, 256 on a GPU.
     device, precision : str
@@ -78,18 +82,21 @@ def speed_extract(
     """
     turns = _turns(images, rounds)
     sections = [f"{describe_machine(device)}\n"]
+    options: dict[str, Any] = {
+        "batch_size": batch_size,
+        "device": device,
+        "precision": precision,
+        "rows": turns[0][1],
+        "thingsvision_python": thingsvision_python,
+    }
     with tempfile.TemporaryDirectory() as folder:
         paths = encode_photos(data, Path(folder), images)
         for backbone in backbones:
-            options = {
-                "backbone": backbone,
-                "batch_size": batch_size,
-                "device": device,
-                "precision": precision,
-                "rows": turns[0][1],
-                "thingsvision_python": thingsvision_python,
-            }
+            options |= {"backbone": backbone}
             sections.append(_compare(backbone, contenders, options, paths, turns))
+        if growth:
+            options |= {"backbone": "resnet18", "rows": max(1, growth // 10)}
+            sections.append(_growth(options, paths, growth))
     text = "\n".join(sections)
     if out is not None:
         files.write_text(out, text)
@@ -104,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, help="file for the table")
     for name in ("backbones", "contenders"):
         add(f"--{name}", nargs="+", default=default(speed_extract, name), help="(%(default)s)")
-    for name in ("images", "rounds", "batch_size"):
+    for name in ("images", "rounds", "growth", "batch_size"):
         flag = f"--{name.replace('_', '-')}"
         add(flag, type=int, default=default(speed_extract, name), help="(%(default)s)")
     for name in ("device", "precision", "thingsvision_python"):
@@ -166,6 +173,22 @@ def _compare(
                 rates.setdefault(name, []).append(contender.turn(start, stop))
         ends |= {name: contender.end() for name, contender in running.items()}
     return _report(backbone, contenders, rates, ends)
+
+
+def _growth(options: dict[str, Any], paths: list[str], longer: int) -> str:
+    """Compare a run with one that is ten times longer: memory, and time an image."""
+    step = options["rows"]
+    paths = [paths[i % len(paths)] for i in range(10 * step)]
+    rows, peaks, rates = [], [], []
+    for shards in (1, 10):
+        with _started("eager", options, paths) as contender:
+            turns = range(0, shards * step, step)
+            rate = [contender.turn(start, start + step) for start in turns]
+            peaks.append(contender.end()["peak_mb"])
+        rates.append(statistics.median(rate))
+        rows.append([f"{shards * step:,} images", f"{rates[-1]:.2f}", f"{peaks[-1]:,.0f}"])
+    rows.append(["ratio", f"{rates[1] / rates[0]:.3f}", f"{peaks[1] / peaks[0]:.3f}"])
+    return table(["resnet18, eager", "images/s", "peak MB"], rows)
 
 
 def _report(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def fit(
     names = features.resolve(layers)
     Y, label_names = labels_of(features, labels)
     rows = features.valid_rows
+    _say_excluded(features)
     X = features.read(names, rows)
     scaler = MaxAbsScaler().fit(X) if scale == "max01" else None
     tagger.fit(scaler.transform(X) if scaler else X, Y[rows])
@@ -153,6 +155,7 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
     if out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"predictions go to a .csv or .jsonl file, not to {out}")
     tagger, features = load_model(model), FeatureCache(cache)
+    _say_excluded(features)
     ids = features.ids
     out.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -167,6 +170,11 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
             file.write(write([ids[row] for row in rows], tagger.label_names, scores))
             bar.update(len(rows))
     return out
+
+
+def _say_excluded(cache: FeatureCache) -> None:
+    if cache.excluded:
+        print(cache.excluded, file=sys.stderr)
 
 
 def _csv_lines(images: list[str], labels: Sequence[str], scores: np.ndarray) -> str:

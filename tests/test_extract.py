@@ -302,6 +302,21 @@ def test_a_folder_that_can_not_be_written_is_one_line(data, tmp_path):
         run(CONFIG, load_dataset(data), tmp_path / "file" / "c")
 
 
+def test_a_read_only_place_is_one_line(data):
+    with pytest.raises(InputError, match="can't write the cache /proc/nothing/c: .* give an --out"):
+        run(CONFIG, load_dataset(data), Path("/proc/nothing/c"))
+
+
+def test_torchrun_gives_each_process_its_shards(data, undisturbed, tmp_path):
+    words = ["--data", data, "--out", tmp_path / "c", "--backbone", "resnet18", "--size", "32"]
+    words += ["--weights", "random:0", "--shard-rows", "8", "--batch-size", "4"]
+    done = command("torch.distributed.run", "--nproc-per-node", "2", "-m", "extract", *words)
+    assert done.returncode == 0, done.stderr
+    cache, whole = FeatureCache(tmp_path / "c"), FeatureCache(undisturbed).read()
+    assert cache.excluded == "" and len(cache) == N
+    assert np.abs(cache.read() - whole).max() <= 1e-5 * np.abs(whole).max()
+
+
 def test_dask_that_is_not_there_is_one_line(data, tmp_path):
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")
     with pytest.raises(InputError, match=r"no Dask scheduler at 'local:x' .* local:N"):
