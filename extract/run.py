@@ -25,7 +25,9 @@ from features.index import write_index
 from features.labels import write_labels_csv
 from features.manifest import Manifest, write_or_check
 from features.schema import Status
-from features.shards import ShardWriter, is_finished, open_shard, verify_shard, write_view
+from features.shards import ShardWriter, is_finished, open_shard
+from features.verify import verify_shard
+from features.view import write_view
 
 CPU_BATCH, GPU_BATCH = 16, 256
 AHEAD = 3  # batches that are decoded while one is computed
