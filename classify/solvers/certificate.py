@@ -63,4 +63,4 @@ def free_shift(loss, scores: np.ndarray) -> np.ndarray:
         moved = scores + shift
         return -loss.residual(moved).sum(axis=0), loss.curvature(moved).sum(axis=0)
 
-    return increasing_root(slope, np.zeros(scores.shape[1]), tol=1e-13)
+    return increasing_root(slope, np.zeros(scores.shape[1]))

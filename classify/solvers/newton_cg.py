@@ -27,7 +27,9 @@ _MAX_CG_STEPS = 500
 _FORCING = 0.1  # a Newton system is solved to this share of its right-hand side, or better
 _SINGLE = 0.01  # from which share on float32 will do
 _TOGETHER = 2**24  # rows times labels side by side: some ten arrays of 128 MiB
-_PATIENCE = 3  # steps without a smaller gap
+_FLAT = 0.1  # a step ends where the slope along it has fallen to this share
+_PATIENCE = 3  # steps without a smaller gap or objective
+_ROUNDING = 1e-12  # relative error of an objective
 
 
 def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Solution]:
@@ -89,7 +91,7 @@ def _minimize(basis, loss, C: float, start: np.ndarray, tol: float, solution: So
     """Take Newton steps until every label's gap is small enough; return the weights (r, L)."""
     V, scores = start.copy(), basis.times(start)
     steps, stalled = np.zeros(len(loss), dtype=int), np.zeros(len(loss), dtype=int)
-    smallest = np.full(len(loss), np.inf)
+    smallest, lowest = np.full((2, len(loss)), np.inf)
     while True:
         if basis.ridge[-1] == 0:
             shift = free_shift(loss, scores)
@@ -99,8 +101,9 @@ def _minimize(basis, loss, C: float, start: np.ndarray, tol: float, solution: So
         pull = C * basis.transpose_times(residual)
         objective = basis.ridge @ V**2 / 2 + C * loss.value(scores)
         gap = objective + basis.ridge @ pull**2 / 2 - C * loss.dual_value(residual)
-        stalled = np.where(gap < smallest, 0, stalled + 1)
-        smallest = np.minimum(gap, smallest)
+        better = (gap < smallest) | (objective < lowest * (1 - _ROUNDING))
+        stalled = np.where(better, 0, stalled + 1)
+        smallest, lowest = np.minimum(gap, smallest), np.minimum(objective, lowest)
         going = (gap > tol * objective) & (stalled <= _PATIENCE) & (steps < _MAX_STEPS)
         if not going.any():
             solution.objective[:], solution.gap[:], solution.n_iter[:] = objective, gap, steps
@@ -108,6 +111,7 @@ def _minimize(basis, loss, C: float, start: np.ndarray, tol: float, solution: So
         labels = np.flatnonzero(going)
         part = loss.take(labels)
         forcing = np.minimum(_FORCING, np.sqrt(gap[labels] / objective[labels]))
+        forcing[stalled[labels] > 0] = _SINGLE / 10  # float32 was too coarse
         curvature = C * part.curvature(scores[:, labels])
         gradient = basis.ridge[:, None] * V[:, labels] - pull[:, labels]
         move = _newton_direction(basis, curvature, gradient, forcing)
@@ -128,7 +132,7 @@ def _step_length(basis, loss, C: float, V, move, scores, scores_move) -> np.ndar
         first = linear + length * square - C * (loss.residual(at) * scores_move).sum(axis=0)
         return first, square + C * (loss.curvature(at) * scores_move**2).sum(axis=0)
 
-    return increasing_root(slope, np.ones(len(linear)), tol=1e-3)
+    return increasing_root(slope, np.ones(len(linear)), near=_FLAT * np.abs(slope(0.0)[0]))
 
 
 def _newton_direction(basis, curvature, gradient, forcing) -> np.ndarray:

@@ -35,8 +35,10 @@ def times(X: np.ndarray, B: np.ndarray) -> np.ndarray:
 
 def transpose_times(X: np.ndarray, R: np.ndarray) -> np.ndarray:
     """Return ``(X.T @ R).T``, of shape (k, d), for R of shape (n, k)."""
-    result = np.zeros((R.shape[1], X.shape[1]))
-    for rows, block in row_blocks(X):
+    blocks = row_blocks(X)
+    rows, block = next(blocks)
+    result = R[rows].T @ block
+    for rows, block in blocks:
         result += R[rows].T @ block
     return result
 

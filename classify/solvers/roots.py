@@ -12,7 +12,7 @@ def increasing_root(
     function: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     start: np.ndarray,
     *,
-    tol: float,
+    near: np.ndarray | float = 0.0,
     max_iter: int = 200,
 ) -> np.ndarray:
     """Find where increasing functions cross zero, by Newton steps held inside a bracket.
@@ -22,8 +22,8 @@ def increasing_root(
     function : callable
         Takes points (k,), returns values (k,) and slopes (k,) of k functions.
     start : array of shape (k,)
-    tol : float
-        Stop when no step is longer than ``tol * (1 + |x|)``.
+    near : array of shape (k,), or float
+        Absolute values that count as zero. Without it only rounding ends the search.
     max_iter : int
 
     Returns
@@ -32,7 +32,7 @@ def increasing_root(
 
     Examples
     --------
-    >>> increasing_root(lambda x: (x**3 - 8, 3 * x**2), np.array([1.0]), tol=1e-12)
+    >>> increasing_root(lambda x: (x**3 - 8, 3 * x**2), np.array([1.0]))
     array([2.])
     """
     x = np.array(start, dtype=np.float64)
@@ -40,13 +40,13 @@ def increasing_root(
     for _ in range(max_iter):
         value, slope = function(x)
         low, high = np.where(value <= 0, x, low), np.where(value >= 0, x, high)
-        reach = 4 * (1 + np.abs(x))  # where the slope vanishes, the Newton step knows no measure
+        reach = 4 * (1 + np.abs(x))  # where the slope vanishes, a Newton step knows no measure
         step = np.clip(-value / np.maximum(slope, 1e-300), -reach, reach)
         new = x + step
-        outside = (new <= low) & (value > 0) | (new >= high) & (value < 0)
-        new = np.where(outside, (low + high) / 2, new)
-        moved = np.abs(new - x)
-        x = new
-        if (moved <= tol * (1 + np.abs(x))).all():
+        middle = (low + high) / 2  # finite where it is needed, as x is at one end
+        new = np.where((new < low) | (new > high), middle, new)
+        resting = (np.abs(value) <= near) | (np.abs(new - x) <= 1e-14 * (1 + np.abs(x)))
+        if resting.all():
             break
+        x = np.where(np.abs(value) <= near, x, new)
     return x

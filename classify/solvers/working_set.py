@@ -24,7 +24,7 @@ _NEWTON_STEPS = 3  # of a label in a round
 _INNER = 0.3  # a working set is solved to this share of the violation outside it
 _TOGETHER = 2**19  # rows times labels on their way at once: 1 GiB at 256 columns a label
 _MAX_ROUNDS = 1000
-_PATIENCE = 3  # rounds without a smaller gap, where no column is left to add
+_PATIENCE = 3  # rounds without a smaller gap or objective
 _ROUNDING = 1e-12  # relative error of an objective
 
 
@@ -96,14 +96,14 @@ class _Label:
         self.scores = np.zeros(n)
         self.stages: list[tuple] | None = None  # still to come: (C, tolerance, place in Cs or None)
         self.n_iter = self.rounds = self.stalled = 0
-        self.smallest_gap = np.inf
+        self.smallest_gap = self.lowest = np.inf
         self.excess = 0.0  # violation of the worst column of all
 
     def refresh(self) -> None:
         """Bring scores and residual up to the weights; a free intercept to its minimum."""
         self.scores = self.coef @ self.design
         if len(self.penalty) and self.penalty[0] == 0:
-            shift = increasing_root(self._slope, np.zeros(1), tol=1e-13)
+            shift = increasing_root(self._slope, np.zeros(1))
             self.coef[0] += shift[0]
             self.scores += shift
         self.residual = self.loss.residual(self.scores)
@@ -124,21 +124,23 @@ class _Label:
             objective = norm + C * value
             feasible = self.residual / max(1.0, C * largest)
             gap = objective - C * self.loss.dual_value(feasible)
-            if gap > tolerance * objective and not self._gives_up(gap):
+            if gap > tolerance * objective and not self._gives_up(objective, gap):
                 self.C, self.excess = C, C * largest - 1
                 break
             if wanted is not None:
                 self._note(path[wanted], objective, gap)
             self.stages.pop(0)
             self.rounds = self.stalled = 0
-            self.smallest_gap = np.inf
+            self.smallest_gap = self.lowest = np.inf
 
-    def _gives_up(self, gap: float) -> bool:
+    def _gives_up(self, objective: float, gap: float) -> bool:
         """Whether rounding, or patience, is at its end."""
         self.rounds += 1
-        self.stalled = 0 if gap < self.smallest_gap else self.stalled + 1
+        better = gap < self.smallest_gap or objective < self.lowest * (1 - _ROUNDING)
+        self.stalled = 0 if better else self.stalled + 1
         self.smallest_gap = min(gap, self.smallest_gap)
-        return (self.stalled > _PATIENCE and self.excess < 1e-6) or self.rounds > _MAX_ROUNDS
+        self.lowest = min(objective, self.lowest)
+        return self.stalled > _PATIENCE or self.rounds > _MAX_ROUNDS
 
     def _note(self, solution: Solution, objective: float, gap: float) -> None:
         features = self.columns < self.constant
