@@ -192,6 +192,7 @@ def test_few_labels_at_a_time_and_small_blocks_change_nothing(problem, penalty, 
     monkeypatch.setattr(newton_cg, "_TOGETHER", 2 * len(X))
     monkeypatch.setattr(products, "_BLOCK", 7 * X.shape[1])
     monkeypatch.setattr(products, "_SMALL", 0)
+    monkeypatch.setattr(newton_cg, "_WRITTEN", 0)
     parts = LogisticTagger(penalty, tol=1e-12).fit_path(X.astype(np.float32), Y, [0.1, 1, 10])
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_allclose(one.objective_, other.objective_, rtol=1e-11)

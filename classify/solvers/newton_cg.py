@@ -14,6 +14,7 @@ import numpy as np
 from classify.solvers.certificate import free_shift
 from classify.solvers.products import (
     column_gram,
+    row_blocks,
     row_gram,
     times,
     transpose_times,
@@ -27,6 +28,7 @@ _MAX_CG_STEPS = 500
 _FORCING = 0.1  # a Newton system is solved to this share of its right-hand side, or better
 _SINGLE = 0.01  # from which share on float32 will do
 _TOGETHER = 2**24  # rows times labels side by side: some ten arrays of 128 MiB
+_WRITTEN = 2**28  # values of a basis for n > d that is written down: 1 GiB
 _FLAT = 0.1  # a step ends where the slope along it has fallen to this share
 _PATIENCE = 3  # steps without a smaller gap or objective
 _ROUNDING = 1e-12  # relative error of an objective
@@ -218,33 +220,49 @@ class _RowBasis:
 
 
 class _ColumnBasis:
-    """Rows in the eigenbasis of X' X, for n > d, without writing them down.
+    """Rows in the eigenbasis of X' X, for n > d; the coordinates are those of `_RowBasis`.
 
-    The coordinates are those of `_RowBasis`.
+    In float64 they aren't written down but computed from X. In float32 they are, up to a size.
     """
 
     def __init__(self, X: np.ndarray, bias: str):
         self.X, self.bias = X, bias
         sums = transpose_times(X, np.ones((len(X), 1)))
+        self.means = sums[0] / len(X)
         gram = column_gram(X)
         if bias == "penalized":
             gram = np.block([[gram, sums.T], [sums, np.full((1, 1), len(X))]])
-        self.means = sums[0] / len(X)
-        if bias == "unpenalized":
+        elif bias == "unpenalized":
             gram -= np.outer(sums[0], self.means)
         values, self.vectors = np.linalg.eigh(gram)
         self.values = np.maximum(values, 0.0)
         self.ridge = np.ones(len(values))
         if bias == "unpenalized":
             self.values, self.ridge = np.append(self.values, len(X)), np.append(self.ridge, 0.0)
+        self.F32 = self._written() if X.size <= _WRITTEN else None
+
+    def _written(self) -> np.ndarray:
+        offset = np.zeros(self.vectors.shape[1])
+        if self.bias == "penalized":
+            offset = self.vectors[-1]
+        elif self.bias == "unpenalized":
+            offset = -self.means @ self.vectors
+        F = np.ones((len(self.X), len(self.ridge)), dtype=np.float32)
+        for rows, block in row_blocks(self.X):
+            F[rows, : len(offset)] = block @ self.vectors[: block.shape[1]] + offset
+        return F
 
     def times(self, V: np.ndarray) -> np.ndarray:
-        """F V."""
+        """F V, in the precision of V or better."""
+        if self.F32 is not None and V.dtype == np.float32:
+            return self.F32 @ V
         coef, intercept = self.weights(V)
         return times(self.X, coef.T) + intercept
 
     def transpose_times(self, R: np.ndarray) -> np.ndarray:
-        """F' R."""
+        """F' R, in the precision of R or better."""
+        if self.F32 is not None and R.dtype == np.float32:
+            return self.F32.T @ R
         totals = R.sum(axis=0)
         sums = transpose_times(self.X, R).T
         if self.bias == "penalized":
@@ -254,8 +272,13 @@ class _ColumnBasis:
         return self.vectors.T @ sums
 
     def diagonal(self, D: np.ndarray) -> np.ndarray:
-        """Diagonals of F' diag(D) F as if all rows of a label had the mean curvature."""
-        return np.outer(self.values, D.mean(axis=0))
+        """Diagonals of F' diag(D) F, one column a label; roughly so where F isn't written down."""
+        if self.F32 is None:
+            return np.outer(self.values, D.mean(axis=0))
+        result = np.zeros((len(self.ridge), D.shape[1]))
+        for rows, block in row_blocks(self.F32):
+            result += (block**2).T @ D[rows]
+        return result
 
     def weights(self, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights (L, d) and intercepts (L,) in terms of the columns of X."""
