@@ -218,12 +218,6 @@ def is_finished(folder: Path, number: int, manifest: Manifest) -> bool:
     return all(schema.shard_path(folder, number, maps=maps).exists() for maps in kinds(manifest))
 
 
-def finished_shards(folder: Path, manifest: Manifest) -> list[int]:
-    """Numbers of the shards that exist."""
-    count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
-    return [k for k in range(count) if is_finished(folder, k, manifest)]
-
-
 def open_shard(path: Path) -> h5py.File:
     """Open a shard for reading.
 
@@ -241,6 +235,12 @@ def open_shard(path: Path) -> h5py.File:
             f"{path} can't be opened ({error}); delete this file and run extract again, "
             "which makes only this shard anew"
         ) from error
+
+
+def finished_shards(folder: Path, manifest: Manifest) -> list[int]:
+    """Numbers of the shards that exist."""
+    count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
+    return [k for k in range(count) if is_finished(folder, k, manifest)]
 
 
 def _clip(message: str) -> bytes:
