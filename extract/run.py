@@ -22,14 +22,9 @@ from features.index import write_index
 from features.labels import write_labels_csv
 from features.manifest import Manifest, write_or_check
 from features.schema import Status
-from features.shards import (
-    finished_shards,
-    is_finished,
-    open_shard,
-    shard_bytes,
-    verify_shard,
-    write_view,
-)
+from features.shards import finished_shards, is_finished, open_shard, shard_bytes
+from features.verify import verify_shard
+from features.view import write_view
 
 
 def run(config: ExtractConfig, dataset: Dataset, out: Path, *, dask: str | None = None) -> Path:

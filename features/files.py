@@ -56,8 +56,8 @@ def write_text(path: Path, text: str) -> None:
 def remove_temporaries(folder: Path) -> int:
     """Delete what killed writers left in `folder`; return how many files that were.
 
-    A temporary whose writer still runs on this machine is left alone, and so is another
-    machine's until it is a day old.
+    A temporary whose writer still runs on this machine is left alone, another machine's until it
+    is a day old, and a file that no writer here would have called so for ever.
     """
     removed = 0
     for path in folder.glob(f"*{TEMPORARY}"):
@@ -81,7 +81,9 @@ def sha256_of_text(text: str) -> str:
 def _writer_may_live(path: Path) -> bool:
     writer = path.name.removesuffix(TEMPORARY)
     head, _, pid = writer.rpartition("-")
-    if not head.endswith(f".{socket.gethostname()}") or not pid.isdigit():
+    if "." not in head or not pid.isdigit():
+        return True  # some other program's, such as a browser's download
+    if not head.endswith(f".{socket.gethostname()}"):
         return time.time() - path.stat().st_mtime < STALE_SECONDS
     if int(pid) == os.getpid():
         return False

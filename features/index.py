@@ -7,8 +7,9 @@ shards, so it can be made again at any time.
 import csv
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,9 @@ class IndexRow:
     message: str
 
 
+Identity = tuple[str, str, int]  # id, path and size in bytes: what fixes a row
+
+
 def index_hash(dataset: Dataset, sizes: np.ndarray) -> str:
     """Hash what fixes the rows: order, ids, paths and file sizes.
 
@@ -48,35 +52,74 @@ def index_hash(dataset: Dataset, sizes: np.ndarray) -> str:
         Hex SHA-256. File contents are hashed row by row during extraction instead, so that
         a job over millions of images reads each of them once.
     """
-    digest = hashlib.sha256()
-    for row, (id_, path, size) in enumerate(zip(dataset.ids, dataset.paths, sizes, strict=True)):
-        digest.update(f"{row}\0{id_}\0{path}\0{size}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return _hash(zip(dataset.ids, dataset.paths, sizes, strict=True))
+
+
+def index_fault(rows: Sequence[IndexRow], manifest: Manifest) -> str:
+    """Say how the rows of an `index.csv` differ from a manifest; empty if they don't."""
+    total = manifest["index"]["rows"]
+    if len(rows) != total:
+        return f"it has {len(rows)} rows, the manifest {total}"
+    for expected, row in enumerate(rows):
+        if row.row != expected:
+            return f"row {row.row} stands where row {expected} belongs"
+    if _hash((row.id, row.path, row.size) for row in rows) != manifest["index"]["sha256"]:
+        return "its ids, paths or sizes, or their order, are not those of the manifest"
+    return ""
 
 
 def write_index(folder: Path, dataset: Dataset, sizes: np.ndarray, manifest: Manifest) -> None:
     """Write `index.csv` from the dataset and whatever shards exist."""
+    _write(folder, zip(dataset.ids, dataset.paths, sizes, strict=True), manifest)
+
+
+def rewrite_index(folder: Path, rows: Iterable[IndexRow], manifest: Manifest) -> None:
+    """Write `index.csv` from the ids, paths and sizes of another and whatever shards exist."""
+    _write(folder, ((row.id, row.path, row.size) for row in rows), manifest)
+
+
+def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, str, str]]:
+    """Read the checksum, status and message of each row of a shard, as `index.csv` tells them.
+
+    Raises
+    ------
+    InputError
+        The shard exists and can't be read.
+    """
+    if not shards.is_finished(folder, number, manifest):
+        rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
+        return [("", schema.Status.PENDING.name.lower(), "")] * len(rows)
+    path = schema.shard_path(folder, number)
+    with shards.open_shard(path) as file:
+        try:
+            columns = [file[name][:] for name in (schema.DIGEST, schema.STATUS, schema.MESSAGE)]
+            return [
+                (digest.decode(), schema.Status(status).name.lower(), message.decode())
+                for digest, status, message in zip(*columns, strict=True)
+            ]
+        except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path} is damaged ({error}); delete this file and run extract again, "
+                "which makes only this shard anew"
+            ) from error
+
+
+def _hash(identities: Iterable[Identity]) -> str:
+    digest = hashlib.sha256()
+    for row, (id_, path, size) in enumerate(identities):
+        digest.update(f"{row}\0{id_}\0{path}\0{size}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _write(folder: Path, identities: Iterable[Identity], manifest: Manifest) -> None:
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(schema.INDEX_COLUMNS)
-    outcomes = _outcomes(folder, manifest)
-    for row, (id_, path, size) in enumerate(zip(dataset.ids, dataset.paths, sizes, strict=True)):
-        sha256, status, message = next(outcomes)
-        lines.writerow(astuple(IndexRow(row, id_, path, int(size), sha256, status, message)))
+    count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
+    found = chain.from_iterable(outcomes(folder, k, manifest) for k in range(count))
+    for row, ((id_, path, size), outcome) in enumerate(zip(identities, found, strict=True)):
+        lines.writerow(astuple(IndexRow(row, id_, path, int(size), *outcome)))
     files.write_text(folder / schema.INDEX, text.getvalue())
-
-
-def _outcomes(folder: Path, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
-    step, total = manifest["shard_rows"], manifest["index"]["rows"]
-    for k in range(schema.shard_count(step, total)):
-        rows = schema.shard_rows(k, step, total)
-        if not shards.is_finished(folder, k, manifest):
-            yield from [("", schema.Status.PENDING.name.lower(), "")] * len(rows)
-            continue
-        with shards.open_shard(schema.shard_path(folder, k)) as file:
-            columns = [file[name][:] for name in (schema.DIGEST, schema.STATUS, schema.MESSAGE)]
-        for digest, status, message in zip(*columns, strict=True):
-            yield digest.decode(), schema.Status(status).name.lower(), message.decode()
 
 
 def read_index(folder: Path) -> list[IndexRow]:

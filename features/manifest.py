@@ -70,14 +70,17 @@ def write_or_check(folder: Path, manifest: Manifest) -> None:
     require_equal(read_manifest(folder), manifest, folder)
 
 
-def require_equal(old: Manifest, new: Manifest, where: object) -> None:
+def require_equal(
+    old: Manifest,
+    new: Manifest,
+    where: object,
+    *,
+    remedy: str = "give the same settings, or another --out",
+) -> None:
     """Raise an `InputError` that names every key in which two manifests differ."""
     differing = differences(old, new)
     if differing:
-        raise InputError(
-            f"{where} was made with other settings: {'; '.join(differing)}. "
-            "Give the same settings, or another --out"
-        )
+        raise InputError(f"{where} was made with other settings: {'; '.join(differing)}; {remedy}")
 
 
 def differences(old: Manifest, new: Manifest) -> list[str]:

@@ -51,7 +51,7 @@ class ShardWriter:
         layers = manifest["layers"]
         self._files: dict[bool, h5py.File] = {}
         self._targets = {
-            maps: schema.shard_path(folder, number, maps=maps) for maps in _kinds(manifest)
+            maps: schema.shard_path(folder, number, maps=maps) for maps in kinds(manifest)
         }
         try:
             for maps, target in self._targets.items():
@@ -132,7 +132,7 @@ class ShardWriter:
             files.temporary_name(target).unlink(missing_ok=True)
 
 
-def _kinds(manifest: Manifest) -> tuple[bool, ...]:
+def kinds(manifest: Manifest) -> tuple[bool, ...]:
     """Say which files a shard consists of: vectors always, spatial maps if there are any."""
     maps = any(schema.is_map(record["shape"]) for record in manifest["layers"].values())
     return (False, True) if maps else (False,)
@@ -140,7 +140,7 @@ def _kinds(manifest: Manifest) -> tuple[bool, ...]:
 
 def shard_bytes(manifest: Manifest, rows: int) -> int:
     """Size on disk, in bytes, of a shard of so many rows with its maps."""
-    return sum(_file_bytes(manifest, rows, maps=maps) for maps in _kinds(manifest))
+    return sum(_file_bytes(manifest, rows, maps=maps) for maps in kinds(manifest))
 
 
 def _file_bytes(manifest: Manifest, rows: int, *, maps: bool) -> int:
@@ -188,9 +188,15 @@ def checksum(file: h5py.File) -> str:
     for name in sorted(_datasets(file)):
         dataset = file[name]
         digest.update(f"{name} {dataset.dtype.str} {dataset.shape};".encode())
-        for block in _blocks(dataset):
+        for block in blocks(dataset):
             digest.update(np.ascontiguousarray(block).tobytes())
     return digest.hexdigest()
+
+
+def stored_checksum(path: Path) -> str:
+    """Read the checksum that a shard was written with."""
+    with open_shard(path) as file:
+        return file.attrs[schema.CHECKSUM].decode()
 
 
 def _datasets(file: h5py.File) -> list[str]:
@@ -199,7 +205,8 @@ def _datasets(file: h5py.File) -> list[str]:
     return names
 
 
-def _blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
+def blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
+    """Read a dataset in runs of rows of at most `BLOCK_BYTES` (or one row)."""
     row_bytes = max(1, dataset.dtype.itemsize * int(np.prod(dataset.shape[1:])))
     step = max(1, BLOCK_BYTES // row_bytes)
     for start in range(0, dataset.shape[0], step):
@@ -208,40 +215,7 @@ def _blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
 
 def is_finished(folder: Path, number: int, manifest: Manifest) -> bool:
     """Tell whether all files of a shard exist; existing files are complete by construction."""
-    return all(schema.shard_path(folder, number, maps=maps).exists() for maps in _kinds(manifest))
-
-
-def verify_shard(folder: Path, number: int, manifest: Manifest, *, finite: bool = False) -> None:
-    """Check a finished shard against its checksum and its manifest.
-
-    Parameters
-    ----------
-    folder : Path
-        The cache's folder.
-    number : int
-        Which shard.
-    manifest : dict
-        The cache's manifest.
-    finite : bool
-        Check also that every row with status OK holds finite features.
-
-    Raises
-    ------
-    InputError
-        One line with the file, what is wrong with it and the remedy.
-    """
-    good = None
-    for maps in _kinds(manifest):
-        path = schema.shard_path(folder, number, maps=maps)
-        with open_shard(path) as file:
-            if finite and not maps:
-                good = file[schema.STATUS][:] == schema.Status.OK
-            fault = _fault(file, number, manifest, good)
-        if fault:
-            raise InputError(
-                f"{path}: {fault}; delete this file and run extract again, "
-                "which makes only this shard anew"
-            )
+    return all(schema.shard_path(folder, number, maps=maps).exists() for maps in kinds(manifest))
 
 
 def open_shard(path: Path) -> h5py.File:
@@ -263,82 +237,10 @@ def open_shard(path: Path) -> h5py.File:
         ) from error
 
 
-def _fault(file: h5py.File, number: int, manifest: Manifest, good: np.ndarray | None) -> str:
-    try:
-        if file.attrs[schema.MANIFEST_HASH].decode() != manifest_hash(manifest):
-            return "it belongs to a run with another manifest"
-        if file.attrs[schema.CHECKSUM].decode() != checksum(file):
-            return "its bytes don't give its checksum"
-        rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
-        if not np.array_equal(file[schema.ROW][:], rows):
-            return f"it does not hold rows {rows.start} to {rows.stop - 1}"
-        return "" if good is None else _non_finite(file, manifest, good)
-    except (KeyError, OSError, RuntimeError, ValueError, AttributeError) as error:
-        return f"it is damaged ({error})"
-
-
-def _non_finite(file: h5py.File, manifest: Manifest, good: np.ndarray) -> str:
-    for name in manifest["layers"]:
-        if name not in file:
-            continue
-        for row, start in zip(file[schema.ROW], range(len(good)), strict=True):
-            if good[start] and not np.isfinite(file[name][start]).all():
-                return f"{name} is not finite in row {row}"
-    return ""
-
-
-def write_view(folder: Path, manifest: Manifest) -> None:
-    """Make `features.h5`: one virtual array per layer over all shards that exist.
-
-    Rows without a shard read as NaN with status PENDING.
-    """
-    with files.replacing(folder / schema.VIEW) as temporary:
-        _write_virtual(temporary, folder, finished_shards(folder, manifest), manifest)
-
-
 def finished_shards(folder: Path, manifest: Manifest) -> list[int]:
     """Numbers of the shards that exist."""
     count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
     return [k for k in range(count) if is_finished(folder, k, manifest)]
-
-
-def _write_virtual(path: Path, folder: Path, present: list[int], manifest: Manifest) -> None:
-    records = manifest["layers"]
-    with h5py.File(path, "w") as file:
-        for name in manifest["layer_order"]:
-            shape, dtype = records[name]["shape"], np.dtype(records[name]["dtype"])
-            maps = schema.is_map(shape)
-            sources = {k: schema.shard_path(folder, k, maps=maps).name for k in present}
-            _virtual(file, name, shape, np.array(np.nan, dtype), sources, manifest)
-            file[name].attrs[schema.LAYOUT] = records[name]["layout"]
-        sources = {k: schema.shard_path(folder, k).name for k in present}
-        _virtual(file, schema.STATUS, [], np.array(schema.Status.PENDING, "u1"), sources, manifest)
-        file.attrs[schema.MANIFEST_HASH] = np.bytes_(manifest_hash(manifest))
-
-
-def _virtual(
-    file: h5py.File,
-    name: str,
-    shape: list[int],
-    fill: np.ndarray,
-    sources: dict[int, str],
-    manifest: Manifest,
-) -> None:
-    """Create one virtual array over shards; by HDF5's own calls, since h5py's add the time."""
-    total, step = manifest["index"]["rows"], manifest["shard_rows"]
-    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    properties.set_obj_track_times(False)
-    properties.set_fill_value(fill)
-    space = h5py.h5s.create_simple((total, *shape))
-    for k, source in sources.items():
-        rows = schema.shard_rows(k, step, total)
-        whole = (len(rows), *shape)
-        space.select_hyperslab((rows.start,) + (0,) * len(shape), whole)
-        properties.set_virtual(space, source.encode(), name.encode(), h5py.h5s.create_simple(whole))
-    space.select_all()
-    group = file.require_group(name.rpartition("/")[0] or "/")
-    kind = h5py.h5t.py_create(fill.dtype)
-    h5py.h5d.create(group.id, name.rpartition("/")[2].encode(), kind, space, properties)
 
 
 def _clip(message: str) -> bytes:

@@ -19,7 +19,9 @@ from features.errors import InputError
 from features.index import index_hash, write_index
 from features.manifest import differences, read_manifest, write_or_check
 from features.schema import Status
-from features.shards import ShardWriter, is_finished, verify_shard, write_view
+from features.shards import ShardWriter, is_finished
+from features.verify import verify_shard
+from features.view import write_view
 
 ROWS, STEP = 23, 8
 LAYERS = {
@@ -329,8 +331,13 @@ def test_temporaries_of_living_writers_are_kept(tmp_path):
     assert files.remove_temporaries(tmp_path) == 1
     assert not mine.exists() and parent.exists() and elsewhere.exists()
     os.utime(elsewhere, (0, 0))
+    downloads = [tmp_path / name for name in ("film.mkv.part", "a-b.part", "disc-2.part")]
+    for path in downloads:  # of another program, however old
+        path.touch()
+        os.utime(path, (0, 0))
     assert files.remove_temporaries(tmp_path) == 1
     assert not elsewhere.exists()
+    assert all(path.exists() for path in downloads)
 
 
 def test_labels_of_other_images_are_refused(cache_folder):

@@ -21,7 +21,7 @@ from features import schema
 from features.cache import FeatureCache
 from features.datasets import load_dataset
 from features.errors import InputError
-from features.shards import verify_shard
+from features.verify import verify_shard
 
 ROOT = Path(__file__).parents[1]
 N = 21

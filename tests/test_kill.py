@@ -14,7 +14,8 @@ import pytest
 from extract.config import ExtractConfig
 from extract.run import run
 from features.datasets import load_dataset
-from features.shards import finished_shards, verify_shard
+from features.shards import finished_shards
+from features.verify import verify_shard
 from tests.test_extract import contents, make_images
 
 CONFIG = ExtractConfig(

@@ -1,0 +1,208 @@
+"""Check a cache: shards against checksums and manifest, and what is made from them against both.
+
+Every check says in one line what is wrong and what mends it. Nothing is written.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from features import schema
+from features.cache import FeatureCache
+from features.errors import InputError
+from features.index import IndexRow, index_fault, outcomes, read_index
+from features.manifest import Manifest, manifest_hash, read_manifest
+from features.shards import blocks, checksum, kinds, open_shard
+from features.view import is_sealed, view_fault
+
+
+def find_faults(folder: Path) -> Iterator[str]:
+    """Check all files of a cache and go on after each fault.
+
+    Reads each shard for its checksum and again for finite values; memory holds the index and one
+    block of features.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder.
+
+    Yields
+    ------
+    str
+        One line for each fault: the file, what is wrong with it and the remedy.
+
+    Raises
+    ------
+    InputError
+        The folder holds no manifest that can be read, so there is nothing to check against.
+    """
+    manifest = read_manifest(folder)
+    if not _vouched(folder, manifest):
+        yield (
+            f"{folder / schema.MANIFEST}: no shard was made with this manifest, so nothing can be "
+            "checked against it; restore the file, or keep the shards in a folder of their own"
+        )
+        return
+    rebuild = f"rebuild it with `python -m features merge {folder} {folder}`"
+    rows: list[IndexRow] | None = None
+    try:
+        rows = read_index(folder)
+        if fault := index_fault(rows, manifest):
+            yield f"{folder / schema.INDEX}: {fault}; run extract again, which rebuilds it"
+    except InputError as error:
+        yield str(error)
+    stale: list[int] = []
+    yield from _shards_faults(folder, manifest, rows or [], stale)
+    if stale:
+        yield (
+            f"{folder / schema.INDEX}: sha256, status or message of {len(stale)} rows (first "
+            f"{stale[0]}) differ from the shards; {rebuild}"
+        )
+    if fault := view_fault(folder, manifest):
+        yield f"{folder / schema.VIEW}: {fault}; {rebuild}"
+    if rows is not None:
+        yield from _label_faults(folder)
+
+
+def summary(folder: Path) -> str:
+    """Count in one line what a cache without faults holds."""
+    cache = FeatureCache(folder)
+    count = schema.shard_count(cache.manifest["shard_rows"], len(cache))
+    labels = f", {len(cache.label_names)} labels" if cache.labels is not None else ""
+    return (
+        f"ok: {folder}: {count} shards, {len(cache)} rows, {len(cache.valid_rows)} with features"
+        f", {len(cache.layers) + len(cache.maps)} layers{labels}"
+    )
+
+
+def verify_shard(folder: Path, number: int, manifest: Manifest, *, finite: bool = False) -> None:
+    """Check a finished shard against its checksum and its manifest.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder.
+    number : int
+        Which shard.
+    manifest : dict
+        The cache's manifest.
+    finite : bool
+        Check also that every row with status OK holds finite features.
+
+    Raises
+    ------
+    InputError
+        The first of `shard_faults`.
+    """
+    if fault := next(shard_faults(folder, number, manifest, finite=finite), None):
+        raise InputError(fault)
+
+
+def shard_faults(
+    folder: Path, number: int, manifest: Manifest, *, finite: bool = False
+) -> Iterator[str]:
+    """Check each file of a shard; parameters as in `verify_shard`.
+
+    Yields
+    ------
+    str
+        One line for each faulty file: what is wrong with it and the remedy.
+    """
+    good: np.ndarray | None = None  # rows that must be finite, as far as they are known
+    for maps in kinds(manifest):
+        path = schema.shard_path(folder, number, maps=maps)
+        try:
+            with open_shard(path) as file:
+                fault = _fault(file, number, manifest, maps=maps)
+                if finite and not fault:
+                    good = good if maps else file[schema.STATUS][:] == schema.Status.OK
+                    if good is not None:
+                        fault = _non_finite(file, _layer_names(manifest, maps=maps), good)
+        except InputError as error:
+            yield str(error)
+            continue
+        if fault:
+            yield (
+                f"{path}: {fault}; delete this file and run extract again, "
+                "which makes only this shard anew"
+            )
+
+
+def _vouched(folder: Path, manifest: Manifest) -> bool:
+    """Tell whether any file was made with this manifest, or there are no shards yet."""
+    shards = [path for path in folder.glob("*.h5") if path.name != schema.VIEW]
+    return not shards or any(_made_with(path, manifest) for path in [*shards, folder / schema.VIEW])
+
+
+def _made_with(path: Path, manifest: Manifest) -> bool:
+    try:
+        if path.name == schema.VIEW and not is_sealed(path):
+            return False
+        with h5py.File(path, "r") as file:
+            return file.attrs[schema.MANIFEST_HASH].decode() == manifest_hash(manifest)
+    except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError):
+        return False
+
+
+def _shards_faults(
+    folder: Path, manifest: Manifest, rows: list[IndexRow], stale: list[int]
+) -> Iterator[str]:
+    """Check every shard; add to `stale` the rows of sound ones that `index.csv` tells wrong."""
+    step, total = manifest["shard_rows"], manifest["index"]["rows"]
+    for number in tqdm(range(schema.shard_count(step, total)), desc="verify", unit="shard"):
+        if faults := list(shard_faults(folder, number, manifest, finite=True)):
+            yield from faults
+            continue
+        span = schema.shard_rows(number, step, total)
+        told = [(row.sha256, row.status, row.message) for row in rows[span.start : span.stop]]
+        held = outcomes(folder, number, manifest)
+        stale += [row for row, a, b in zip(span, told, held, strict=False) if a != b]
+
+
+def _label_faults(folder: Path) -> Iterator[str]:
+    try:
+        FeatureCache(folder).labels  # noqa: B018
+    except (InputError, OSError) as error:
+        yield str(error)
+
+
+def _layer_names(manifest: Manifest, *, maps: bool) -> list[str]:
+    records = manifest["layers"]
+    return [k for k in manifest["layer_order"] if schema.is_map(records[k]["shape"]) == maps]
+
+
+def _fault(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> str:
+    rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
+    try:
+        if file.attrs[schema.MANIFEST_HASH].decode() != manifest_hash(manifest):
+            return "it belongs to a run with another manifest"
+        if file.attrs[schema.CHECKSUM].decode() != checksum(file):
+            return "its bytes don't give its checksum"
+        if not np.array_equal(file[schema.ROW][:], rows):
+            return f"it does not hold rows {rows.start} to {rows.stop - 1}"
+        for name in _layer_names(manifest, maps=maps):
+            record = manifest["layers"][name]
+            shape, dtype = (len(rows), *record["shape"]), record["dtype"]
+            if file[name].shape != shape or file[name].dtype != dtype:
+                return f"{name} is {file[name].dtype} {file[name].shape}, not {dtype} {shape}"
+            if file[name].attrs[schema.LAYOUT] != record["layout"]:
+                return f"{name} has another layout than the manifest says"
+    except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        return f"it is damaged ({error})"
+    return ""
+
+
+def _non_finite(file: h5py.File, names: list[str], good: np.ndarray) -> str:
+    for name in names:
+        start = 0
+        for block in blocks(file[name]):
+            finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
+            wrong = np.flatnonzero(good[start : start + len(block)] & ~finite)
+            if len(wrong):
+                return f"{name} is not finite in row {file[schema.ROW][start + wrong[0]]}"
+            start += len(block)
+    return ""
