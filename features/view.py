@@ -73,10 +73,6 @@ def sealed(image: bytes) -> bytes:
     return digest.ljust(schema.USER_BLOCK, b"\0") + image
 
 
-def _count(manifest: Manifest) -> int:
-    return schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
-
-
 def _arrays(manifest: Manifest) -> Iterator[_Array]:
     for name in manifest["layer_order"]:
         record = manifest["layers"][name]
@@ -133,15 +129,17 @@ def _virtual(
 def _as_expected(
     dataset: h5py.Dataset, array: _Array, folder: Path, present: list[int], manifest: Manifest
 ) -> bool:
-    if dataset.shape != (manifest["index"]["rows"], *array.shape):
+    total = manifest["index"]["rows"]
+    if dataset.shape != (total, *array.shape):
         return False
     if dataset.dtype != array.fill.dtype or dataset.fillvalue.tobytes() != array.fill.tobytes():
         return False
+    every = range(schema.shard_count(manifest["shard_rows"], total))
     # Bounds are the inclusive corners of what a shard fills; of the shard itself, all is taken.
     first, last = (0,) * len(array.shape), tuple(side - 1 for side in array.shape)
     expected = [
         (source, array.name, ((rows.start, *first), (rows.stop - 1, *last)), h5py.h5s.SEL_ALL)
-        for rows, source in _sources(array, folder, range(_count(manifest)), manifest)
+        for rows, source in _sources(array, folder, every, manifest)
     ]
     # HDF5 keeps an array without sources as a plain one.
     sources = dataset.virtual_sources() if dataset.is_virtual else []

@@ -1,0 +1,163 @@
+"""Bring the shards of several runs of one extraction into one cache.
+
+Shards are linked where the file system can, else copied: they are replaced and never changed in
+place, so a link is as safe as a copy. Knows no features.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from features import files, schema
+from features.errors import InputError
+from features.index import IndexRow, index_fault, read_index, rewrite_index
+from features.labels import read_labels_csv
+from features.manifest import Manifest, read_manifest, require_equal, write_or_check
+from features.shards import is_finished, kinds, stored_checksum
+from features.verify import verify_shard
+from features.view import write_view
+
+
+def merge(out: Path, caches: Sequence[Path]) -> Path:
+    """Gather shards into one cache and rebuild its `index.csv` and `features.h5`.
+
+    Can be killed and run again; what `out` holds already counts as one of the caches. Shards that
+    no cache holds stay pending.
+
+    Parameters
+    ----------
+    out : Path
+        The cache's folder, made if absent.
+    caches : sequence of Path
+        Caches of one manifest, such as the folders of a job array. They are only read.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    InputError
+        Different manifests (every differing key is named), a damaged shard, two versions of one
+        shard, different `labels.csv`, an `index.csv` that isn't the manifest's, or a folder that
+        can't be written. Shards that are in `out` by then are kept.
+    """
+    manifest = _common_manifest(caches)
+    rows = _rows(caches[0], manifest)
+    labels = _common_labels([out, *caches], rows)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        files.remove_temporaries(out)
+        write_or_check(out, manifest)
+        if labels and not (out / schema.LABELS).exists():
+            _place(labels, out / schema.LABELS, link=False)  # unlike shards, people edit it
+        try:
+            _gather(out, caches, manifest)
+        finally:
+            rewrite_index(out, rows, manifest)
+            write_view(out, manifest)
+    except OSError as error:
+        raise InputError(
+            f"merging into {out} stopped: {error}; shards it has are kept: mend this (free space, "
+            "give permission) and run the same command again"
+        ) from error
+    return out
+
+
+def _common_manifest(caches: Sequence[Path]) -> Manifest:
+    manifest = read_manifest(caches[0])
+    for cache in caches[1:]:
+        require_equal(
+            read_manifest(cache),
+            manifest,
+            f"{cache}, unlike {caches[0]},",
+            remedy="merge only caches of the same settings",
+        )
+    return manifest
+
+
+def _rows(cache: Path, manifest: Manifest) -> list[IndexRow]:
+    rows = read_index(cache)
+    if fault := index_fault(rows, manifest):
+        raise InputError(
+            f"{cache / schema.INDEX}: {fault}; run extract again, which rebuilds it, or name "
+            "another cache first"
+        )
+    return rows
+
+
+def _common_labels(folders: Sequence[Path], rows: Sequence[IndexRow]) -> Path | None:
+    """Find the `labels.csv` of the first folder that has one; all that there are must be equal."""
+    paths = [folder / schema.LABELS for folder in folders if (folder / schema.LABELS).exists()]
+    for path in paths[1:]:
+        if path.read_bytes() != paths[0].read_bytes():
+            raise InputError(
+                f"{paths[0]} and {path} differ; delete the wrong one, or make both the same"
+            )
+    if not paths:
+        return None
+    if list(read_labels_csv(paths[0])[0]) != [row.id for row in rows]:
+        raise InputError(
+            f"{paths[0]} lists other images than {schema.INDEX}, or in another order; run extract "
+            "again, which rebuilds both"
+        )
+    return paths[0]
+
+
+def _gather(out: Path, caches: Sequence[Path], manifest: Manifest) -> None:
+    count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
+    for number in tqdm(range(count), desc="merge", unit="shard"):
+        holders = [cache for cache in (out, *caches) if is_finished(cache, number, manifest)]
+        if not holders:
+            continue
+        distinct = _distinct(holders, number, manifest)
+        for cache in distinct:
+            verify_shard(cache, number, manifest)
+        for cache in distinct[1:]:
+            _refuse_versions(distinct[0], cache, number, manifest)
+        if holders[0] != out:
+            # Maps first: whoever sees the shard may count on its maps.
+            for maps in sorted(kinds(manifest), reverse=True):
+                name = schema.shard_path(out, number, maps=maps).name
+                _place(holders[0] / name, out / name, link=True)
+
+
+def _distinct(holders: Sequence[Path], number: int, manifest: Manifest) -> list[Path]:
+    """Leave out folders whose shard is another's very files, by links or by a second name."""
+    known: dict[tuple[tuple[int, int], ...], Path] = {}
+    for cache in holders:
+        paths = [schema.shard_path(cache, number, maps=maps) for maps in kinds(manifest)]
+        identity = tuple((path.stat().st_dev, path.stat().st_ino) for path in paths)
+        known.setdefault(identity, cache)
+    return list(known.values())
+
+
+def _refuse_versions(one: Path, other: Path, number: int, manifest: Manifest) -> None:
+    for maps in kinds(manifest):
+        first, second = (schema.shard_path(cache, number, maps=maps) for cache in (one, other))
+        if stored_checksum(first) != stored_checksum(second):
+            raise InputError(
+                f"{first} and {second} are two versions of one shard (--retry-failed, or an image "
+                "that changed); delete the one you don't want"
+            )
+
+
+def _place(source: Path, target: Path, *, link: bool) -> None:
+    """Make `target` a link to or copy of `source`, all or nothing."""
+    if target.exists() and target.samefile(source):
+        return  # renaming one link onto another of the same file would leave both
+    with files.replacing(target) as temporary:
+        if not (link and _linked(source, temporary)):
+            shutil.copyfile(source, temporary)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, one without links, or no permission to link
+        return False
+    return True
