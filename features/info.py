@@ -1,0 +1,88 @@
+"""What a cache or a new index holds, in a few lines of text."""
+
+from pathlib import Path
+
+import numpy as np
+
+from features.cache import FeatureCache
+from features.datasets import Dataset, list_images
+from features.manifest import flatten
+
+
+def describe_cache(folder: Path) -> str:
+    """Describe a cache: what made it, its layers, rows, labels and failures.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder.
+
+    Returns
+    -------
+    str
+        Lines of text.
+
+    Raises
+    ------
+    InputError
+        The folder is no cache.
+    """
+    cache = FeatureCache(folder)
+    lines = [describe_rows(folder)]
+    for name, width in cache.layers.items():
+        lines.append(f"  {name:<20} {width:>6} columns")
+    for name, shape in cache.maps.items():
+        lines.append(f"  {name:<20} {' x '.join(map(str, shape))} map")
+    lines.append(f"  {'together':<20} {sum(cache.layers.values()):>6} columns")
+    if cache.labels is not None:
+        lines.append(f"{count_labels(cache.labels)}: {', '.join(cache.label_names)}")
+    lines.append(f"manifest {cache.manifest_hash}")
+    for key, value in flatten(cache.manifest).items():
+        if not key.startswith("layer"):
+            lines.append(f"  {key:<28} {value}")
+    return "\n".join(lines)
+
+
+def describe_rows(folder: Path) -> str:
+    """Count a cache's rows, and those without features by reason."""
+    cache = FeatureCache(folder)
+    line = f"{folder}: {len(cache)} rows, {len(cache.valid_rows)} with features"
+    return f"{line}\n  {cache.excluded}" if cache.excluded else line
+
+
+def describe_index(dataset: Dataset, images: Path) -> str:
+    """Describe a new `labels.csv`, and how many of `images` its annotations leave out.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What `annotations.index_annotations` gave, with labels.
+    images : Path
+        The folder of images that it was given.
+
+    Returns
+    -------
+    str
+        Lines of text.
+    """
+    assert dataset.labels is not None  # annotations are labels
+    lines = [f"{dataset.root}: {len(dataset)} rows, {count_labels(dataset.labels)}"]
+    if left_out := len(set(list_images(images)).difference(dataset.ids)):
+        lines.append(f"  {left_out} more images in {images} have no annotation and are left out")
+    return "\n".join(lines)
+
+
+def count_labels(labels: np.ndarray) -> str:
+    """Count labels, positives and unknown cells.
+
+    Examples
+    --------
+    >>> count_labels(np.array([[1, 0, 1], [-1, 0, 1]], dtype=np.int8))
+    '3 labels, 3 positives (1.500 an image), 1 cells unknown'
+    """
+    positives = np.count_nonzero(labels == 1)
+    return (
+        f"{labels.shape[1]} labels, {positives} positives "
+        f"({positives / max(1, len(labels)):.3f} an image), "
+        f"{np.count_nonzero(labels < 0)} cells unknown"
+    )
