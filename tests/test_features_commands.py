@@ -220,9 +220,7 @@ FAULTS = {
     ),
     "another status": (
         replace("index.csv", "ok", "undecodable"),
-        [
-            rf"index.csv: sha256, status or message of 1 rows \(first 0\) differ from the shards; {REBUILD}"
-        ],
+        [rf"index.csv: sha256, .* of 1 rows \(first 0\) differ from the shards; {REBUILD}"],
     ),
     "no view": (unlink("features.h5"), [f"features.h5: it is missing; {REBUILD}"]),
     "stale view": (
@@ -416,14 +414,14 @@ def test_a_killed_merge_leaves_whole_files_and_can_be_run_again(tmp_path, parts,
     assert limit == 11  # manifest, labels, 3 x (maps, shard), index, view; then it lives
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_a_shard_whose_maps_alone_were_merged_is_taken_again(tmp_path, parts, before):
+@pytest.mark.parametrize("content", [None, b"of another time"], ids=["same", "other"])
+def test_a_shard_whose_maps_alone_were_merged_is_taken_again(tmp_path, parts, content):
     out = merge(tmp_path / "out", parts)
     whole = tree(out)
     (out / "shard-00001.h5").unlink()
-    if before:
-        (out / "maps-00001.h5").unlink()
-        (out / "maps-00001.h5").write_bytes(b"of another time")
+    if content:
+        (out / "maps-00001.h5").unlink()  # it is a link
+        (out / "maps-00001.h5").write_bytes(content)
     merge(out, parts)
     assert tree(out) == whole
 
