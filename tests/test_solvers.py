@@ -188,7 +188,7 @@ def test_few_labels_at_a_time_and_small_blocks_change_nothing(problem, penalty, 
     # What bounds the memory: labels on their way at once, and rows widened at once.
     X, Y = problem
     whole = LogisticTagger(penalty, tol=1e-12).fit_path(X.astype(np.float32), Y, [0.1, 1, 10])
-    monkeypatch.setattr(working_set, "_TOGETHER", len(X))
+    monkeypatch.setattr(working_set, "_MEMORY", 1)
     monkeypatch.setattr(newton_cg, "_TOGETHER", 2 * len(X))
     monkeypatch.setattr(products, "_BLOCK", 7 * X.shape[1])
     monkeypatch.setattr(products, "_SMALL", 0)
@@ -221,11 +221,16 @@ def test_the_l1_path_begins_where_the_first_column_enters(problem):
     assert above.coef_.any()
 
 
+@pytest.mark.parametrize("shape", [(10, 2), (10, 20)])
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_a_free_intercept_alone_is_the_log_odds(penalty):
-    X, y = np.zeros((10, 2)), np.array([1] * 3 + [0] * 7)
-    tagger = LogisticTagger(penalty, bias="unpenalized", tol=1e-12).fit(X, y)
-    np.testing.assert_allclose(tagger.intercept_, np.log(3 / 7), rtol=1e-9)
+def test_columns_of_zeros_leave_the_intercept(penalty, shape):
+    X, y = np.zeros(shape), np.array([1] * 3 + [0] * 7)
+    free = LogisticTagger(penalty, bias="unpenalized", tol=1e-12).fit(X, y)
+    np.testing.assert_allclose(free.intercept_, np.log(3 / 7), rtol=1e-9)
+    none = LogisticTagger(penalty, bias="none", tol=1e-12).fit(X, y)
+    assert none.intercept_ == 0
+    assert not free.coef_.any() and not none.coef_.any()
+    np.testing.assert_allclose(none.objective_, 10 * np.log(2))
 
 
 def test_missing_the_tolerance_is_a_warning(problem, monkeypatch):

@@ -95,7 +95,7 @@ def _minimize(basis, loss, C: float, start: np.ndarray, tol: float, solution: So
     steps, stalled = np.zeros(len(loss), dtype=int), np.zeros(len(loss), dtype=int)
     smallest, lowest = np.full((2, len(loss)), np.inf)
     while True:
-        if basis.ridge[-1] == 0:
+        if basis.bias == "unpenalized":
             shift = free_shift(loss, scores)
             V[-1] += shift
             scores += shift
@@ -153,7 +153,7 @@ def _newton_direction(basis, curvature, gradient, forcing) -> np.ndarray:
     labels = np.arange(R.shape[1])
     for _ in range(_MAX_CG_STEPS):
         Q = ridge * P + basis.transpose_times(D * basis.times(P))
-        length = energy / _dots(P, Q)
+        length = energy / np.maximum(_dots(P, Q), np.finfo(kind).tiny)
         move[:, labels] += length * P
         R -= length * Q
         Z = inverse * R

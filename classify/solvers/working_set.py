@@ -19,10 +19,11 @@ from classify.solvers.solution import Solution
 _LOOSE = 0.3  # relative gap that is enough at a C on the way
 _STRIDE = 10.0  # between values of C on the way
 _FIRST = 10.0  # times the C at which the first column enters
-_ADDED, _GROWTH = 20, 0.5  # columns added in a round: at most these, or this share of the support
+_ADDED, _GROWTH = 20, 0.5  # columns added in a round, at most: a number, a share of the support
 _NEWTON_STEPS = 3  # of a label in a round
 _INNER = 0.3  # a working set is solved to this share of the violation outside it
-_TOGETHER = 2**19  # rows times labels on their way at once: 1 GiB at 256 columns a label
+_MEMORY = 2**30  # bytes of the working sets of the labels on their way at once
+_WIDEST = 1000  # columns of a working set, to be expected at most
 _MAX_ROUNDS = 1000
 _PATIENCE = 3  # rounds without a smaller gap or objective
 _ROUNDING = 1e-12  # relative error of an objective
@@ -51,7 +52,7 @@ def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Soluti
     """
     X = widened_if_small(X)
     path = [Solution.zeros(len(loss), X.shape[1]) for _ in Cs]
-    together = max(1, _TOGETHER // len(X))
+    together = max(1, _MEMORY // (8 * len(X) * min(X.shape[1], _WIDEST)))
     active: list[_Label] = []
     waiting = list(reversed(range(len(loss))))
     while active or waiting:
@@ -97,7 +98,7 @@ class _Label:
         self.stages: list[tuple] | None = None  # still to come: (C, tolerance, place in Cs or None)
         self.n_iter = self.rounds = self.stalled = 0
         self.smallest_gap = self.lowest = np.inf
-        self.excess = 0.0  # violation of the worst column of all
+        self.C = self.excess = 0.0  # of the stage, and by how much its worst column violates
 
     def refresh(self) -> None:
         """Bring scores and residual up to the weights; a free intercept to its minimum."""
