@@ -98,7 +98,9 @@ def test_labels_may_come_from_another_file(cache, tmp_path):
     rows = [r for r in range(11, -1, -1) if r != 4]
     Y = np.array([[i % 2, i % 3 == 0] for i in range(12) if 11 - i != 4], dtype=int)
     expected = LogisticTagger("l2").fit(features.read(None, rows), Y)
-    np.testing.assert_allclose(fitted.coef, expected.coef_, rtol=1e-3, atol=1e-4)
+    # Both stop at a gap of 1e-4, which leaves weights a little apart; another order of rows
+    # would leave them nothing in common.
+    np.testing.assert_allclose(fitted.coef, expected.coef_, atol=0.03)
     write_labels(labels, ["nobody.jpg"])
     with pytest.raises(InputError, match=r"names 'nobody.jpg' and 0 more images that .* lacks"):
         fit(cache, tmp_path / "m.safetensors", labels=labels)
