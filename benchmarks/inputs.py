@@ -23,6 +23,8 @@ class Features(NamedTuple):
     label_names : tuple of L str
     layers : tuple of str
         In the order of their columns in `X`.
+    spans : dict of str to (int, int)
+        First column of each layer, and the column after its last.
     excluded : str
         One line on the cache's rows without features; empty if there are none.
     manifest_hash : str
@@ -34,6 +36,7 @@ class Features(NamedTuple):
     ids: tuple[str, ...]
     label_names: tuple[str, ...]
     layers: tuple[str, ...]
+    spans: dict[str, tuple[int, int]]
     excluded: str
     manifest_hash: str
 
@@ -75,9 +78,15 @@ def read_features(cache: Path, data: Path, layers: Sequence[str] | None = None) 
         ids=ids,
         label_names=dataset.label_names,
         layers=tuple(layers),
+        spans=_spans(layers, [store.layers[name] for name in layers]),
         excluded=store.excluded,
         manifest_hash=store.manifest_hash,
     )
+
+
+def _spans(layers: Sequence[str], widths: Sequence[int]) -> dict[str, tuple[int, int]]:
+    ends = np.cumsum(widths).tolist()
+    return {name: (end - width, end) for name, width, end in zip(layers, widths, ends, strict=True)}
 
 
 def _refuse_other_images(cached: set[str], listed: set[str], cache: Path, data: Path) -> None:

@@ -45,7 +45,7 @@ def summarise(cells: Iterable[Cell], lines: Iterable[Mapping[str, Any]]) -> Summ
         groups.setdefault((cell["learner"], cell["n_train"]), []).append(line)
     return {
         group: {
-            field: _mean_and_std([line[field] for line in members])
+            field: over_splits([line[field] for line in members])
             for field in (*MIML_METRICS, "objective", "nonzeros", "constant_labels")
         }
         for group, members in groups.items()
@@ -78,6 +78,14 @@ def best_earlier(paper: PublishedTable, metric: str) -> tuple[str, float]:
     return best, paper.rows[best][metric].mean
 
 
+def quoted_rows(paper: PublishedTable, methods: Iterable[str]) -> list[list[str]]:
+    """Give the published means and standard deviations of some methods, a row each."""
+    return [
+        [f"{name}, quoted", *(mean_and_std(*paper.rows[name][m], digits=3) for m in MIML_METRICS)]
+        for name in methods
+    ]
+
+
 def markdown(
     summary: Summary,
     learners: Sequence[Learner],
@@ -90,7 +98,7 @@ def markdown(
     parts = [
         f"# {title}: logistic regression on {', '.join(header['layers'])}\n",
         f"{n_train} training and {header['rows'] - n_train} test images, mean ± standard deviation "
-        f"(ddof 1) over the splits of seeds {header['seeds']}. C = 1 throughout.\n",
+        f"(ddof 1) over the splits of seeds {header['seeds']}. C = 1 where nothing else is said.\n",
         _results(summary, learners, paper, n_train),
     ]
     if paper:
@@ -116,8 +124,7 @@ def curve_panels(
             )
             for one in learners
         }
-        reference = best_earlier(paper, metric) if paper else None
-        panels.append(Panel(heading(metric), curves, reference))
+        panels.append(Panel(heading(metric), curves, _best_earlier_line(paper, metric)))
     return panels
 
 
@@ -126,10 +133,8 @@ def _results(summary, learners, paper, n_train) -> str:
         [one.learner, *(mean_and_std(*summary[one.learner, n_train][m]) for m in MIML_METRICS)]
         for one in learners
     ]
-    for method, numbers in (paper.rows if paper else {}).items():
-        rows.append(
-            [f"{method}, quoted", *(mean_and_std(*numbers[m], digits=3) for m in MIML_METRICS)]
-        )
+    if paper:
+        rows += quoted_rows(paper, paper.rows)
     return table(["learner", *map(heading, MIML_METRICS)], rows)
 
 
@@ -175,7 +180,31 @@ def _provenance(header: Mapping[str, Any]) -> str:
     )
 
 
-def _mean_and_std(values: Sequence[float | None]) -> Quoted:
+def _best_earlier_line(paper: PublishedTable | None, metric: str) -> dict[str, float]:
+    if paper is None:
+        return {}
+    method, value = best_earlier(paper, metric)
+    return {f"{method}, quoted": value}
+
+
+def over_splits(values: Sequence[float | None]) -> Quoted:
+    """Give the mean of some splits' values and their standard deviation.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        One a split; None is undefined and makes the mean undefined as well.
+
+    Returns
+    -------
+    Quoted
+        ddof is 1, and the std of one split is NaN.
+
+    Examples
+    --------
+    >>> over_splits([1.0, 3.0]).mean
+    2.0
+    """
     numbers = np.array([np.nan if value is None else value for value in values], dtype=float)
     std = float(numbers.std(ddof=1)) if len(numbers) > 1 else float("nan")
     return Quoted(float(numbers.mean()), std)

@@ -154,6 +154,7 @@ def _train(data: Dataset, cache: Path, *, splits: int, seed: int, jobs: int) -> 
         curve_sizes=[n_train // 8, n_train // 4, n_train // 2],
         published="none",
         learners=LEARNERS,
+        ablations=False,
         jobs=jobs,
     )
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from benchmarks.commands import default
 from benchmarks.inputs import Features, read_features
-from benchmarks.learners import KEY, MIML_LEARNERS, Learner, fit_and_judge
-from benchmarks.miml_report import curve_panels, markdown, summarise
+from benchmarks.learners import KEY, LIBLINEAR_TOL, MIML_LEARNERS, Learner, fit_and_judge
+from benchmarks.miml_blocks import run_blocks
+from benchmarks.miml_blocks_report import blocks_markdown, path_panels
+from benchmarks.miml_report import Summary, curve_panels, markdown, summarise
 from benchmarks.papers import MIML_TABLES, PublishedTable
 from benchmarks.plots import draw_curves
 from classify.grid import Cell, run_grid
@@ -30,13 +32,15 @@ def miml(
     curve_sizes: Sequence[int] | None = None,
     published: str | None = None,
     learners: Sequence[Learner] = MIML_LEARNERS,
+    ablations: bool = True,
     jobs: int = -1,
 ) -> Path:
     """Judge logistic regression on random 2/3 to 1/3 splits and lay it beside the MIML paper.
 
     Writes ``miml.jsonl`` (a line a fit), ``miml.md`` (the tables, also printed) and
-    ``miml_curves.png`` to `out`. Fits that ``miml.jsonl`` holds already aren't done again, so a
-    killed run goes on where it stopped; what comes out depends neither on that nor on `jobs`.
+    ``miml_curves.png`` to `out`; for the ablations ``blocks.jsonl``, further sections of
+    ``miml.md`` and ``miml_path.png``. Fits that a result file holds already aren't done again, so
+    a killed run goes on where it stopped; what comes out depends neither on that nor on `jobs`.
 
     Parameters
     ----------
@@ -59,6 +63,9 @@ def miml(
         Whose published numbers stand beside; by default those of the data set that has just these
         label names.
     learners : sequence of Learner
+    ablations : bool
+        Add the exact optimum along C, C selected inside the training rows, non-zeros a layer and
+        parts of the layers.
     jobs : int
         Processes; -1 for one a core.
 
@@ -97,6 +104,13 @@ def miml(
     if sizes:
         panels = curve_panels(summary, [one for one in learners if one.published], paper)
         _draw_or_say_why_not(panels, out / "miml_curves.png", len(seeds))
+    if ablations:
+        lines = run_blocks(features, out / "blocks.jsonl", header=header, seeds=seeds, jobs=jobs)
+        sections = blocks_markdown(lines, features.spans, paper)
+        write_text(out / "miml.md", text + sections)
+        print(sections, end="")
+        panels = path_panels(lines, _default_stops(summary, learners, paper, n_train))
+        _draw_or_say_why_not(panels, out / "miml_path.png", len(seeds))
     return out / "miml.md"
 
 
@@ -113,6 +127,12 @@ def add_miml_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", type=int, default=default(miml, name), help=f"{text} (%(default)s)"
         )
+    parser.add_argument(
+        "--ablations",
+        action=argparse.BooleanOptionalAction,
+        default=default(miml, "ablations"),
+        help="add the exact optimum along C, C selected, layers alone and together (%(default)s)",
+    )
     parser.add_argument("--layers", nargs="+", help="layers to learn from (all)")
     parser.add_argument(
         "--curve-sizes", nargs="*", type=int, help="training sizes of the curves (the paper's)"
@@ -174,6 +194,21 @@ def _header(features: Features, seeds: Sequence[int]) -> dict:
             name: version(name) for name in ("liblinear-official", "numpy", "scikit-learn")
         },
     }
+
+
+def _default_stops(
+    summary: Summary, learners: Sequence[Learner], paper: PublishedTable | None, n_train: int
+) -> dict[str, dict[str, float]]:
+    """Give the average precisions at LIBLINEAR's default stop, and those quoted, by scaling."""
+    quoted: dict[str, float] = {}
+    if paper:
+        quoted = {f"{name}, quoted": paper.rows[name]["example_ap"].mean for name in paper.ours}
+    lines = {one.scale: dict(quoted) for one in learners}
+    for one in learners:
+        if one.tol == LIBLINEAR_TOL and one.bias == "penalized":
+            mean = summary[one.learner, n_train]["example_ap"].mean
+            lines[one.scale][f"{one.learner}, default stop"] = mean
+    return lines
 
 
 def _draw_or_say_why_not(panels, path: Path, n_splits: int) -> None:

@@ -32,6 +32,11 @@ LEARNERS = {
     for learner in (
         NamedLearner("l1", "L1 logistic regression", lambda C: LogisticTagger("l1", C=C)),
         NamedLearner("l2", "L2 logistic regression", lambda C: LogisticTagger("l2", C=C)),
+        NamedLearner(
+            "l1-liblinear",
+            "the same by LIBLINEAR, which stops early by default, as papers report it",
+            lambda C: LogisticTagger("l1", C=C, solver="liblinear"),
+        ),
     )
 }
 SCALINGS = ("none", "max01")

@@ -7,7 +7,7 @@ is fitted again on all training rows, and only that fit sees the test rows.
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,15 @@ def sweep(
     return out
 
 
-def run_unit(unit: Cell, plan: Mapping[str, Any], X: np.ndarray, Y: np.ndarray) -> list[dict]:
+def run_unit(
+    unit: Cell,
+    plan: Mapping[str, Any],
+    X: np.ndarray,
+    Y: np.ndarray,
+    *,
+    judge_all: bool = False,
+    describe: Callable[[Any], Mapping[str, Any]] | None = None,
+) -> list[dict]:
     """Compute all lines of one learner on one split.
 
     Parameters
@@ -144,6 +152,11 @@ def run_unit(unit: Cell, plan: Mapping[str, Any], X: np.ndarray, Y: np.ndarray) 
         `C` (increasing), `select`, `metric`, `folds`.
     X : float32 ndarray of shape (n, d)
     Y : int8 ndarray of shape (n, L)
+    judge_all : bool
+        Give every C the metrics on the test rows. What is selected doesn't depend on them.
+    describe : callable, optional
+        Gets each model that is judged; what it returns goes into the model's line and has the last
+        word there.
 
     Returns
     -------
@@ -152,7 +165,7 @@ def run_unit(unit: Cell, plan: Mapping[str, Any], X: np.ndarray, Y: np.ndarray) 
     """
     split = random_split(len(X), unit["split"])
     lines = [{"C": C, "inner": math.nan, "selected": False, "error": None} for C in plan["C"]]
-    chosen = range(len(lines))
+    judged_at = range(len(lines))
     if plan["select"] == "inner-cv":
         metric = get_metric(plan["metric"])
         values = []
@@ -169,12 +182,14 @@ def run_unit(unit: Cell, plan: Mapping[str, Any], X: np.ndarray, Y: np.ndarray) 
             line["inner"] = value
         if np.isnan(inner).all():
             return [{**unit, **_empty(), **line} for line in lines]
-        best = np.nanargmax(inner if metric.higher_is_better else -inner)
-        chosen = range(int(best), int(best) + 1)
-    fitted = _fit_all(unit, [plan["C"][i] for i in chosen], X, Y, split.train)
-    judged = {i: _judge(model, X, Y, split.test) for i, model in zip(chosen, fitted, strict=True)}
-    for i in chosen:
-        lines[i]["selected"] = plan["select"] == "inner-cv"
+        best = int(np.nanargmax(inner if metric.higher_is_better else -inner))
+        lines[best]["selected"] = True
+        judged_at = judged_at if judge_all else range(best, best + 1)
+    fitted = _fit_all(unit, [plan["C"][i] for i in judged_at], X, Y, split.train)
+    judged = {
+        i: _judge(model, X, Y, split.test, describe)
+        for i, model in zip(judged_at, fitted, strict=True)
+    }
     return [
         {**unit, **line, **judged.get(i, _empty()), **_reason(line, judged.get(i))}
         for i, line in enumerate(lines)
@@ -290,7 +305,7 @@ def _score(line, fitted, X, Y, rows, function) -> float:
     return function(Y[rows], _scores(fitted, X[rows]))
 
 
-def _judge(fitted, X, Y, rows) -> dict[str, Any]:
+def _judge(fitted, X, Y, rows, describe) -> dict[str, Any]:
     if isinstance(fitted, str):
         return {**_empty(), "error": fitted}
     model, scores = fitted[1], _scores(fitted, X[rows])
@@ -300,6 +315,7 @@ def _judge(fitted, X, Y, rows) -> dict[str, Any]:
         **values,
         "nonzeros": float((model.coef_ != 0).sum(axis=1).mean()),
         "relative_gap": float(np.nanmax(gap)) if not np.isnan(gap).all() else math.nan,
+        **(describe(model) if describe else {}),
     }
 
 

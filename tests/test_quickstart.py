@@ -67,6 +67,7 @@ def test_it_leaves_pictures_cache_result_lines_and_a_page(undisturbed):
     assert header["manifest"] == store.manifest_hash
     fits = {(line["learner"], line["n_train"], line["split"]) for line in lines}
     assert fits == {(a, m, k) for a in ("L1LR", "LR") for m in (2, 4, 8, 16) for k in (0, 1)}
+    assert not (undisturbed / "random-0.results" / "blocks.jsonl").exists()  # it would take minutes
     assert len(list((undisturbed / "pictures" / "images").iterdir())) == 24
     page = (undisturbed / "index.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == 8  # the whole test part

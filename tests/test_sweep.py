@@ -100,6 +100,39 @@ def test_selection_never_sees_test_rows(cache):
         np.testing.assert_equal([a[k] for k in kept], [b[k] for k in kept])
 
 
+def test_every_C_can_be_judged_and_described_beside_the_selected_one(cache):
+    features = FeatureCache(cache)
+    data = features.read(), features.labels
+    plan = {"C": CS, "select": "inner-cv", "metric": "example_ap", "folds": 2}
+    unit = {"learner": "l1", "scale": "none", "split": 0}
+    usual = run_unit(unit, plan, *data)
+    lines = run_unit(
+        unit,
+        plan,
+        *data,
+        judge_all=True,
+        describe=lambda model: {"nonzeros": -1, "C of it": model.C},
+    )
+    for line, other in zip(lines, usual, strict=True):
+        assert (line["selected"], line["inner"]) == (other["selected"], other["inner"])
+        assert (line["nonzeros"], line["C of it"]) == (-1, line["C"])
+        if line["selected"]:
+            assert line["example_ap"] == pytest.approx(other["example_ap"], abs=0.02)
+    without = run_unit(unit, {**plan, "select": "none"}, *data)
+    assert [line["example_ap"] for line in lines] == [line["example_ap"] for line in without]
+
+
+def test_liblinear_is_swept_by_its_name(cache):
+    features = FeatureCache(cache)
+    X, Y = features.read(), features.labels
+    unit = {"learner": "l1-liblinear", "scale": "none", "split": 0}
+    (line,) = run_unit(unit, {"C": [0.5], "select": "none"}, X, Y)
+    split = random_split(ROWS, 0)
+    tagger = LogisticTagger("l1", C=0.5, solver="liblinear").fit(X[split.train], Y[split.train])
+    scores = tagger.decision_function(X[split.test])
+    assert line["example_ap"] == example_ap(Y[split.test], scores)
+
+
 def test_without_selection_every_C_is_judged(cache, tmp_path):
     path = sweep(cache, tmp_path / "s.jsonl", **{**OPTIONS, "select": "none", "learner": ["l2"]})
     _, lines = read_results(path)

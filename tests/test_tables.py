@@ -29,6 +29,7 @@ from tests.caches import write_cache, write_data
 ROOT = Path(__file__).parents[1]
 SCENE = ("desert", "mountains", "sea", "sunset", "trees")
 N, N_TRAIN = 60, 40
+SHORT = {"ablations": False}  # they have tests of their own
 
 
 def _problem(seed=0):
@@ -54,7 +55,9 @@ def made(tmp_path_factory):
 
 def _run(made, out, **options):
     data, cache = made
-    return miml(data, cache, out, **{"splits": 3, "jobs": 1, "curve_sizes": [8, 20], **options})
+    return miml(
+        data, cache, out, **{"splits": 3, "jobs": 1, "curve_sizes": [8, 20], **SHORT, **options}
+    )
 
 
 def _bytes(folder):
@@ -92,9 +95,10 @@ def test_a_line_follows_the_protocol(whole, learner):
     ]
     order = np.random.default_rng(2).permutation(N)
     train, test = order[:N_TRAIN], order[N_TRAIN:]
-    scale = X[train].max(axis=0) if learner.scale == "max01" else np.float32(1)
+    scale = {"none": np.float32(1), "max01": 1 / X[train].max(axis=0), "x57.4": np.float32(57.4)}
+    X = X * scale[learner.scale]
     tagger = LogisticTagger(learner.penalty, solver="liblinear", tol=learner.tol, bias=learner.bias)
-    scores = tagger.fit(X[train] / scale, Y[train]).decision_function(X[test] / scale)
+    scores = tagger.fit(X[train], Y[train]).decision_function(X[test])
     assert line["ranking_loss"] == pytest.approx(label_ranking_loss(Y[test], scores))
     assert line["coverage"] == pytest.approx((coverage_error(Y[test], scores) - 1) / 5)
     assert line["hamming_loss"] == pytest.approx(np.mean((scores > 0) != Y[test]))
@@ -159,7 +163,7 @@ def test_files_do_not_depend_on_how_they_were_made(made, whole, tmp_path, option
 def test_a_killed_run_goes_on_and_leaves_the_same_files(made, whole, tmp_path):
     command = [sys.executable, "-m", "benchmarks", "tables", "miml", "--splits", "3"]
     command += ["--data", str(made[0]), "--cache", str(made[1]), "--out", str(tmp_path)]
-    command += ["--curve-sizes", "8", "20", "--jobs", "2"]
+    command += ["--curve-sizes", "8", "20", "--jobs", "2", "--no-ablations"]
     lines = tmp_path / "miml.jsonl"
     total = (whole / "miml.jsonl").read_bytes().count(b"\n")
     process = subprocess.Popen(
@@ -239,7 +243,7 @@ def test_images_without_features_are_left_out(tmp_path, capsys):
     X, Y = _problem()
     data = write_data(tmp_path / "small", [f"{row:03}.jpg" for row in range(N)], SCENE, Y)
     cache = write_cache(tmp_path / "cache", data, {"net/all": X}, failed=[5, 9])
-    miml(data, cache, tmp_path / "out", splits=1, jobs=1, curve_sizes=[])
+    miml(data, cache, tmp_path / "out", splits=1, jobs=1, curve_sizes=[], **SHORT)
     assert "2 of 60 rows excluded: 2 undecodable" in capsys.readouterr().err
     header, lines = read_results(tmp_path / "out" / "miml.jsonl")
     kept = np.delete(np.arange(N), [5, 9])

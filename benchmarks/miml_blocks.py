@@ -1,0 +1,174 @@
+"""``tables miml`` at the true optimum: along C, with C selected, and layer block by layer block.
+
+A unit of work is `classify.sweep.run_unit` on some columns: the whole path of C on one split, its C
+selected inside the training rows, every C judged. Writes no table; see `miml_blocks_report`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.inputs import Features
+from benchmarks.learners import mean_nonzeros, to_caffe
+from classify.grid import Cell, run_grid
+from classify.logistic import LogisticTagger
+from classify.results import Line, ResultFile
+from classify.sweep import run_unit
+
+KEY = ("learner", "scale", "layers", "split", "C")
+SELECTION = {"select": "inner-cv", "metric": "example_ap", "folds": 3}
+LEARNERS = ("l1", "l2")  # to a certified gap, by `classify.logistic`
+LIBLINEAR = "l1-liblinear"  # with its default stop: at C = 1 only, for its non-zeros
+ALL = "all"  # layers
+
+Span = tuple[int, int]
+
+_HALF_DECADES = [float(f"{10 ** (k / 2):.3g}") for k in range(-8, 5)]  # 0.0001 to 100
+
+#: Scaling to values of C, nine each, 1 among them: the larger the features, the smaller C may be.
+CS = {"none": _HALF_DECADES[2:11], "max01": _HALF_DECADES[4:], "x57.4": _HALF_DECADES[:9]}
+
+
+def run_blocks(
+    features: Features,
+    path: Path,
+    *,
+    header: Mapping[str, Any],
+    seeds: Sequence[int],
+    jobs: int = -1,
+) -> list[Line]:
+    """Fit all that the sections on C and on layer blocks need; lines that exist are kept.
+
+    Parameters
+    ----------
+    features : Features
+    path : Path
+        The file of result lines. A line is one (learner, scale, layers, split, C): the mean score
+        over the inner folds, whether this C is the selected one, the metrics on the test rows, the
+        mean number of non-zeros of a label and, on all layers, how many of them each layer has.
+    header : mapping
+        Of ``miml.jsonl``, whose splits these are.
+    seeds : sequence of int
+        One a split.
+    jobs : int
+        Processes; -1 for one a core.
+
+    Returns
+    -------
+    list of dict
+        The lines, in the order of their keys.
+    """
+    header = {**header, "table": "miml blocks", **SELECTION, "C": CS}
+    with ResultFile(path, key=KEY, header=header) as results:
+        run_grid(
+            fit_path_and_judge,
+            _units(layer_groups(features.spans), seeds),
+            results,
+            expected=lambda unit: [{**unit, "C": C} for C in _plan(unit)["C"]],
+            shared=(features.spans, features.X, features.Y),
+            jobs=jobs,
+            description="optimum",
+        )
+        results.finish()
+        return results.lines
+
+
+def layer_groups(spans: Mapping[str, Span]) -> dict[str, Span]:
+    """Name the parts of the features that are learned from: all, each layer, the first k layers.
+
+    Parameters
+    ----------
+    spans : mapping of str to (int, int)
+        First column of each layer, and the column after its last.
+
+    Returns
+    -------
+    dict
+        The same of each part.
+
+    Examples
+    --------
+    >>> layer_groups({"a": (0, 2), "b": (2, 5), "c": (5, 9)})
+    {'all': (0, 9), 'a': (0, 2), 'b': (2, 5), 'c': (5, 9), 'a to b': (0, 5)}
+    """
+    first, *others = spans
+    groups = {ALL: (0, max(end for _, end in spans.values()))}
+    if others:
+        groups |= spans
+        groups |= {f"{first} to {last}": (0, spans[last][1]) for last in others[:-1]}
+    return groups
+
+
+def fit_path_and_judge(
+    unit: Cell, spans: Mapping[str, Span], X: np.ndarray, Y: np.ndarray
+) -> list[Line]:
+    """Fit one learner along C on one split and some layers.
+
+    Parameters
+    ----------
+    unit : mapping
+        The fields of `KEY` but C.
+    spans : mapping of str to (int, int)
+        First column of each layer, and the column after its last.
+    X : float32 ndarray of shape (n, d)
+    Y : int8 ndarray of shape (n, L)
+
+    Returns
+    -------
+    list of dict
+        A line for every C.
+    """
+    first, end = layer_groups(spans)[unit["layers"]]
+    here, scale = X[:, first:end], unit["scale"]
+    if scale == "x57.4":  # learns nothing from rows, so it may come before they are split
+        here, scale = to_caffe(here), "none"
+    lines = run_unit(
+        {**unit, "scale": scale},
+        _plan(unit),
+        here,
+        Y,
+        judge_all=True,
+        describe=partial(count_nonzeros, spans=spans if unit["layers"] == ALL else {}),
+    )
+    return [{**line, **unit} for line in lines]
+
+
+def count_nonzeros(tagger: LogisticTagger, spans: Mapping[str, Span]) -> dict[str, float]:
+    """Count a label's non-zero coefficients, in all and in each layer.
+
+    Parameters
+    ----------
+    tagger : LogisticTagger
+        Fitted.
+    spans : mapping of str to (int, int)
+        First column of each layer, and the column after its last.
+
+    Returns
+    -------
+    dict
+        ``nonzeros``, and ``nonzeros NAME`` for each layer: means over the labels that have both
+        classes in training.
+    """
+    parts = {f"nonzeros {name}": mean_nonzeros(tagger, slice(*spans[name])) for name in spans}
+    return {"nonzeros": mean_nonzeros(tagger), **parts}
+
+
+def _units(groups: Iterable[str], seeds: Sequence[int]) -> list[Cell]:
+    """List the units: every scaling of all layers, the parts of the layers as they are."""
+    kinds = [(learner, scale, ALL) for learner in LEARNERS for scale in CS]
+    kinds += [(learner, "none", part) for learner in LEARNERS for part in groups if part != ALL]
+    kinds += [(LIBLINEAR, "none", ALL)]
+    return [
+        {"learner": learner, "scale": scale, "layers": part, "split": seed}
+        for seed in seeds
+        for learner, scale, part in kinds
+    ]
+
+
+def _plan(unit: Cell) -> dict[str, Any]:
+    if unit["learner"] == LIBLINEAR:
+        return {**SELECTION, "select": "none", "C": [1.0]}
+    return {**SELECTION, "C": CS[unit["scale"]]}

@@ -1,0 +1,205 @@
+"""From the result lines of `miml_blocks` to sections of a report and a picture. Fits nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median_low
+from typing import Any
+
+import numpy as np
+
+from benchmarks.markdown import mean_and_std, table
+from benchmarks.miml_blocks import ALL, CS, LEARNERS, LIBLINEAR, SELECTION, Span, layer_groups
+from benchmarks.miml_report import heading, over_splits, quoted_rows
+from benchmarks.papers import PublishedTable
+from benchmarks.plots import Curve, Panel
+from classify.metrics import MIML_METRICS
+from classify.results import Line
+
+SCALINGS = {"none": "unscaled", "max01": "max01", "x57.4": "times 57.4"}
+
+
+def blocks_markdown(
+    lines: Sequence[Line], spans: Mapping[str, Span], paper: PublishedTable | None
+) -> str:
+    """Write the sections: along C, C selected, non-zeros a layer, parts of the layers.
+
+    Parameters
+    ----------
+    lines : sequence of dict
+        As `miml_blocks.run_blocks` gives them.
+    spans : mapping of str to (int, int)
+        First column of each layer, and the column after its last.
+    paper : PublishedTable, optional
+        Quoted beside the results with a selected C.
+
+    Returns
+    -------
+    str
+    """
+    parts = ["\n## The exact optimum along C\n", _precision(lines)]
+    for learner, scale in _paths():
+        parts += [f"### {_name(learner, scale)}\n", _path_table(lines, learner, scale)]
+    parts += ["## C selected inside the training rows\n", _selection_text()]
+    parts += [_selected_table(lines, paper)]
+    parts += ["## Non-zeros of L1 in each layer\n", _nonzeros_text(), _nonzeros_table(lines, spans)]
+    groups = layer_groups(spans)
+    if len(groups) > 1:
+        parts += ["## Layers alone and together\n", "Unscaled, C selected as above.\n"]
+        for learner in LEARNERS:
+            parts += [_groups_table(lines, learner, groups)]
+    return "\n".join(parts)
+
+
+def path_panels(
+    lines: Sequence[Line], references: Mapping[str, Mapping[str, float]]
+) -> list[Panel]:
+    """Arrange average precision against C: a panel a scaling, cut off far below its references.
+
+    Parameters
+    ----------
+    lines : sequence of dict
+    references : mapping of scaling to mapping of name to value
+        Average precisions to draw as horizontal lines.
+    """
+    panels = []
+    for scale in CS:
+        curves = {f"{name.upper()}, exact": _curve(lines, name, scale) for name in LEARNERS}
+        beside = references.get(scale, {})
+        panels.append(
+            Panel(
+                f"{heading('example_ap')}, {SCALINGS[scale]}",
+                curves,
+                beside,
+                xlabel="C",
+                log=True,
+                bottom=max(0.0, min(beside.values()) - 0.1) if beside else None,
+            )
+        )
+    return panels
+
+
+def _curve(lines: Sequence[Line], learner: str, scale: str) -> Curve:
+    values = [
+        _mean(_pick(lines, learner=learner, scale=scale, layers=ALL, C=C), "example_ap")
+        for C in CS[scale]
+    ]
+    return Curve(
+        CS[scale], [value.mean for value in values], [np.nan_to_num(v.std) for v in values]
+    )
+
+
+def _precision(lines: Sequence[Line]) -> str:
+    gaps = [x["relative_gap"] for x in lines if x["learner"] != LIBLINEAR and x["relative_gap"]]
+    failed = [line["error"] for line in lines if line["error"]]
+    text = (
+        f"Duality gaps of the exact fits are at most {max(gaps, default=0.0):.1e} of the "
+        "objective. Non-zeros are\nmeans over labels, as above. Features times 57.4 act like a C "
+        "that is 57.4 (L1) or 57.4 squared (L2)\ntimes as large, but for the bias, whose penalty "
+        "stays.\n"
+    )
+    if failed:
+        text += f"\n{len(failed)} of {len(lines)} fits failed, the first with: {failed[0]}\n"
+    return text
+
+
+def _path_table(lines: Sequence[Line], learner: str, scale: str) -> str:
+    rows = []
+    for C in CS[scale]:
+        members = _pick(lines, learner=learner, scale=scale, layers=ALL, C=C)
+        rows.append([f"{C:g}", *_metrics(members), _number(members, "nonzeros")])
+    return table(["C", *map(heading, MIML_METRICS), "non-zeros"], rows)
+
+
+def _selection_text() -> str:
+    return (
+        f"For each split, the C of the tables above with the best mean average precision over "
+        f"{SELECTION['folds']} folds\nof its training rows, then fitted on all of them. `C` is the "
+        "lower median over the splits, and its range.\n"
+    )
+
+
+def _selected_table(lines: Sequence[Line], paper: PublishedTable | None) -> str:
+    rows = []
+    for learner, scale in _paths():
+        members = _pick(lines, learner=learner, scale=scale, layers=ALL, selected=True)
+        rows.append(
+            [
+                _name(learner, scale),
+                *_metrics(members),
+                _selected_C(members),
+                _number(members, "nonzeros"),
+            ]
+        )
+    if paper:
+        rows += [[*row, "", ""] for row in quoted_rows(paper, paper.ours)]
+    return table(["learner", *map(heading, MIML_METRICS), "C", "non-zeros"], rows)
+
+
+def _nonzeros_text() -> str:
+    return "Mean over splits and labels, and its share of the layer's columns.\n"
+
+
+def _nonzeros_table(lines: Sequence[Line], spans: Mapping[str, Span]) -> str:
+    solutions: list[tuple[str, dict]] = [
+        ("LIBLINEAR's default stop, unscaled, C = 1", {"learner": LIBLINEAR})
+    ]
+    for scale in CS:
+        for name, which in ("C = 1", {"C": 1.0}), ("selected C", {"selected": True}):
+            exact = {"learner": "l1", "scale": scale, "layers": ALL, **which}
+            solutions.append((f"exact, {SCALINGS[scale]}, {name}", exact))
+    widths = {name: end - first for name, (first, end) in spans.items()}
+    rows = []
+    for name, which in solutions:
+        members = _pick(lines, **which)
+        counts = [_mean(members, f"nonzeros {layer}").mean for layer in spans]
+        counts.append(_mean(members, "nonzeros").mean)
+        columns = [*widths.values(), sum(widths.values())]
+        cells = [f"{n:.1f} ({n / width:.1%})" for n, width in zip(counts, columns, strict=True)]
+        rows.append([name, *cells])
+    header = [f"{layer}, of {width}" for layer, width in widths.items()]
+    return table(["solution", *header, f"all, of {sum(widths.values())}"], rows)
+
+
+def _groups_table(lines: Sequence[Line], learner: str, groups: Mapping[str, Span]) -> str:
+    rows = []
+    for group in [*(name for name in groups if name != ALL), ALL]:
+        which = {"learner": learner, "scale": "none", "layers": group}
+        chosen, at_one = _pick(lines, **which, selected=True), _pick(lines, **which, C=1.0)
+        first, end = groups[group]
+        cells = [str(end - first), *_metrics(chosen), _selected_C(chosen)]
+        cells += [_number(chosen, "nonzeros"), mean_and_std(*_mean(at_one, "example_ap"))]
+        rows.append([group, *cells])
+    metrics = [heading(metric) for metric in MIML_METRICS]
+    last = f"{heading('example_ap')} at C = 1"
+    return table([learner.upper(), "columns", *metrics, "C", "non-zeros", last], rows)
+
+
+def _paths() -> list[tuple[str, str]]:
+    return [(learner, scale) for learner in LEARNERS for scale in CS]
+
+
+def _name(learner: str, scale: str) -> str:
+    return f"{learner.upper()}, {SCALINGS[scale]}"
+
+
+def _pick(lines: Iterable[Line], **wanted: Any) -> list[Line]:
+    return [line for line in lines if all(line[name] == wanted[name] for name in wanted)]
+
+
+def _mean(lines: Sequence[Line], field: str):
+    """Mean and std of a field; undefined where a fit failed or there is none."""
+    return over_splits([line.get(field) for line in lines] or [None])
+
+
+def _metrics(lines: Sequence[Line]) -> list[str]:
+    return [mean_and_std(*_mean(lines, metric)) for metric in MIML_METRICS]
+
+
+def _number(lines: Sequence[Line], field: str) -> str:
+    return mean_and_std(*_mean(lines, field), digits=1)
+
+
+def _selected_C(lines: Sequence[Line]) -> str:
+    values = [line["C"] for line in lines]
+    if not values:
+        return "undefined"
+    return f"{median_low(values):g} ({min(values):g} to {max(values):g})"
