@@ -97,7 +97,12 @@ def openvino(network: FeatureNetwork, device: torch.device, precision: str) -> E
         raise InputError(
             f"engine openvino is not installed ({error}); run `pip install -e '.[openvino]'`"
         ) from error
-    hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
+    # Batches come one at a time: all threads work on one, as the latency hint says.
+    hints = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+    }
     programs = {}
 
     def run(pixels: Tensor) -> list[np.ndarray]:
