@@ -22,6 +22,7 @@ from tqdm import tqdm
 from benchmarks.commands import default
 from benchmarks.machine import describe_machine
 from benchmarks.markdown import table
+from extract.extractor import CPU_BATCH
 from features import files
 from features.datasets import load_dataset
 from features.errors import InputError
@@ -59,7 +60,7 @@ def speed_extract(
         `loop` is a plain torchvision loop (Pillow, a `DataLoader`, NCHW, eager); `eager`,
         `compile` and `openvino` are this project's engines; `thingsvision` is the peer.
     images, rounds : int
-        Images in all and the number of rounds they are split into.
+        Images in all and the number of rounds they are split into, in whole batches.
     growth : int
         Images of the longer of two runs of ResNet-18 whose peak memory and time an image are
         compared, the shorter being a tenth of it; 0 leaves that out.
@@ -80,7 +81,7 @@ def speed_extract(
     InputError
         Too few images for the rounds, or a contender that does not exist.
     """
-    turns = _turns(images, rounds)
+    turns = _turns(images, rounds, batch_size or CPU_BATCH)
     sections = [f"{describe_machine(device)}\n"]
     options: dict[str, Any] = {
         "batch_size": batch_size,
@@ -144,8 +145,10 @@ def encode_photos(data: Path, folder: Path, n: int) -> list[str]:
     return paths
 
 
-def _turns(images: int, rounds: int) -> list[tuple[int, int]]:
+def _turns(images: int, rounds: int, batch: int) -> list[tuple[int, int]]:
+    """Cut the images into rounds of whole batches: half a batch costs this project a whole one."""
     each = images // rounds if rounds > 0 else 0
+    each -= each % batch if each > batch else 0
     if each < 1:
         raise InputError(f"{images} images in {rounds} rounds; give at least one image a round")
     return [(k * each, (k + 1) * each) for k in range(rounds)]
