@@ -22,7 +22,6 @@ from tqdm import tqdm
 from benchmarks.commands import default
 from benchmarks.machine import describe_machine
 from benchmarks.markdown import table
-from extract.extractor import CPU_BATCH
 from features import files
 from features.datasets import load_dataset
 from features.errors import InputError
@@ -81,6 +80,8 @@ def speed_extract(
     InputError
         Too few images for the rounds, or a contender that does not exist.
     """
+    from extract.extractor import CPU_BATCH  # torch loads in seconds: not for --help
+
     turns = _turns(images, rounds, batch_size or CPU_BATCH)
     sections = [f"{describe_machine(device)}\n"]
     options: dict[str, Any] = {
