@@ -113,7 +113,7 @@ def _selection_text() -> str:
     return (
         f"For each split, the C of the tables above with the best mean average precision over "
         f"{SELECTION['folds']} folds\nof its training rows, then fitted on all of them. `C` is the "
-        "lower median over the splits, and its range.\n"
+        "lower median over the splits,\nand its range.\n"
     )
 
 
