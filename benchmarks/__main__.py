@@ -1,6 +1,6 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
-from benchmarks import quickstart, speed_extract, tables
+from benchmarks import quickstart, speed_extract, speed_sweep, tables
 from benchmarks.commands import Command, parser_of
 from features.errors import run_command
 
@@ -25,6 +25,13 @@ COMMANDS = (
         "python -m benchmarks speed extract --data data/msrc_v2 --out speed-extract.md",
         speed_extract.add_arguments,
         speed_extract.speed_extract,
+    ),
+    Command(
+        ("speed", "sweep"),
+        "seconds and objective of fits, paths of C and whole sweeps, beside every peer",
+        "python -m benchmarks speed sweep --cache msrc.cache --out speed",
+        speed_sweep.add_arguments,
+        speed_sweep.speed_sweep,
     ),
 )
 

@@ -1,9 +1,10 @@
-"""Curves of a metric as a picture. The one place that needs matplotlib."""
+"""Learning curves and races as pictures. The one place that needs matplotlib."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from features.errors import InputError
 from features.files import replacing
@@ -44,6 +45,13 @@ class Panel(NamedTuple):
     bottom: float | None = None
 
 
+class Trace(NamedTuple):
+    """One solver at several settings: seconds, and distance from the optimum as a share of it."""
+
+    points: Sequence[tuple[float, float]]  # joined in this order
+    default: tuple[float, float] | None  # drawn as a star
+
+
 def draw_curves(panels: Sequence[Panel], path: Path, title: str) -> None:
     """Draw panels side by side, with error bars, to a PNG.
 
@@ -60,24 +68,66 @@ def draw_curves(panels: Sequence[Panel], path: Path, title: str) -> None:
     InputError
         Where matplotlib isn't installed.
     """
+    with _figure(path, (4 * len(panels), 3.6), "learning curves were not drawn") as figure:
+        columns = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, panel in zip(columns, panels, strict=True):
+            _draw(axes, panel)
+        figure.suptitle(title)
+
+
+def draw_race(races: Mapping[str, Mapping[str, Trace]], path: Path, title: str) -> None:
+    """Draw how near to the optimum each solver comes in how many seconds, both logarithmic, to PNG.
+
+    Parameters
+    ----------
+    races : mapping of str to mapping of str to Trace
+        By title of a panel, then by name of a solver.
+    path : Path
+    title : str
+
+    Raises
+    ------
+    InputError
+        Where matplotlib isn't installed.
+    """
+    with _figure(path, (6.4 * len(races), 4.8), "the race was not drawn") as figure:
+        columns = figure.subplots(1, len(races), squeeze=False)[0]
+        for axes, (name, traces) in zip(columns, races.items(), strict=True):
+            for number, (solver, trace) in enumerate(traces.items()):
+                _draw_trace(axes, solver, trace, number)
+            axes.set(xscale="log", yscale="log", title=name)
+            axes.set(xlabel="seconds for all labels", ylabel="objective / optimum - 1, worst label")
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize="x-small")
+        figure.suptitle(title)
+
+
+@contextmanager
+def _figure(path: Path, inches: tuple[float, float], undone: str) -> Iterator[Any]:
+    """Give an empty figure and write it to `path` when the block ends well."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError(
-            "the curves were not drawn, as matplotlib is missing: pip install -e '.[plots]' "
-            "and run the same command again"
+            f"{undone}, as matplotlib is missing: pip install -e '.[plots]' and run the same "
+            "command again"
         ) from None
     with matplotlib.rc_context(matplotlib.rcParamsDefault):
-        figure = Figure(figsize=(4 * len(panels), 3.6), layout="constrained")
-        for axes, panel in zip(
-            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-        ):
-            _draw(axes, panel)
-        figure.suptitle(title)
+        figure = Figure(figsize=inches, layout="constrained")
+        yield figure
         with replacing(path) as temporary:
             # Without the version in its metadata the file depends on the picture alone.
             figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+
+
+def _draw_trace(axes, solver: str, trace: Trace, number: int) -> None:
+    colour = f"C{number % 10}"
+    if trace.points:
+        seconds, excesses = zip(*trace.points, strict=True)
+        axes.plot(seconds, excesses, marker="o", ms=3, color=colour, label=solver)
+    if trace.default:
+        axes.plot(*trace.default, marker="*", ms=11, color=colour, linestyle="none")
 
 
 def _draw(axes, panel: Panel) -> None:

@@ -1,4 +1,4 @@
-"""The harness of ``speed extract``: its table, an absent peer, and its refusals. Asserts no time."""
+"""The harness of ``speed extract``: its table, an absent peer, its refusals. Asserts no time."""
 
 import pytest
 

@@ -1,0 +1,220 @@
+"""How this project's seconds grow with labels, splits, columns and rows, on made-up features.
+
+The rows come from a cache that is larger than the memory the fitting process may allocate.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.markdown import table
+from benchmarks.solver_peers import OURS
+from benchmarks.sweep_paths import TOL
+from benchmarks.sweep_process import PENALTIES, Contender, completed
+from benchmarks.sweep_report import Target, count_of
+from benchmarks.sweep_tasks import Task
+from features import schema
+from features.datasets import Dataset
+from features.index import write_index
+from features.labels import write_labels_csv
+from features.manifest import write_or_check
+from features.shards import ShardWriter
+
+LINEAR = 1.1  # largest exponent that counts as linear: 1, and the noise of the times
+FACTORS, RELEVANT = 32, 10  # hidden factors of a row; columns that a label depends on
+POSITIVE = 0.1  # share of the rows that have a label
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What to grow, and how far.
+
+    Attributes
+    ----------
+    labels, columns, rows : tuple of int
+        Each grows while the other two stay at `base` (rows, columns, labels); but the rows grow at
+        `tall` (columns, labels).
+    rows_C : float
+        C times the number of rows, where the rows grow.
+    limit_mb : int
+        Memory that the process which fits the rows may allocate.
+    """
+
+    labels: tuple[int, ...] = (10, 32, 100, 316, 1000)
+    columns: tuple[int, ...] = (1024, 4096, 16384)
+    rows: tuple[int, ...] = (1000, 3162, 10_000, 31_623, 100_000)
+    base: tuple[int, int, int] = (400, 4096, 20)
+    tall: tuple[int, int] = (2560, 10)
+    rows_C: float = 100.0
+    limit_mb: int = 900
+
+
+class Generator:
+    """Rows like a network's: non-negative, correlated, and labels that hang on a few columns.
+
+    Parameters
+    ----------
+    columns, labels, seed : int
+    """
+
+    def __init__(self, columns: int, labels: int, seed: int = 0):
+        self._rng = np.random.default_rng(seed)
+        draw = self._rng.standard_normal
+        self._mix = draw((FACTORS, columns), dtype=np.float32) / np.float32(FACTORS**0.5)
+        self._columns = self._rng.integers(columns, size=(labels, RELEVANT))
+        self._weights = draw((labels, RELEVANT), dtype=np.float32)
+        self._thresholds: np.ndarray | None = None
+
+    def rows(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the next rows: features, float32 (count, d), and labels, int8 (count, L)."""
+        draw = self._rng.standard_normal
+        X = draw((count, FACTORS), dtype=np.float32) @ self._mix
+        X += draw(X.shape, dtype=np.float32)
+        np.maximum(X, 0, out=X)
+        pairs = zip(self._columns, self._weights, strict=True)
+        scores = np.stack([X[:, columns] @ weights for columns, weights in pairs], axis=1)
+        scores += draw(scores.shape, dtype=np.float32)
+        if self._thresholds is None:
+            self._thresholds = np.quantile(scores, 1 - POSITIVE, axis=0)
+        return X, (scores > self._thresholds).astype(np.int8)
+
+
+def write_cache(folder: Path, rows: int, columns: int, labels: int, *, shard_rows: int) -> None:
+    """Write a cache of made-up features, one shard in memory at a time."""
+    folder.mkdir(parents=True)
+    ids = tuple(f"{row:06}" for row in range(rows))
+    record = {"dtype": "float32", "layout": "channel", "pooling": "none", "shape": [columns]}
+    manifest = {
+        "schema": schema.VERSION,
+        "index": {"rows": rows},
+        "shard_rows": shard_rows,
+        "layer_order": ["synthetic"],
+        "layers": {"synthetic": record},
+    }
+    write_or_check(folder, manifest)
+    generator, truth = Generator(columns, labels), []
+    count = schema.shard_count(shard_rows, rows)
+    for number in tqdm(range(count), desc="synthetic cache", unit="shard"):
+        here = schema.shard_rows(number, shard_rows, rows)
+        X, Y = generator.rows(len(here))
+        status = np.full(len(here), schema.Status.OK, dtype=np.uint8)
+        with ShardWriter(folder, number, manifest) as shard:
+            nothing = [""] * len(here)
+            shard.write(here, {"synthetic": X}, status, nothing, nothing)
+        truth.append(Y)
+    write_index(folder, Dataset(folder, ids, ids), np.zeros(rows, dtype=int), manifest)
+    names = tuple(f"label{k}" for k in range(labels))
+    write_labels_csv(folder / schema.LABELS, ids, np.concatenate(truth), names)
+
+
+def measure_scaling(
+    folder: Path, sizes: Sizes, *, threads: int, rounds: int, splits: Mapping[str, Sequence[float]]
+) -> tuple[str, list[Target]]:
+    """Time both penalties at every size, and fit the exponents.
+
+    Parameters
+    ----------
+    folder : Path
+        For arrays and the cache.
+    sizes : Sizes
+    threads : int
+        Of the process that fits.
+    rounds : int
+        Interleaved; but the rows are timed once.
+    splits : mapping of str to sequence of float
+        Seconds of each split of a sweep, by penalty.
+
+    Returns
+    -------
+    report : str
+    targets : list of Target
+        For labels, splits and columns.
+    """
+    n, d, L = sizes.base
+    features = Generator(max(sizes.columns), max(sizes.labels)).rows(n)
+    task = Task.make("synthetic", folder / "arrays", *features)
+    growing = {
+        "labels": (sizes.labels, [{"labels": range(size), "columns": d} for size in sizes.labels]),
+        "columns": (sizes.columns, [{"labels": range(L), "columns": k} for k in sizes.columns]),
+    }
+    lines: list[list[str]] = []
+    targets: list[Target] = []
+    with Contender(OURS, task.folder, threads) as ours:
+        for name, (values, turns) in growing.items():
+            for penalty in PENALTIES:
+                seconds = _grow(ours, penalty, turns, rounds)
+                _add(lines, targets, penalty, name, values, seconds)
+    for penalty, times in splits.items():
+        counts = [k for k in (1, 3, 10, 30, 100) if k <= len(times)]
+        _add(lines, targets, penalty, "splits", counts, [sum(times[:k]) for k in counts])
+    lines += _grow_rows(folder / "cache", sizes, threads)
+    head = ["seconds at tolerance 1e-3", "from the smallest to the largest", "exponent"]
+    text = (
+        f"Made-up features, {n} rows x {d:,} columns x {L} labels where they don't grow, C = 1, "
+        f"{count_of(threads, 'thread')}; splits are those of the sweep above.\n\n"
+        f"{table(head, lines)}\n"
+        f"{_cache_line(folder / 'cache', sizes)}\n"
+    )
+    return text, targets
+
+
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
+    """Slope of log seconds over log size; NaN for a single one.
+
+    Examples
+    --------
+    >>> round(exponent([1, 10, 100], [2.0, 20.0, 200.0]), 6)
+    1.0
+    """
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]) if len(sizes) > 1 else np.nan
+
+
+def _grow(ours: Contender, penalty: str, turns: Sequence[dict], rounds: int) -> list[float]:
+    seconds: list[list[float]] = [[] for _ in turns]
+    for _ in tqdm(range(rounds), desc=f"scaling, {penalty}", unit="round"):
+        for times, what in zip(seconds, turns, strict=True):
+            turn = completed(ours.turn(penalty=penalty, level=TOL, **{"Cs": [1.0], **what}))
+            times.append(turn.seconds)
+    return [statistics.median(times) for times in seconds]
+
+
+def _grow_rows(folder: Path, sizes: Sizes, threads: int) -> list[list[str]]:
+    """Time growing numbers of rows of a cache under the limit.
+
+    The weight of the mean loss is kept: C falls as the rows grow.
+    """
+    columns, labels = sizes.tall
+    write_cache(folder, max(sizes.rows), columns, labels, shard_rows=8192)
+    turns = [
+        {"Cs": [sizes.rows_C / rows], "rows": rows, "labels": range(labels)} for rows in sizes.rows
+    ]
+    lines: list[list[str]] = []
+    with Contender(OURS, folder, threads, limit_mb=sizes.limit_mb) as ours:
+        for penalty in PENALTIES:
+            _add(lines, [], penalty, "rows", sizes.rows, _grow(ours, penalty, turns, 1))
+    return lines
+
+
+def _add(lines, targets, penalty: str, name: str, values, seconds) -> None:
+    slope = exponent(values, seconds)
+    pairs = zip(values, seconds, strict=True)
+    measured = ", ".join(f"{value:,}: {time:.3g}" for value, time in pairs)
+    lines.append([f"{penalty}, {name}", measured, f"{slope:.2f}"])
+    what, met = f"{penalty}, exponent in {name}", None if np.isnan(slope) else slope <= LINEAR
+    targets.append(Target(what, "at most 1", f"{slope:.2f}", met))
+
+
+def _cache_line(folder: Path, sizes: Sizes) -> str:
+    columns, labels = sizes.tall
+    rows, stored = max(sizes.rows), max(sizes.rows) * columns * 4 / 2**20
+    size = "larger" if stored > sizes.limit_mb else "not larger, at these sizes,"
+    return (
+        f"Rows: the first of a cache of {rows:,} x {columns:,} float32 values with {labels} labels,"
+        f" {stored:,.0f} MiB, {size} than the {sizes.limit_mb:,} MiB that RLIMIT_DATA lets the "
+        "process allocate (mapped files, which the kernel may drop, are not part of it). There C "
+        f"is {sizes.rows_C:g} / rows, so that loss and penalty keep their balance; one round."
+    )
