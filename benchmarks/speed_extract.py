@@ -273,14 +273,11 @@ def _started(name: str, options: dict[str, Any], paths: list[str]) -> Iterator[C
     python = options["thingsvision_python"] if name == "thingsvision" else sys.executable
     command = [python, "-m", "benchmarks.extract_contender"]
     given = json.dumps(options | {"name": name, "paths": paths})
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert process.stdin is not None
-        process.stdin.write(given + "\n")
-        process.stdin.flush()
-        yield Contender(process)
-    finally:
-        process.kill()
-        process.wait()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            process.stdin.write(given + "\n")
+            process.stdin.flush()
+            yield Contender(process)
+        finally:
+            process.kill()

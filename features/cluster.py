@@ -37,7 +37,7 @@ def connect(address: str) -> Any:
             n_workers=int(address.removeprefix("local:")),
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",  # any free port: 8787 may be taken
             silence_logs=logging.ERROR,
             set_as_default=False,
         )
