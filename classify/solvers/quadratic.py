@@ -9,8 +9,9 @@ from functools import cache
 import numpy as np
 from scipy.linalg import lapack
 
-_PASSES = 50  # of coordinate descent before each linear system
+_PASSES = 20  # of coordinate descent before each linear system
 _ROUNDS = 10
+_LENGTHS = 0.5 ** np.arange(8)  # of the step to its solution, until one pays
 
 
 def minimize_quadratic(
@@ -31,7 +32,7 @@ def minimize_quadratic(
     Returns
     -------
     float64 array of shape (k,)
-        The minimum, or after ten rounds a point that is no worse than the start.
+        The minimum, or after ten rounds some point that is no worse than the start.
     """
     u, gradient = start.copy(), gradient.copy()
     for _ in range(_ROUNDS):
@@ -44,36 +45,33 @@ def minimize_quadratic(
 
 
 def _solve_for_signs(hessian, gradient, u, penalty) -> bool:
-    """Move `u` to the minimum for its present signs; say whether they held.
+    """Move `u` towards the minimum for its present signs; say whether it got there.
 
-    A variable whose sign would change is set to 0. Where that doesn't pay, all variables go only as
-    far as the first zero.
+    A variable whose sign would change stops at 0. Where that doesn't pay, the step is shortened.
     """
     support = np.flatnonzero(u)
     if len(support) == 0:
         return True
     now, weight = u[support], penalty[support]
-    system = hessian[support[:, None], support]
+    system = hessian.take(support, axis=0).take(support, axis=1)
     system.flat[:: len(support) + 1] *= 1 + 1e-10  # for columns that are equal
-    factor, failed = lapack.dpotrf(system, overwrite_a=1)
+    factor, failed = lapack.dpotrf(system.T, overwrite_a=1)  # symmetric, so .T spares a copy
     if failed:
         return False
     step, _ = lapack.dpotrs(factor, -(gradient[support] + weight * np.sign(now)))
-    new = now + step
-    crossing = (new * now <= 0) & (weight > 0)
     move = np.zeros_like(u)
-    move[support] = np.where(crossing, -now, step)
-    if crossing.any():
-        decrease = gradient @ move + move @ hessian @ move / 2
-        decrease += weight @ (np.abs(now + move[support]) - np.abs(now))
-        if decrease > 0:
-            reach = np.full_like(now, np.inf)
-            reach[crossing] = -now[crossing] / step[crossing]
-            nearest = reach.min()
-            move[support] = np.where(reach == nearest, -now, nearest * step)
-    u += move
-    gradient += hessian @ move
-    return not crossing.any()
+    for length in _LENGTHS:
+        new = now + length * step
+        stopping = (new * now <= 0) & (weight > 0)
+        new[stopping] = 0.0
+        move[support] = new - now
+        push = hessian @ move
+        decrease = (gradient + push / 2) @ move + weight @ (np.abs(new) - np.abs(now))
+        if decrease <= 0 or not stopping.any():
+            u += move
+            gradient += push
+            break
+    return length == 1 and not stopping.any()
 
 
 def coordinate_descent(hessian, gradient, u, penalty, passes, tol):
