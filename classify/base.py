@@ -58,14 +58,28 @@ class Number:
         return f"{text} or None" if self.or_none else text
 
 
-def check_parameters(estimator: BaseEstimator, allowed: Mapping[str, OneOf | Number]) -> None:
+@dataclass(frozen=True)
+class Flag:
+    """A parameter that is True or False."""
+
+    def accepts(self, value: object) -> bool:
+        """Whether `value` is allowed."""
+        return isinstance(value, (bool, np.bool_))
+
+    def __str__(self) -> str:
+        return "True or False"
+
+
+def check_parameters(
+    estimator: BaseEstimator, allowed: Mapping[str, OneOf | Number | Flag]
+) -> None:
     """Compare an estimator's parameters with what is allowed.
 
     Parameters
     ----------
     estimator : estimator
         Its attributes of the given names are looked at.
-    allowed : mapping of str to OneOf or Number
+    allowed : mapping of str to OneOf, Number or Flag
         What each parameter may be.
 
     Raises

@@ -1,0 +1,395 @@
+"""Linear taggers trained by stochastic gradient descent on losses that rank a row's labels.
+
+They turn labels, weights and unknown cells into what the descent takes. The losses lie in
+``classify.ranking_losses``, the descent in ``classify.sgd``, label propagation in
+``classify.propagation``.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from classify.base import (
+    UNKNOWN,
+    Flag,
+    Number,
+    OneOf,
+    Tagger,
+    check_parameters,
+    check_sample_weight,
+)
+from classify.metrics import METRICS
+from classify.ranking_losses import (
+    RANK_MODES,
+    ROUNDINGS,
+    bce_loss,
+    lsep_loss,
+    pairwise_loss,
+    softmax_loss,
+    warp_loss,
+)
+from classify.sgd import (
+    ROWS_AT_ONCE,
+    Epoch,
+    Settings,
+    mean_norm,
+    mean_row,
+    row_blocks,
+    sgd_epochs,
+)
+from features.errors import InputError
+from features.splits import inner_split
+
+SIBLINGS = {
+    "pairwise": pairwise_loss,
+    "softmax": softmax_loss,
+    "lsep": lsep_loss,
+    "bce": bce_loss,
+}
+DIVISORS = {"ramp": 20.0, "hinge": 20.0, "pairwise": 20.0}  # as in RML-CNN's released code
+
+ImageLoss = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class WarpTagger(Tagger):
+    """Linear scores trained on a ranking loss, by default that of the ramp-loss WARP paper (RMLC).
+
+    With W the coefficients of features that are centred and divided by the mean length of a row,
+    it minimises
+
+        1/n sum_i s_i loss_i / divisor + weight_decay/2 ||W||^2
+
+    by minibatch stochastic gradient descent with momentum, the learning rate falling to a tenth
+    after 60 % and again after 80 % of the epochs. s_i are the sample weights divided by their mean;
+    the intercept is not decayed. A row without a known label takes no part.
+
+    Parameters
+    ----------
+    loss : {"ramp", "hinge", "pairwise", "softmax", "lsep", "bce"}
+        See `classify.ranking_losses`. "ramp" is RMLC; "hinge" with ``kappa=0`` is WARP. With
+        "hinge" and ``kappa=0``, "pairwise", "softmax" and "lsep" only the order of a row's scores
+        has a meaning, not their signs: use the top k, not `predict`.
+    beta : float
+        Of the ramp: 1 is flat below -0.8, 0.9 leaks as the released code does. Only for "ramp".
+    kappa : float
+        Weight of the labels by themselves, beside their pairs. Only for "ramp" and "hinge".
+    rank_mode : {"expected", "sample", "exact"}
+    rounding : {"floor", "round"}
+        How the rank is estimated, as in `classify.ranking_losses.rank_weights`.
+    warm_up : float
+        Share of the epochs, from the first, in which the hinge stands in for the ramp. Without them
+        and without `init`, rare labels fall off the ramp before they are learnt, as nothing moves a
+        score beyond it. Only for "ramp".
+    divisor : float, optional
+        Default 20 for the losses of pairs, as in the released code, and 1 for the others.
+    center : bool
+        Subtract the mean of the training rows from every row on its way into the descent, which
+        then gets on much faster; the coefficients are still for features as they are.
+    learning_rate, momentum, weight_decay : float
+    batch_size, epochs : int
+    average : bool
+        Take the mean of the iterates since the learning rate first fell.
+    init : estimator, optional
+        A linear classifier such as ``LogisticTagger("l2")``; a clone of it is fitted to the
+        training rows and gives the start. Default all zeros.
+    early_stopping : bool
+        Set rows aside, keep the epoch that is best on them, and stop after `patience` epochs
+        without a better one.
+    validation_fraction : float
+        Share of the labelled rows to set aside.
+    validation_metric : str
+        A name of `classify.metrics.METRICS`; the default is what the released code selects by.
+    patience : int
+    random_state : int, RandomState instance or None
+        Draws validation rows, the order of rows and, for "sample", the ranks. Fits with the same
+        int are equal to the last bit, whatever the number of threads.
+    verbose : bool
+        Show a progress bar on stderr.
+
+    Attributes
+    ----------
+    coef_ : array of shape (L, d), of the type of X
+    intercept_ : array of shape (L,)
+    loss_curve_ : list of float
+        Mean weighted loss of the training rows over each epoch.
+    validation_curve_ : list of float
+        Metric on the rows set aside after each epoch; empty without early stopping.
+    best_epoch_ : int
+        The epoch whose coefficients were kept, counted from 1.
+    classes_ : array
+        The two classes of a single column, or ``arange(L)``.
+    multilabel_ : bool
+        Whether it was fitted with an (n, L) indicator.
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> X, Y = [[0.0, 1.0], [1.0, 1.0], [4.0, 1.0], [5.0, 1.0]], [[1, 0], [1, 0], [0, 1], [0, 1]]
+    >>> WarpTagger().fit(X, Y).predict([[0.5, 1.0]])
+    array([[1, 0]])
+    """
+
+    #: Losses of the paper and of its released code. Neither says how a linear model is trained.
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {"beta": 1.0, "kappa": 5.0, "rank_mode": "sample", "rounding": "floor"},
+        "official": {"beta": 0.9, "kappa": 5.0, "rank_mode": "sample", "rounding": "round"},
+    }
+
+    _allowed: ClassVar[Mapping[str, OneOf | Number | Flag]] = {
+        "loss": OneOf(("ramp", "hinge", *SIBLINGS)),
+        "beta": Number(low=0.0, high=1.0),
+        "kappa": Number(low=0.0),
+        "rank_mode": OneOf(RANK_MODES),
+        "rounding": OneOf(ROUNDINGS),
+        "warm_up": Number(low=0.0, high=1.0),
+        "divisor": Number(low=0.0, above=True, or_none=True),
+        "center": Flag(),
+        "learning_rate": Number(low=0.0, above=True),
+        "momentum": Number(low=0.0, high=1.0),
+        "weight_decay": Number(low=0.0),
+        "batch_size": Number(Integral, low=1),
+        "epochs": Number(Integral, low=1),
+        "average": Flag(),
+        "early_stopping": Flag(),
+        "validation_fraction": Number(low=0.0, high=1.0, above=True),
+        "validation_metric": OneOf(tuple(METRICS)),
+        "patience": Number(Integral, low=1),
+        "verbose": Flag(),
+    }
+
+    def __init__(
+        self,
+        loss="ramp",
+        *,
+        beta=1.0,
+        kappa=5.0,
+        rank_mode="expected",
+        rounding="floor",
+        warm_up=0.3,
+        divisor=None,
+        center=True,
+        learning_rate=1.0,
+        momentum=0.9,
+        weight_decay=0.0,
+        batch_size=96,
+        epochs=30,
+        average=False,
+        init=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        validation_metric="top3_f1c_mean",
+        patience=5,
+        random_state=0,
+        verbose=False,
+    ):
+        self.loss = loss
+        self.beta = beta
+        self.kappa = kappa
+        self.rank_mode = rank_mode
+        self.rounding = rounding
+        self.warm_up = warm_up
+        self.divisor = divisor
+        self.center = center
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.average = average
+        self.init = init
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.validation_metric = validation_metric
+        self.patience = patience
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @classmethod
+    def from_preset(cls, name: str, **parameters):
+        """Build an estimator with the settings of the paper or of its released code.
+
+        Parameters
+        ----------
+        name : {"paper", "official"}
+        **parameters
+            Further parameters, or others in the preset's place.
+
+        Returns
+        -------
+        estimator
+
+        Raises
+        ------
+        InputError
+            For another name.
+
+        Examples
+        --------
+        >>> WarpTagger.from_preset("official", epochs=10).beta
+        0.9
+        """
+        if name not in cls.presets:
+            raise InputError(f"there is no preset {name!r}: choose one of {', '.join(cls.presets)}")
+        return cls(**{**cls.presets[name], **parameters})
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit all labels at once.
+
+        Parameters
+        ----------
+        X : float32 or float64 array of shape (n, d)
+            May be memory-mapped: rows are read a batch at a time.
+        y : array of shape (n, L) of 1, 0 and -1 (unknown), or (n,) with two classes
+        sample_weight : array of shape (n,), optional
+            Default 1.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            For a parameter out of its range, for X, y or weights that can't be fitted, and when the
+            descent diverges.
+        """
+        check_parameters(self, self._allowed)
+        X, targets = self._start_fit(X, y)
+        self._check_rankable(targets)
+        weights = check_sample_weight(sample_weight, len(X))
+        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        rows, validation = self._inner_rows(targets, weights, rng)
+        used_rows, used, weights = self._training_rows(X, targets, weights, rows)
+        # One thread: batches are too small to share, and the bits then depend on no thread count.
+        with threadpool_limits(1, user_api="blas"):
+            start = self._start(X, targets, rows, sample_weight)
+            epochs, at_zero = self._descent(X, used_rows, used, weights, start, rng)
+            self._follow(epochs, at_zero, X, targets, validation)
+        return self
+
+    def _check_rankable(self, targets):
+        by_itself = self.loss == "bce" or (self.loss in ("ramp", "hinge") and self.kappa > 0)
+        if targets.shape[1] == 1 and not by_itself:
+            raise InputError(
+                f'loss="{self.loss}" without a term for labels by themselves ranks labels against '
+                'each other, and y has one only: use loss="bce" or kappa above 0'
+            )
+
+    def _inner_rows(self, targets, weights, rng):
+        """Rows with a label and a weight, cut into those to learn from and those set aside."""
+        rows = np.flatnonzero((weights > 0) & (targets != UNKNOWN).any(axis=1))
+        if len(rows) == 0:
+            raise InputError("no row has both a known label and a sample_weight above 0: give one")
+        if not self.early_stopping:
+            return rows, None
+        parts = inner_split(rows, int(rng.integers(2**31)), self.validation_fraction)
+        return parts.train, np.sort(parts.test)
+
+    def _start(self, X, targets, rows, sample_weight):
+        """Coefficients and intercepts to descend from."""
+        if self.init is None:
+            return np.zeros((targets.shape[1], X.shape[1])), np.zeros(targets.shape[1])
+        known = np.full_like(targets, UNKNOWN)  # rows set aside are as good as unlabelled
+        known[rows] = targets[rows]
+        model = clone(self.init).fit(X, known, sample_weight=sample_weight)
+        return model.coef_, model.intercept_
+
+    def _training_rows(self, X, targets, weights, labelled):
+        """Rows to learn from, and the labels and weights of all rows."""
+        return labelled, targets, weights / weights[labelled].mean()
+
+    def _descent(self, X, rows, targets, weights, start, rng):
+        """Epochs to iterate over, and the mean loss of scores that are all zero."""
+        hinge, image_loss = self._image_loss(rng, beta=0.0), self._image_loss(rng, beta=self.beta)
+        factors = weights / (self.divisor or DIVISORS.get(self.loss, 1.0))
+
+        def batch_loss(batch, scores, epoch):
+            loss = hinge if epoch < self.warm_up * self.epochs else image_loss
+            values, gradient = loss(scores, targets[batch])
+            return values * factors[batch], gradient * factors[batch, None]
+
+        center = mean_row(X, rows, weights[rows]) if self.center else None
+        settings = Settings(
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            center=center,
+            scale=mean_norm(X, rows, weights[rows], center),
+            average=self.average,
+        )
+        zeros = np.zeros((ROWS_AT_ONCE, targets.shape[1]))
+        at_zero = sum(
+            batch_loss(block, zeros[: len(block)], 0)[0].sum() for block in row_blocks(rows)
+        )
+        epochs = sgd_epochs(X, rows, batch_loss, *start, settings=settings, rng=rng)
+        return epochs, at_zero / len(rows)
+
+    def _image_loss(self, rng, beta) -> ImageLoss:
+        if self.loss in SIBLINGS:
+            return SIBLINGS[self.loss]
+        warp = partial(
+            warp_loss,
+            beta=beta if self.loss == "ramp" else 0.0,
+            kappa=self.kappa,
+            rank_mode=self.rank_mode,
+            rounding=self.rounding,
+        )
+        if self.rank_mode != "sample":
+            return warp
+        return lambda scores, labels: warp(scores, labels, uniforms=rng.random(scores.shape))
+
+    def _follow(self, epochs, at_zero, X, targets, validation):
+        """Run the epochs and keep the last one, or the best one on the rows set aside."""
+        self.loss_curve_, self.validation_curve_ = [], []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for epoch in tqdm(epochs, total=self.epochs, unit="epoch", disable=not self.verbose):
+                self.loss_curve_.append(epoch.loss)
+                self._check_progress(epoch, at_zero)
+                if validation is None:
+                    self._keep(epoch)
+                elif self._judge(epoch, X, targets, validation) >= self.patience:
+                    break
+
+    def _check_progress(self, epoch, at_zero):
+        # On image features a rate ten times the best one overshoots 25-fold in its worst epoch.
+        if not epoch.loss + epoch.penalty <= 100 * at_zero:  # so that NaN is caught too
+            raise InputError(
+                f"training diverges: after epoch {len(self.loss_curve_)} the mean objective is "
+                f"{epoch.loss + epoch.penalty:.3g}, and {at_zero:.3g} if all scores are 0: "
+                f"learning_rate={self.learning_rate:g} is too large, divide it by 10"
+            )
+
+    def _keep(self, epoch: Epoch):
+        self.coef_, self.intercept_ = epoch.coef, epoch.intercept
+        self.best_epoch_ = len(self.loss_curve_)
+
+    def _judge(self, epoch, X, targets, validation) -> int:
+        """Keep the epoch if it is the best so far; return how many passed since the best."""
+        scores = [X[block] @ epoch.coef.T + epoch.intercept for block in row_blocks(validation)]
+        metric = METRICS[self.validation_metric]
+        value = metric.function(targets[validation], np.concatenate(scores))
+        if np.isnan(value):
+            raise InputError(
+                f"{self.validation_metric} is undefined on the {len(validation)} rows set aside, "
+                "which have no label present: raise validation_fraction or use more rows"
+            )
+        sign = 1 if metric.higher_is_better else -1
+        if (
+            not self.validation_curve_
+            or sign * value > sign * self.validation_curve_[self.best_epoch_ - 1]
+        ):
+            self._keep(epoch)
+        self.validation_curve_.append(value)
+        return len(self.validation_curve_) - self.best_epoch_
+
+    def _scores(self, X: np.ndarray) -> np.ndarray:
+        return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
