@@ -26,7 +26,6 @@ from benchmarks.sweep_race import Race
 from benchmarks.sweep_report import Report, ahead, count_of, named, race_table, race_targets
 from benchmarks.sweep_scaling import Sizes, measure_scaling
 from benchmarks.sweep_tasks import Task, first_task, second_task
-from features import files
 
 PATH = tuple(float(f"{C:.6g}") for C in np.geomspace(0.01, 100, 10))
 EXCESSES = {"l1": (1e-3,), "l2": (1e-3, 1e-4)}  # of the optimum, at which times are compared
@@ -76,6 +75,7 @@ def speed_sweep(
     threads: Sequence[int] = tuple(sorted({1, os.cpu_count() or 1})),
     rounds: int | None = None,
     limit: float | None = None,
+    growth: bool = True,
     quick: bool = False,
 ) -> str:
     """Measure fits, paths, sweeps and their growth beside the peers.
@@ -85,7 +85,7 @@ def speed_sweep(
     cache : Path
         Features with labels; the first random split's training rows are fitted.
     out : Path, optional
-        Folder for `speed-sweep.md` and a picture a penalty.
+        Folder for `speed-sweep.md`, written anew after every section, and a picture a penalty.
     corel : Path, optional
         A second cache for the races at one C, whose rows and words `corel_split` chooses.
     corel_split : Path, optional
@@ -99,6 +99,8 @@ def speed_sweep(
         Cores; each number is a race of its own.
     rounds, limit : int, float, optional
         As in `Plan`.
+    growth : bool
+        Measure growth with labels, columns and rows too.
     quick : bool
         Tiny settings, to see that all runs.
 
@@ -116,7 +118,9 @@ def speed_sweep(
         find_peer(name)
     plan = QUICK if quick else Plan()
     plan = replace(plan, rounds=rounds or plan.rounds, limit=limit or plan.limit)
-    report = Report()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    report = Report(_preamble(plan), out and out / "speed-sweep.md")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         whole, task = first_task(cache, root)
@@ -124,17 +128,14 @@ def speed_sweep(
         if corel is not None:
             second = second_task(corel, corel_split, corel_labels, root)
             _measure(report, plan, second, solvers, threads, None)
-        splits = {penalty: times.splits for penalty, times in sweeps.items()}
-        report.add(
-            SCALING,
-            *measure_scaling(
+        if growth:
+            splits = {penalty: times.splits for penalty, times in sweeps.items()}
+            sections = measure_scaling(
                 root, plan.sizes, threads=max(threads), rounds=plan.rounds, splits=splits
-            ),
-        )
-    text = f"{_preamble(plan)}\n{report}"
+            )
+            report.add(SCALING, *sections)
+    text = str(report)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        files.write_text(out / "speed-sweep.md", text)
         for penalty, traces in report.traces.items():
             draw_race(traces, out / f"speed-sweep-{penalty}.png", f"{penalty}, C = 1")
     print(text)
@@ -159,6 +160,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", nargs="+", type=int, default=threads, help="(%(default)s)")
     add("--rounds", type=int, help=f"({Plan.rounds})")
     add("--limit", type=float, help=f"seconds of a peer's setting ({Plan.limit:g})")
+    add(
+        "--growth",
+        action=argparse.BooleanOptionalAction,
+        default=default(speed_sweep, "growth"),
+        help="seconds against labels, columns and rows too (%(default)s)",
+    )
     add("--quick", action="store_true", help="tiny settings, to see that all runs")
 
 

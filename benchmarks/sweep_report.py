@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from benchmarks.plots import Trace
 from benchmarks.solver_peers import OURS, REFERENCE, find_peer
 from benchmarks.sweep_race import Lane, Point, Race
 from benchmarks.sweep_tasks import OPTIMUM
+from features import files
 
 
 class Target(NamedTuple):
@@ -33,8 +35,17 @@ class Target(NamedTuple):
 
 @dataclass
 class Report:
-    """Sections as they grow: text and targets by title."""
+    """Sections as they grow: text and targets by title.
 
+    Attributes
+    ----------
+    preamble : str
+    path : Path, optional
+        A file that holds all there is after every addition, so that a kill loses one section.
+    """
+
+    preamble: str
+    path: Path | None = None
     texts: dict[str, list[str]] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     traces: dict[str, dict[str, dict[str, Trace]]] = field(default_factory=dict)
@@ -43,6 +54,8 @@ class Report:
         """Add to a section."""
         self.texts.setdefault(title, []).append(text)
         self.targets.setdefault(title, []).extend(targets)
+        if self.path is not None:
+            files.write_text(self.path, str(self))
 
     def trace(self, race: Race) -> None:
         """Keep the curves of a race for its picture."""
@@ -56,7 +69,7 @@ class Report:
         }
 
     def __str__(self) -> str:
-        parts = []
+        parts = [self.preamble]
         for title, texts in self.texts.items():
             parts.append(f"## {title}\n")
             parts += texts
