@@ -10,9 +10,10 @@ import numpy as np
 
 from features.errors import InputError
 
-ROWS_AT_ONCE = 512  # unlabelled rows a product: 8 MiB of float32 against 4,000 labelled ones
+QUERIES_AT_ONCE = 4096  # unlabelled rows read and handed to faiss together
+ROWS_AT_ONCE = 512  # of them, rows a product: 8 MiB of float32 against 4,000 labelled ones
 PRODUCT_SIZE = 1 << 25  # entries of a product, 128 MiB of float32: fewer rows beside many labelled
-FAISS_FROM = 1 << 16  # labelled rows; from there on a full product is the slower, as it is written
+FAISS_FROM = 1 << 16  # labelled rows; against so many, faiss took a third of the products' time
 NEIGHBOURS = 4  # of which faiss must show one to be too far; else the product decides
 PAIRS_AT_ONCE = 256  # differences of rows held at once: 4 MiB of 2,048 float64 columns
 TEMPERATURES = ("mean_all", "mean_unlabelled")
@@ -131,9 +132,8 @@ def nearest_rows(
         squares = np.einsum("ij,ij->i", known, known)
     positions = np.empty(len(queries), dtype=np.intp)
     distances = np.empty(len(queries))
-    rows_at_once = max(1, min(ROWS_AT_ONCE, PRODUCT_SIZE // len(known)))
-    for start in range(0, len(queries), rows_at_once):
-        part = slice(start, start + rows_at_once)
+    for start in range(0, len(queries), QUERIES_AT_ONCE):
+        part = slice(start, start + QUERIES_AT_ONCE)
         block = X[queries[part]]
         with np.errstate(over="ignore", invalid="ignore"):
             bound = _rounding_bound(block, squares)
@@ -167,12 +167,20 @@ def _search(name: str, known: np.ndarray) -> _Search:
 
 
 def _by_product(known: np.ndarray) -> _Search:
+    step = max(1, min(ROWS_AT_ONCE, PRODUCT_SIZE // len(known)))
+
     def candidates(block, squares, bound):
-        # Half of ||x - z||^2 without ||x||^2, which is the same for every reference.
-        partial = block @ known.T
-        np.subtract(squares / 2, partial, out=partial)
-        limits = partial.min(axis=1) + 2 * bound
-        return np.nonzero(partial <= limits[:, None])
+        found = []
+        for start in range(0, len(block), step):
+            part = slice(start, start + step)
+            # Half of ||x - z||^2 without ||x||^2, which is the same for every reference.
+            partial = block[part] @ known.T
+            np.subtract(squares / 2, partial, out=partial)
+            limits = partial.min(axis=1) + 2 * bound[part]
+            rows, columns = np.nonzero(partial <= limits[:, None])
+            found.append((start + rows, columns))
+        rows, columns = map(np.concatenate, zip(*found, strict=True))
+        return rows, columns
 
     return candidates
 
@@ -188,14 +196,14 @@ def _by_faiss(faiss, known: np.ndarray) -> _Search:
         # It adds ||x||^2, which has a rounding error of its own, and gives twice the half.
         error = 2 * bound + _unit(block) * np.einsum("ij,ij->i", block, block)
         near = squared <= squared[:, :1] + 2 * error[:, None]
-        open_rows = np.flatnonzero(near.all(axis=1)) if shown < len(known) else np.arange(0)
-        near[open_rows] = False  # more than it shows may be as near
+        undecided = np.flatnonzero(near.all(axis=1) & (shown < len(known)))
+        near[undecided] = False  # more than it shows may be as near
         rows, columns = np.nonzero(near)
-        more_rows, more = by_product(block[open_rows], squares, bound[open_rows])
-        return (
-            np.concatenate([rows, open_rows[more_rows]]),
-            np.concatenate([found[rows, columns], more]),
-        )
+        pairs = rows, found[rows, columns]
+        if len(undecided):
+            rows, columns = by_product(block[undecided], squares, bound[undecided])
+            pairs = np.append(pairs[0], undecided[rows]), np.append(pairs[1], columns)
+        return pairs
 
     return candidates
 

@@ -54,7 +54,10 @@ class CacheRows:
 
     def __getitem__(self, where) -> np.ndarray:
         """Read the rows that an index of the first axis names: (n, d) for an array or a slice."""
-        return self.take(np.atleast_1d(np.arange(len(self))[where]))
+        if isinstance(where, slice):
+            where = np.arange(*where.indices(len(self)))
+        where = np.atleast_1d(where)
+        return self.take(np.flatnonzero(where) if where.dtype == bool else where)
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         """Read all rows."""

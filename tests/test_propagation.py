@@ -62,6 +62,7 @@ def test_blocks_do_not_show(monkeypatch, tmp_path):
     X = rng.normal(size=(80, 7)).astype(np.float32)
     references, queries = np.arange(0, 80, 3), np.setdiff1d(np.arange(80), np.arange(0, 80, 3))
     whole = nearest_rows(X, references, queries)
+    monkeypatch.setattr(propagation, "QUERIES_AT_ONCE", 13)
     monkeypatch.setattr(propagation, "ROWS_AT_ONCE", 5)
     monkeypatch.setattr(propagation, "PRODUCT_SIZE", 3 * len(references))
     monkeypatch.setattr(propagation, "PAIRS_AT_ONCE", 2)
@@ -91,8 +92,9 @@ def test_faiss_finds_the_same_rows_at_the_same_distances(copies, monkeypatch):
 
     monkeypatch.setattr(faiss, "IndexFlatL2", Spy)
     monkeypatch.setattr(propagation, "FAISS_FROM", len(known))
+    monkeypatch.setattr(propagation, "QUERIES_AT_ONCE", 300)
     found = nearest_rows(X, references, queries)
-    assert len(asked) == 2
+    assert len(asked) == 2  # blocks of 300 queries
     np.testing.assert_array_equal(found[0], product[0])
     np.testing.assert_array_equal(found[1], product[1])
 

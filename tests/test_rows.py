@@ -23,7 +23,9 @@ def test_it_reads_what_the_cache_reads(cache, layers):
     np.testing.assert_array_equal(np.asarray(lazy), whole)
     some = np.random.default_rng(0).integers(ROWS - 1, size=40)
     np.testing.assert_array_equal(lazy[some], whole[some])
-    np.testing.assert_array_equal(lazy[3:7], whole[3:7])
+    for where in (slice(3, 7), slice(None, None, -2), whole[:, 0] > 0, [-1, 0]):
+        np.testing.assert_array_equal(lazy[where], whole[where])
+    np.testing.assert_array_equal(lazy[5], whole[5:6])
     out = np.empty((50, whole.shape[1]), dtype=np.float32)
     taken = np.take(lazy, some, axis=0, out=out[:40], mode="clip")
     assert np.shares_memory(taken, out)
