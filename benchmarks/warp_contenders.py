@@ -174,10 +174,10 @@ def literal_epoch(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
                 if RAMP_CUT < W[j] @ x - W[k] @ x < 1:
                     step[j] += weight * x
                     step[k] -= weight * x
-        for j, label in enumerate(y):
+        for column, label in enumerate(y):
             sign = 1 if label == 1 else -1
-            if RAMP_CUT < sign * (W[j] @ x) < 1:
-                step[j] += KAPPA * sign * x
+            if RAMP_CUT < sign * (W[column] @ x) < 1:
+                step[column] += KAPPA * sign * x
         W += LEARNING_RATE / BATCH_SIZE / DIVISORS["ramp"] * step
     return W
 
