@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -81,6 +80,8 @@ def speed_warp(
     str
         The tables.
     """
+    import torch  # here, so that help need not wait for it
+
     report, threads = Report(), torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,16 +1,14 @@
 """Who descends in ``speed warp``, all alike: minibatches of 96, momentum 0.9, rate 1, from zeros.
 
 Each is a function of features and labels that gives coefficients and intercepts. None is timed
-here, and none judged.
+here, and none judged. Torch and scikit-learn's networks are imported where they are used, so that
+help texts need not wait for them.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from sklearn.neural_network import MLPClassifier
-from torch.nn.functional import binary_cross_entropy_with_logits, multilabel_margin_loss
 
 from classify.named_losses import DIVISORS, named_loss
 from classify.pair_kernels import RAMP_CUT
@@ -64,6 +62,9 @@ def ours(loss: str, *, kappa: float = KAPPA, **options) -> Fit:
 
 def torch_logistic(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Descend on cross-entropy as it is written in torch: no loader, rows by a permutation."""
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
     targets = torch.from_numpy(Y.astype(np.float32))
 
     def loss(scores, batch):
@@ -74,6 +75,9 @@ def torch_logistic(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def torch_pairwise(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Descend on torch's own hinge of all pairs, which takes lists of labels that end in -1."""
+    import torch
+    from torch.nn.functional import multilabel_margin_loss
+
     positions = np.argsort(-Y, axis=1, kind="stable")
     lists = np.where(np.take_along_axis(Y, positions, axis=1) == 1, positions, -1)
     targets, divisor = torch.from_numpy(lists), DIVISORS["pairwise"]
@@ -87,6 +91,8 @@ def torch_pairwise(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _torch_descent(X, labels, loss_of):
+    import torch
+
     torch.manual_seed(0)
     inputs = torch.from_numpy(X)
     model = torch.nn.Linear(X.shape[1], labels)
@@ -105,6 +111,8 @@ def _torch_descent(X, labels, loss_of):
 
 def scikit_learn_logistic(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Descend by scikit-learn's network without a hidden layer, at one rate throughout."""
+    from sklearn.neural_network import MLPClassifier
+
     model = MLPClassifier(
         hidden_layer_sizes=(),
         solver="sgd",

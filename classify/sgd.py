@@ -14,7 +14,7 @@ from scipy.linalg import get_blas_funcs
 from features.errors import InputError
 
 DROPS = (0.6, 0.8)  # shares of the epochs after which the learning rate falls to a tenth
-ROWS_AT_ONCE = 4096  # read together where order does not matter: 32 MiB of 2,048 float32 columns
+ROWS_AT_ONCE = 512  # read together where order does not matter: 4 MiB of 2,048 float32 columns
 
 BatchLoss = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
