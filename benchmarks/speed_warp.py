@@ -111,12 +111,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }.items():
         value = default(speed_warp, name.replace("-", "_"))
         add(f"--{name}", type=int, default=value, help=f"{text} (%(default)s)")
-    for name, count, text in (
-        ("growth", "+", "caches to read from, each ROWSxFEATURESxLABELS"),
-        ("propagation", None, "unlabelled rows x labelled rows x features"),
-    ):
-        value = default(speed_warp, name)
-        add(f"--{name}", nargs=count, type=parse_size, default=value, help=f"{text} (%(default)s)")
+    growth, search = default(speed_warp, "growth"), default(speed_warp, "propagation")
+    text = f"caches to read from, each ROWSxFEATURESxLABELS ({' '.join(map(_written, growth))})"
+    add("--growth", nargs="+", type=parse_size, default=growth, help=text)
+    text = f"unlabelled rows x labelled rows x features ({_written(search)})"
+    add("--propagation", type=parse_size, default=search, help=text)
     add("--folder", type=Path, help="where the caches lie meanwhile (the temporary folder)")
 
 
@@ -140,6 +139,10 @@ def parse_size(text: str) -> Size:
     except ValueError as error:
         raise InputError(f"size {text!r}; give three numbers, as in 100000x512x80") from error
     return first, second, third
+
+
+def _written(size: Size) -> str:
+    return "x".join(map(str, size))
 
 
 def _epochs(report: Report, size: Size, rounds: int, literal_rows: int) -> None:
