@@ -1,6 +1,6 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
-from benchmarks import quickstart, speed_extract, speed_sweep, tables
+from benchmarks import quickstart, speed_extract, speed_sweep, speed_warp, tables
 from benchmarks.commands import Command, parser_of
 from features.errors import run_command
 
@@ -32,6 +32,13 @@ COMMANDS = (
         "python -m benchmarks speed sweep --cache msrc.cache --out speed",
         speed_sweep.add_arguments,
         speed_sweep.speed_sweep,
+    ),
+    Command(
+        ("speed", "warp"),
+        "an epoch of ramp-loss WARP beside logistic descents, growing caches, and propagation",
+        "python -m benchmarks speed warp --out speed-warp.md",
+        speed_warp.add_arguments,
+        speed_warp.speed_warp,
     ),
 )
 

@@ -4,7 +4,7 @@ The rows come from a cache that is larger than the memory the fitting process ma
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from features import schema
 from features.datasets import Dataset
 from features.index import write_index
 from features.labels import write_labels_csv
-from features.manifest import write_or_check
+from features.manifest import Manifest, write_or_check
 from features.shards import ShardWriter
 
 LINEAR = 1.1  # largest exponent that counts as linear: 1, and the noise of the times
@@ -86,8 +86,30 @@ class Generator:
 
 def write_cache(folder: Path, rows: int, columns: int, labels: int, *, shard_rows: int) -> None:
     """Write a cache of made-up features, one shard in memory at a time."""
-    folder.mkdir(parents=True)
     ids = tuple(f"{row:06}" for row in range(rows))
+    generator, truth = Generator(columns, labels), []
+
+    def features(count):
+        X, Y = generator.rows(count)
+        truth.append(Y)
+        return X
+
+    manifest = write_shards(folder, rows, columns, features, shard_rows=shard_rows)
+    write_index(folder, Dataset(folder, ids, ids), np.zeros(rows, dtype=int), manifest)
+    names = tuple(f"label{k}" for k in range(labels))
+    write_labels_csv(folder / schema.LABELS, ids, np.concatenate(truth), names)
+
+
+def write_shards(
+    folder: Path,
+    rows: int,
+    columns: int,
+    draw: Callable[[int], np.ndarray],
+    *,
+    shard_rows: int,
+) -> Manifest:
+    """Write the shards of a cache, whose next so many rows (count, columns) `draw` makes up."""
+    folder.mkdir(parents=True)
     record = {"dtype": "float32", "layout": "channel", "pooling": "none", "shape": [columns]}
     manifest = {
         "schema": schema.VERSION,
@@ -97,19 +119,15 @@ def write_cache(folder: Path, rows: int, columns: int, labels: int, *, shard_row
         "layers": {"synthetic": record},
     }
     write_or_check(folder, manifest)
-    generator, truth = Generator(columns, labels), []
     count = schema.shard_count(shard_rows, rows)
     for number in tqdm(range(count), desc="synthetic cache", unit="shard"):
         here = schema.shard_rows(number, shard_rows, rows)
-        X, Y = generator.rows(len(here))
+        X = draw(len(here))
         status = np.full(len(here), schema.Status.OK, dtype=np.uint8)
         with ShardWriter(folder, number, manifest) as shard:
             nothing = [""] * len(here)
             shard.write(here, {"synthetic": X}, status, nothing, nothing)
-        truth.append(Y)
-    write_index(folder, Dataset(folder, ids, ids), np.zeros(rows, dtype=int), manifest)
-    names = tuple(f"label{k}" for k in range(labels))
-    write_labels_csv(folder / schema.LABELS, ids, np.concatenate(truth), names)
+    return manifest
 
 
 def measure_scaling(

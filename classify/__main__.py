@@ -5,7 +5,7 @@ import inspect
 from pathlib import Path
 
 from classify import sweep, training
-from classify.learners import LEARNERS, SCALINGS
+from classify.learners import LEARNERS, MEANING_OF_C, SCALINGS
 from classify.metrics import METRICS
 from features.errors import run_command
 
@@ -14,6 +14,7 @@ example:
   python -m classify fit photos.cache --learner l2 --out tagger.safetensors
   python -m classify predict tagger.safetensors photos.cache --out tags.csv
   python -m classify sweep photos.cache --learner l1 l2 --C 0.01:100:5 --splits 3 --out sweep.jsonl
+  python -m classify sweep photos.cache --learner rmlc --splits 3 --out rmlc.jsonl
 """
 
 
@@ -33,9 +34,7 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--out", type=Path, required=True, help="the model file, .safetensors")
     learners = "; ".join(f"{name}: {one.description}" for name, one in LEARNERS.items())
     fit.add_argument("--learner", default=default["learner"], help=f"{learners} (%(default)s)")
-    fit.add_argument(
-        "--C", type=float, default=default["C"], help="weight of the loss (%(default)s)"
-    )
+    fit.add_argument("--C", type=float, default=default["C"], help=f"{MEANING_OF_C} (%(default)s)")
     scalings = ", ".join(SCALINGS)
     fit.add_argument("--scale", default=default["scale"], help=f"{scalings} (%(default)s)")
     fit.add_argument("--layers", nargs="+", help="layers to learn from (all)")
@@ -66,7 +65,7 @@ def _add_sweep(commands) -> None:
         "--C",
         type=sweep.parse_C,
         default=default["C"],
-        help="LOW:HIGH:COUNT or a,b,c (%(default)s)",
+        help=f"LOW:HIGH:COUNT or a,b,c: {MEANING_OF_C} (%(default)s)",
     )
     for name, text in {
         "splits": "random splits, 2/3 to train on",

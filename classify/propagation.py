@@ -1,17 +1,27 @@
 """Labels for unlabelled rows: those of the nearest labelled row, trusted less the farther it is.
 
-The search is exact. It knows no learner.
+The search is exact, by whatever means. It knows no learner.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from features.errors import InputError
 
-ROWS_AT_ONCE = 512  # unlabelled rows a product: 8 MiB of float32 against 4,000 labelled ones
+QUERIES_AT_ONCE = 4096  # unlabelled rows read and handed to faiss together
+ROWS_AT_ONCE = 512  # of them, rows a product: 8 MiB of float32 against 4,000 labelled ones
+PRODUCT_SIZE = 1 << 25  # entries of a product, 128 MiB of float32: fewer rows beside many labelled
+FAISS_FROM = 1 << 16  # labelled rows; against so many, faiss took a third of the products' time
+NEIGHBOURS = 4  # of which faiss must show one to be too far; else the product decides
 PAIRS_AT_ONCE = 256  # differences of rows held at once: 4 MiB of 2,048 float64 columns
 TEMPERATURES = ("mean_all", "mean_unlabelled")
+SEARCHES = ("auto", "product", "faiss")
+
+# Of a block (b, d), squared lengths of the references (l,) and rounding bounds (b,): pairs of a row
+# and a reference, each in an array, among which every row has all that may be nearest to it.
+_Search = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Propagation(NamedTuple):
@@ -42,6 +52,7 @@ def propagate_labels(
     unlabelled: np.ndarray,
     *,
     temperature: str | float = "mean_all",
+    search: str = "auto",
 ) -> Propagation:
     """Give every unlabelled row the labels of its nearest labelled row and a heat-kernel weight.
 
@@ -58,6 +69,8 @@ def propagate_labels(
     temperature : {"mean_all", "mean_unlabelled"} or float
         t. The mean of d over all l + u rows, a labelled one counting 0 (the paper's released code);
         the mean over the unlabelled rows; or a number above 0, in units of X.
+    search : {"auto", "product", "faiss"}
+        As in `nearest_rows`.
 
     Returns
     -------
@@ -66,7 +79,7 @@ def propagate_labels(
     Raises
     ------
     InputError
-        For another temperature.
+        For another temperature, and as `nearest_rows`.
 
     Examples
     --------
@@ -75,7 +88,7 @@ def propagate_labels(
     >>> result.labels, result.weights.round(6)
     (array([[1, 0]], dtype=int8), array([0.367879]))
     """
-    nearest, distances = nearest_rows(X, labelled, unlabelled)
+    nearest, distances = nearest_rows(X, labelled, unlabelled, search=search)
     value = _temperature(temperature, distances, len(labelled))
     # All distances are 0 where the value is: every row is a copy, and its labels are certain.
     weights = np.exp(-distances / value) if value else np.ones(len(distances))
@@ -83,18 +96,22 @@ def propagate_labels(
 
 
 def nearest_rows(
-    X: np.ndarray, references: np.ndarray, queries: np.ndarray
+    X: np.ndarray, references: np.ndarray, queries: np.ndarray, *, search: str = "auto"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest of the reference rows of X for each query row, exactly.
 
-    One matrix product gives all distances up to a known rounding error; the few references that it
-    can't tell apart are then compared by their differences in float64.
+    Matrix products, or faiss, give distances up to a known rounding error; the few references that
+    they can't tell apart are then compared by their differences in float64. So the result does not
+    depend on the search.
 
     Parameters
     ----------
     X : float32 or float64 array of shape (n, d)
     references, queries : int arrays of shape (l,) and (u,)
         Rows of X.
+    search : {"auto", "product", "faiss"}
+        "auto" takes faiss where it is installed (the extra `faiss`), X is float32 and there are
+        65,536 references or more.
 
     Returns
     -------
@@ -106,15 +123,17 @@ def nearest_rows(
     Raises
     ------
     InputError
-        If features are so large that their squares overflow.
+        For another search, for "faiss" without faiss or with float64, or if features are so large
+        that their squares overflow.
     """
     known = X[references]
+    candidates_of = _search(search, known)
     with np.errstate(over="ignore"):
         squares = np.einsum("ij,ij->i", known, known)
     positions = np.empty(len(queries), dtype=np.intp)
     distances = np.empty(len(queries))
-    for start in range(0, len(queries), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
+    for start in range(0, len(queries), QUERIES_AT_ONCE):
+        part = slice(start, start + QUERIES_AT_ONCE)
         block = X[queries[part]]
         with np.errstate(over="ignore", invalid="ignore"):
             bound = _rounding_bound(block, squares)
@@ -123,28 +142,89 @@ def nearest_rows(
                 f"squared distances overflow {X.dtype} at features as large as "
                 f"{max(np.abs(block).max(), np.abs(known).max()):g}: divide X by a constant"
             )
-        positions[part], distances[part] = _nearest_in_block(block, known, squares, bound)
+        rows, candidates = candidates_of(block, squares, bound)
+        exact = _squared_distances(block, rows, known, candidates)
+        order = np.lexsort((candidates, exact, rows))
+        first = order[np.searchsorted(rows[order], np.arange(len(block)))]
+        positions[part], distances[part] = candidates[first], np.sqrt(exact[first])
     return references[positions], distances
 
 
-def _nearest_in_block(block, known, squares, bound):
-    # Half of ||x - z||^2 without ||x||^2, which is the same for every reference.
-    partial = block @ known.T
-    np.subtract(squares / 2, partial, out=partial)
-    limits = partial.min(axis=1) + 2 * bound
-    rows, candidates = np.nonzero(partial <= limits[:, None])
-    exact = _squared_distances(block, rows, known, candidates)
-    order = np.lexsort((candidates, exact, rows))
-    first = order[np.searchsorted(rows[order], np.arange(len(block)))]
-    return candidates[first], np.sqrt(exact[first])
+def _search(name: str, known: np.ndarray) -> _Search:
+    if name not in SEARCHES:
+        raise InputError(f"search must be one of {', '.join(SEARCHES)}, got {name!r}")
+    if name == "product" or (name == "auto" and len(known) < FAISS_FROM):
+        return _by_product(known)
+    faiss, usable = _faiss(), known.dtype == np.float32
+    if faiss is not None and usable:
+        return _by_faiss(faiss, known)
+    if name == "auto":
+        return _by_product(known)
+    raise InputError(
+        f'search="faiss" needs faiss (`pip install faiss-cpu`) and float32, got {known.dtype} and '
+        f'faiss {"absent" if faiss is None else "installed"}: take search="product"'
+    )
+
+
+def _by_product(known: np.ndarray) -> _Search:
+    step = max(1, min(ROWS_AT_ONCE, PRODUCT_SIZE // len(known)))
+
+    def candidates(block, squares, bound):
+        found = []
+        for start in range(0, len(block), step):
+            part = slice(start, start + step)
+            # Half of ||x - z||^2 without ||x||^2, which is the same for every reference.
+            partial = block[part] @ known.T
+            np.subtract(squares / 2, partial, out=partial)
+            limits = partial.min(axis=1) + 2 * bound[part]
+            rows, columns = np.nonzero(partial <= limits[:, None])
+            found.append((start + rows, columns))
+        rows, columns = map(np.concatenate, zip(*found, strict=True))
+        return rows, columns
+
+    return candidates
+
+
+def _by_faiss(faiss, known: np.ndarray) -> _Search:
+    index = faiss.IndexFlatL2(known.shape[1])
+    index.add(known)
+    shown = min(NEIGHBOURS, len(known))
+    by_product = _by_product(known)
+
+    def candidates(block, squares, bound):
+        squared, found = index.search(np.ascontiguousarray(block), shown)
+        # It adds ||x||^2, which has a rounding error of its own, and gives twice the half.
+        error = 2 * bound + _unit(block) * np.einsum("ij,ij->i", block, block)
+        near = squared <= squared[:, :1] + 2 * error[:, None]
+        undecided = np.flatnonzero(near.all(axis=1) & (shown < len(known)))
+        near[undecided] = False  # more than it shows may be as near
+        rows, columns = np.nonzero(near)
+        pairs = rows, found[rows, columns]
+        if len(undecided):
+            rows, columns = by_product(block[undecided], squares, bound[undecided])
+            pairs = np.append(pairs[0], undecided[rows]), np.append(pairs[1], columns)
+        return pairs
+
+    return candidates
+
+
+def _faiss():
+    try:
+        import faiss
+    except ImportError:
+        return None
+    return faiss
 
 
 def _rounding_bound(block, squares):
     """Largest error of a `partial` in each row, from that of a dot product of d terms."""
-    unit = np.finfo(block.dtype).eps * (block.shape[1] + 4)
     largest = squares.max()
     lengths = np.sqrt(np.einsum("ij,ij->i", block, block))
-    return unit * (largest / 2 + lengths * np.sqrt(largest))
+    return _unit(block) * (largest / 2 + lengths * np.sqrt(largest))
+
+
+def _unit(block):
+    return np.finfo(block.dtype).eps * (block.shape[1] + 4)
 
 
 def _squared_distances(block, rows, known, candidates):

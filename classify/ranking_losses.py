@@ -4,18 +4,22 @@ Each takes scores (b, L) and labels (b, L) of 1 (present), 0 (absent) and -1 (un
 label did not exist for that image), and returns a loss for each image and its gradient by score.
 Nothing is divided by b or L. They know no features, no weights of images and no solver.
 
-Pairs of a present and an absent label are visited one image at a time, in time |P| x L and memory L
-beyond the result; compiled by numba on first use (about a second a process).
+Pairs of a present and an absent label are visited by `classify.pair_kernels`.
 """
 
 import numpy as np
-from numba import njit
 from scipy.special import expit, logsumexp
 
 from classify.losses import logistic_derivative, logistic_value
+from classify.pair_kernels import (
+    RAMP_CUT,
+    add_pairs,
+    count_violators,
+    expected_weights,
+    sampled_weights,
+)
 from features.errors import InputError
 
-RAMP_CUT = -0.8  # the margin below which the ramp is flat: the ramp-loss WARP paper's s
 RANK_MODES = ("sample", "expected", "exact")
 ROUNDINGS = ("floor", "round")
 
@@ -86,7 +90,7 @@ def violators(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         labels[i, j] = 1; 0 elsewhere.
     """
     counts = np.zeros(labels.shape, dtype=np.int64)
-    _count_violators(_negatives(scores, labels), _double(scores), labels, counts)
+    count_violators(_negatives(scores, labels), _double(scores), labels, counts)
     return counts
 
 
@@ -139,9 +143,9 @@ def rank_weights(
     harmonic = _harmonic_numbers(labels.shape[1])
     weights = np.zeros(labels.shape)
     if uniforms is None or mode == "expected":
-        _expected_weights(counts, labels, harmonic, rounding == "round", weights)
+        expected_weights(counts, labels, harmonic, rounding == "round", weights)
     else:
-        _sampled_weights(counts, labels, harmonic, rounding == "round", uniforms, weights)
+        sampled_weights(counts, labels, harmonic, rounding == "round", uniforms, weights)
     return weights
 
 
@@ -166,7 +170,7 @@ def pair_loss(
     scores = _double(scores)
     values, gradient = np.zeros(len(scores)), np.zeros(scores.shape)
     weights = np.where(labels == 1, weights, 0.0)
-    _add_pairs(_negatives(scores, labels), scores, weights, float(beta), values, gradient)
+    add_pairs(_negatives(scores, labels), scores, weights, float(beta), values, gradient)
     return values, gradient
 
 
@@ -291,80 +295,3 @@ def _softmax(scores: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _harmonic_numbers(largest: int) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, largest + 1))])
-
-
-@njit(nogil=True)
-def _count_violators(negatives, scores, labels, counts):
-    for i in range(len(scores)):
-        row = negatives[i]
-        for j in range(len(row)):
-            if labels[i, j] == 1:
-                bound, count = scores[i, j] - 1, 0
-                for k in range(len(row)):
-                    count += row[k] > bound
-                counts[i, j] = count
-
-
-# Free order of summation lets the inner loop use vector instructions: 5 times as fast.
-@njit(nogil=True, fastmath={"reassoc", "nsz"})
-def _add_pairs(negatives, scores, weights, beta, values, gradient):
-    for i in range(len(scores)):
-        row, slopes = negatives[i], gradient[i]
-        for j in range(len(row)):
-            weight = weights[i, j]
-            if weight == 0:
-                continue
-            score, loss, active, cut = scores[i, j], 0.0, 0, 0
-            for k in range(len(row)):
-                margin = score - row[k]
-                loss += max(0.0, 1 - margin) - beta * max(0.0, RAMP_CUT - margin)
-                slopes[k] += (weight if margin < 1 else 0.0) - (
-                    beta * weight if margin < RAMP_CUT else 0.0
-                )
-                active += margin < 1
-                cut += margin < RAMP_CUT
-            slopes[j] -= weight * (active - beta * cut)
-            values[i] += weight * loss
-
-
-@njit(nogil=True)
-def _known_and_absent(labels):
-    known = absent = 0
-    for label in labels:
-        known += label >= 0
-        absent += label == 0
-    return known, absent
-
-
-@njit(nogil=True)
-def _rank(known, draw, nearest):
-    return (2 * (known - 1) + draw) // (2 * draw) if nearest else (known - 1) // draw
-
-
-@njit(nogil=True)
-def _expected_weights(counts, labels, harmonic, nearest, weights):
-    for i in range(len(counts)):
-        known, absent = _known_and_absent(labels[i])
-        for j in range(counts.shape[1]):
-            count, draw = counts[i, j], 1
-            going_on = 1.0 if count else 0.0  # P(no violator among the draws so far)
-            while going_on > 1e-17:  # 0 at the latest when only violators are left
-                hit = count / (absent - draw + 1)
-                weights[i, j] += going_on * hit * harmonic[_rank(known, draw, nearest)]
-                going_on *= 1 - hit
-                draw += 1
-
-
-@njit(nogil=True)
-def _sampled_weights(counts, labels, harmonic, nearest, uniforms, weights):
-    for i in range(len(counts)):
-        known, absent = _known_and_absent(labels[i])
-        for j in range(counts.shape[1]):
-            count, draw = counts[i, j], 1
-            if count == 0:
-                continue
-            going_on = 1 - count / absent
-            while uniforms[i, j] < going_on:
-                draw += 1
-                going_on *= 1 - count / (absent - draw + 1)
-            weights[i, j] = harmonic[_rank(known, draw, nearest)]

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.preprocessing import MaxAbsScaler
 
 from classify.grid import Cell, run_grid
-from classify.learners import check_scaling, find_learner
+from classify.learners import check_C, check_scaling, check_unlabelled, find_learner
 from classify.metrics import MIML_METRICS, get_metric
 from classify.models import library_versions
 from classify.results import ResultFile, read_results
@@ -62,7 +62,7 @@ def sweep(
     learner, scale : sequence of str
         Names in `classify.learners`.
     C : sequence of float
-        Weights of the loss.
+        Weights of the summed loss; see `classify.learners` for those trained by descent.
     splits, seed : int
         Random splits, 2/3 of the rows to train on; seeds `seed` to `seed + splits - 1`.
     select : {"inner-cv", "none"}
@@ -96,6 +96,8 @@ def sweep(
     rows = features.valid_rows
     if features.excluded:
         print(features.excluded, file=sys.stderr)
+    for name in learner:
+        check_unlabelled(find_learner(name), Y[rows])
     X, Y = features.read(names, rows), Y[rows]
     values = sorted(set(C))
     plan = {"C": values, "select": select, "metric": metric, "folds": folds}
@@ -248,14 +250,8 @@ def parse_C(text: str) -> list[float]:
         raise InputError(
             f"C {text!r}; give LOW:HIGH:COUNT, as in 0.01:100:9, or 0.1,1,10"
         ) from error
-    _check_C(values)
+    check_C(values)
     return values
-
-
-def _check_C(values: Sequence[float]) -> None:
-    for value in values:
-        if not 0 < value < math.inf:
-            raise InputError(f"C {value:g}; give positive numbers")
 
 
 def _check(learner, C, splits, select, metric, scale) -> None:
@@ -263,7 +259,7 @@ def _check(learner, C, splits, select, metric, scale) -> None:
         find_learner(name)
     for name in scale:
         check_scaling(name)
-    _check_C(C)
+    check_C(C)
     get_metric(metric)
     if select not in SELECTIONS:
         raise InputError(f"select {select!r}; give one of {', '.join(SELECTIONS)}")
@@ -276,14 +272,14 @@ def _fit_all(unit: Cell, Cs: Sequence[float], X, Y, rows) -> list[Any]:
     learner = find_learner(unit["learner"])
     scaler = MaxAbsScaler() if unit["scale"] == "max01" else None
     here = X[rows] if scaler is None else scaler.fit_transform(X[rows])
-    first = learner.make(Cs[0])
+    first = learner.make(Cs[0], Y[rows])
     try:
         if hasattr(first, "fit_path"):
             models = first.fit_path(here, Y[rows], Cs)
             return [(scaler, model) for model in models]
     except Exception:  # whatever it is, it comes again below, beside the C that it belongs to
         pass
-    return [_fit_one(learner.make(C), scaler, here, Y[rows]) for C in Cs]
+    return [_fit_one(learner.make(C, Y[rows]), scaler, here, Y[rows]) for C in Cs]
 
 
 def _fit_one(model, scaler, X, Y):

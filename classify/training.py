@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.preprocessing import MaxAbsScaler
 from tqdm import tqdm
 
-from classify.learners import check_scaling, find_learner
+from classify.learners import check_C, check_scaling, check_unlabelled, find_learner
 from classify.models import TaggerModel, library_versions, load_model, save_model
 from features import files
 from features.cache import FeatureCache
@@ -42,7 +42,7 @@ def fit(
     learner : str
         A name in `classify.learners`.
     C : float
-        Weight of the loss.
+        Weight of the summed loss; see `classify.learners` for those trained by descent.
     scale : {"none", "max01"}
         `max01` divides each column by its largest value.
     layers : sequence of str, optional
@@ -58,18 +58,22 @@ def fit(
     Raises
     ------
     InputError
-        Unknown learner, layer or scaling; no labels; labels of other images; C not positive.
+        Unknown learner, layer or scaling; no labels, labels of other images, or no unlabelled row
+        for a learner that is for them; C not positive.
     """
+    named = find_learner(learner)
     check_scaling(scale)
-    tagger = find_learner(learner).make(C)
+    check_C([C])
     features = FeatureCache(cache)
     names = features.resolve(layers)
     Y, label_names = labels_of(features, labels)
     rows = features.valid_rows
+    Y = Y[rows]
+    check_unlabelled(named, Y)
     _say_excluded(features)
     X = features.read(names, rows)
     scaler = MaxAbsScaler().fit(X) if scale == "max01" else None
-    tagger.fit(scaler.transform(X) if scaler else X, Y[rows])
+    tagger = named.make(C, Y).fit(scaler.transform(X) if scaler else X, Y)
     model = TaggerModel(
         coef=tagger.coef_ / scaler.scale_ if scaler else tagger.coef_,
         intercept=tagger.intercept_,

@@ -1,12 +1,11 @@
 """Linear taggers trained by stochastic gradient descent on losses that rank a row's labels.
 
 They turn labels, weights and unknown cells into what the descent takes. The losses lie in
-``classify.ranking_losses``, the descent in ``classify.sgd``, label propagation in
-``classify.propagation``.
+`classify.ranking_losses`, the descent in `classify.sgd`, label propagation in
+`classify.propagation`.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -25,37 +24,14 @@ from classify.base import (
     check_parameters,
     check_sample_weight,
 )
+from classify.early_stopping import BestEpoch
 from classify.metrics import METRICS
-from classify.ranking_losses import (
-    RANK_MODES,
-    ROUNDINGS,
-    bce_loss,
-    lsep_loss,
-    pairwise_loss,
-    softmax_loss,
-    warp_loss,
-)
-from classify.sgd import (
-    ROWS_AT_ONCE,
-    Epoch,
-    Settings,
-    mean_norm,
-    mean_row,
-    row_blocks,
-    sgd_epochs,
-)
+from classify.named_losses import DIVISORS, LOSSES, named_loss, only_ranks
+from classify.ranking_losses import RANK_MODES, ROUNDINGS
+from classify.sgd import ROWS_AT_ONCE, Settings, mean_norm, mean_row, row_blocks, sgd_epochs
 from features.errors import InputError
+from features.rows import CacheRows
 from features.splits import inner_split
-
-SIBLINGS = {
-    "pairwise": pairwise_loss,
-    "softmax": softmax_loss,
-    "lsep": lsep_loss,
-    "bce": bce_loss,
-}
-DIVISORS = {"ramp": 20.0, "hinge": 20.0, "pairwise": 20.0}  # as in RML-CNN's released code
-
-ImageLoss = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class WarpTagger(Tagger):
@@ -84,21 +60,27 @@ class WarpTagger(Tagger):
     rounding : {"floor", "round"}
         How the rank is estimated, as in `classify.ranking_losses.rank_weights`.
     warm_up : float
-        Share of the epochs, from the first, in which the hinge stands in for the ramp. Without them
-        and without `init`, rare labels fall off the ramp before they are learnt, as nothing moves a
-        score beyond it. Only for "ramp".
+        Share of the epochs, from the first, in which the hinge stands in for the ramp: an addition
+        of this library, 0 in the presets. Without them and without `init`, rare labels fall off the
+        ramp before they are learnt, as nothing moves a score beyond it. Only for "ramp".
     divisor : float, optional
         Default 20 for the losses of pairs, as in the released code, and 1 for the others.
     center : bool
         Subtract the mean of the training rows from every row on its way into the descent, which
         then gets on much faster; the coefficients are still for features as they are.
-    learning_rate, momentum, weight_decay : float
+    learning_rate : float
+        Of the first epochs. 1 suits features so scaled and losses so divided; 0.1 and 0.01 are the
+        next to try.
+    momentum : float
+    weight_decay : float
+        0 is no decay. To weigh the summed loss by a C as logistic regression does, give 1/(C n).
     batch_size, epochs : int
+        Rows to a step, and passes over all rows.
     average : bool
         Take the mean of the iterates since the learning rate first fell.
     init : estimator, optional
         A linear classifier such as ``LogisticTagger("l2")``; a clone of it is fitted to the
-        training rows and gives the start. Default all zeros.
+        training rows, unknown cells as -1, and gives the start. Default all zeros.
     early_stopping : bool
         Set rows aside, keep the epoch that is best on them, and stop after `patience` epochs
         without a better one.
@@ -136,14 +118,27 @@ class WarpTagger(Tagger):
     array([[1, 0]])
     """
 
-    #: Losses of the paper and of its released code. Neither says how a linear model is trained.
+    #: Losses of the paper and of its released code. Neither says how a linear model is trained, and
+    #: from zeros the paper's ramp loses rare labels: give `init` with it.
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {"beta": 1.0, "kappa": 5.0, "rank_mode": "sample", "rounding": "floor"},
-        "official": {"beta": 0.9, "kappa": 5.0, "rank_mode": "sample", "rounding": "round"},
+        "paper": {
+            "beta": 1.0,
+            "kappa": 5.0,
+            "rank_mode": "sample",
+            "rounding": "floor",
+            "warm_up": 0.0,
+        },
+        "official": {
+            "beta": 0.9,
+            "kappa": 5.0,
+            "rank_mode": "sample",
+            "rounding": "round",
+            "warm_up": 0.0,
+        },
     }
 
     _allowed: ClassVar[Mapping[str, OneOf | Number | Flag]] = {
-        "loss": OneOf(("ramp", "hinge", *SIBLINGS)),
+        "loss": OneOf(LOSSES),
         "beta": Number(low=0.0, high=1.0),
         "kappa": Number(low=0.0),
         "rank_mode": OneOf(RANK_MODES),
@@ -245,7 +240,7 @@ class WarpTagger(Tagger):
         Parameters
         ----------
         X : float32 or float64 array of shape (n, d)
-            May be memory-mapped: rows are read a batch at a time.
+            May be memory-mapped, or `features.rows.CacheRows`: rows are read a batch at a time.
         y : array of shape (n, L) of 1, 0 and -1 (unknown), or (n,) with two classes
         sample_weight : array of shape (n,), optional
             Default 1.
@@ -274,9 +269,20 @@ class WarpTagger(Tagger):
             self._follow(epochs, at_zero, X, targets, validation)
         return self
 
+    def _validated(self, *data, **options):
+        if not (len(data) == 2 and isinstance(data[0], CacheRows)):
+            return super()._validated(*data, **options)
+        rows, y = data  # a cache holds no NaN, and other checks would read it as a whole
+        y = np.asarray(y)
+        if len(rows) != len(y):
+            raise InputError(
+                f"X has {len(rows)} rows of a cache and y has {len(y)}: give labels of those rows"
+            )
+        self.n_features_in_ = rows.shape[1]
+        return rows, y
+
     def _check_rankable(self, targets):
-        by_itself = self.loss == "bce" or (self.loss in ("ramp", "hinge") and self.kappa > 0)
-        if targets.shape[1] == 1 and not by_itself:
+        if targets.shape[1] == 1 and only_ranks(self.loss, self.kappa):
             raise InputError(
                 f'loss="{self.loss}" without a term for labels by themselves ranks labels against '
                 'each other, and y has one only: use loss="bce" or kappa above 0'
@@ -299,6 +305,12 @@ class WarpTagger(Tagger):
         known = np.full_like(targets, UNKNOWN)  # rows set aside are as good as unlabelled
         known[rows] = targets[rows]
         model = clone(self.init).fit(X, known, sample_weight=sample_weight)
+        shape = targets.shape[1], X.shape[1]
+        if getattr(getattr(model, "coef_", None), "shape", None) != shape:
+            raise InputError(
+                f"init={self.init!r} has no coef_ of shape {shape} when fitted: give a linear "
+                'classifier of several labels, such as LogisticTagger("l2")'
+            )
         return model.coef_, model.intercept_
 
     def _training_rows(self, X, targets, weights, labelled):
@@ -333,31 +345,25 @@ class WarpTagger(Tagger):
         epochs = sgd_epochs(X, rows, batch_loss, *start, settings=settings, rng=rng)
         return epochs, at_zero / len(rows)
 
-    def _image_loss(self, rng, beta) -> ImageLoss:
-        if self.loss in SIBLINGS:
-            return SIBLINGS[self.loss]
-        warp = partial(
-            warp_loss,
-            beta=beta if self.loss == "ramp" else 0.0,
-            kappa=self.kappa,
-            rank_mode=self.rank_mode,
-            rounding=self.rounding,
-        )
-        if self.rank_mode != "sample":
-            return warp
-        return lambda scores, labels: warp(scores, labels, uniforms=rng.random(scores.shape))
+    def _image_loss(self, rng, beta):
+        options = {"kappa": self.kappa, "rank_mode": self.rank_mode, "rounding": self.rounding}
+        return named_loss(self.loss, beta=beta, rng=rng, **options)
 
     def _follow(self, epochs, at_zero, X, targets, validation):
         """Run the epochs and keep the last one, or the best one on the rows set aside."""
-        self.loss_curve_, self.validation_curve_ = [], []
+        self.loss_curve_, self.validation_curve_, best = [], [], None
+        if validation is not None:
+            best = BestEpoch(X, targets, validation, metric=self.validation_metric)
+            self.validation_curve_ = best.curve
         with np.errstate(over="ignore", invalid="ignore"):
             for epoch in tqdm(epochs, total=self.epochs, unit="epoch", disable=not self.verbose):
                 self.loss_curve_.append(epoch.loss)
                 self._check_progress(epoch, at_zero)
-                if validation is None:
-                    self._keep(epoch)
-                elif self._judge(epoch, X, targets, validation) >= self.patience:
+                if best is not None and best.see(epoch) >= self.patience:
                     break
+        kept = epoch if best is None else best.epoch
+        self.coef_, self.intercept_ = kept.coef, kept.intercept
+        self.best_epoch_ = len(self.loss_curve_) if best is None else best.number
 
     def _check_progress(self, epoch, at_zero):
         # On image features a rate ten times the best one overshoots 25-fold in its worst epoch.
@@ -367,29 +373,6 @@ class WarpTagger(Tagger):
                 f"{epoch.loss + epoch.penalty:.3g}, and {at_zero:.3g} if all scores are 0: "
                 f"learning_rate={self.learning_rate:g} is too large, divide it by 10"
             )
-
-    def _keep(self, epoch: Epoch):
-        self.coef_, self.intercept_ = epoch.coef, epoch.intercept
-        self.best_epoch_ = len(self.loss_curve_)
-
-    def _judge(self, epoch, X, targets, validation) -> int:
-        """Keep the epoch if it is the best so far; return how many passed since the best."""
-        scores = [X[block] @ epoch.coef.T + epoch.intercept for block in row_blocks(validation)]
-        metric = METRICS[self.validation_metric]
-        value = metric.function(targets[validation], np.concatenate(scores))
-        if np.isnan(value):
-            raise InputError(
-                f"{self.validation_metric} is undefined on the {len(validation)} rows set aside, "
-                "which have no label present: raise validation_fraction or use more rows"
-            )
-        sign = 1 if metric.higher_is_better else -1
-        if (
-            not self.validation_curve_
-            or sign * value > sign * self.validation_curve_[self.best_epoch_ - 1]
-        ):
-            self._keep(epoch)
-        self.validation_curve_.append(value)
-        return len(self.validation_curve_) - self.best_epoch_
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)

@@ -141,7 +141,7 @@ class FeatureCache:
             An unknown layer, a row outside the cache or one without features.
         """
         names = self.resolve(layers)
-        rows = self.valid_rows if rows is None else self._checked(rows)
+        rows = self.valid_rows if rows is None else self.checked_rows(rows)
         out = np.empty((len(rows), sum(self.layers[name] for name in names)), dtype=np.float32)
         for shard, positions, local in self._by_shard(rows):
             column = 0
@@ -186,7 +186,7 @@ class FeatureCache:
         InputError
             The layer is neither, or a row holds no features.
         """
-        rows = self._checked(rows)
+        rows = self.checked_rows(rows)
         if layer in self.maps:
             maps = self._read_maps(layer, rows)
             return maps.reshape(*maps.shape[:2], -1).transpose(0, 2, 1)
@@ -217,15 +217,14 @@ class FeatureCache:
                 )
         return names
 
-    def _with_instances(self) -> list[str]:
-        pooled = [
-            name
-            for name in self.layers
-            if self.manifest["layers"][name]["pooling"] == "quadrant_max"
-        ]
-        return [*pooled, *self.maps]
+    def checked_rows(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return rows as an int64 array.
 
-    def _checked(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        Raises
+        ------
+        InputError
+            A row is outside the cache, or holds no features.
+        """
         rows = np.asarray(rows, dtype=np.int64)
         outside = rows[(rows < 0) | (rows >= len(self))]
         if len(outside):
@@ -240,6 +239,21 @@ class FeatureCache:
                 "extract again with --retry-failed"
             )
         return rows
+
+    def mapped_shards(self, layers: Iterable[str], rows: np.ndarray) -> dict[int, list[np.ndarray]]:
+        """Map layers into memory, read-only: for each shard with one of `rows`, (m, width) each."""
+        return {
+            int(shard): [np.asarray(self._mapped(int(shard), name)) for name in layers]
+            for shard in np.unique(rows // self._step)
+        }
+
+    def _with_instances(self) -> list[str]:
+        pooled = [
+            name
+            for name in self.layers
+            if self.manifest["layers"][name]["pooling"] == "quadrant_max"
+        ]
+        return [*pooled, *self.maps]
 
     def _by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yield (shard, positions in `rows`, rows within the shard), each shard once."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import psutil
 import pytest
+from sklearn.preprocessing import MaxAbsScaler
 
 from classify.learners import LEARNERS
 from classify.logistic import LogisticTagger
@@ -133,6 +134,47 @@ def test_liblinear_is_swept_by_its_name(cache):
     assert line["example_ap"] == example_ap(Y[split.test], scores)
 
 
+@pytest.mark.parametrize("learner", ["rmlc", "warp", "pairwise", "softmax", "lsep", "bce"])
+def test_a_learner_by_descent_is_swept_as_logistic_regression_is(cache, learner):
+    features = FeatureCache(cache)
+    X, Y = features.read(), features.labels
+    plan = {"C": CS, "select": "inner-cv", "metric": "example_ap", "folds": 2}
+    lines = run_unit({"learner": learner, "scale": "max01", "split": 0}, plan, X, Y)
+    assert [line["error"] for line in lines] == [None] * len(CS)
+    (best,) = [line for line in lines if line["selected"]]
+    assert best["inner"] == max(line["inner"] for line in lines)
+    assert best["nonzeros"] == X.shape[1] and np.isnan(best["relative_gap"])
+    split = random_split(ROWS, 0)
+    train, test = split.train, split.test
+    scaler = MaxAbsScaler().fit(X[train])
+    tagger = LEARNERS[learner].make(best["C"], Y[train]).fit(scaler.transform(X[train]), Y[train])
+    scores = tagger.decision_function(scaler.transform(X[test]))
+    assert best["example_ap"] == example_ap(Y[test], scores)
+
+
+def test_C_weighs_the_summed_loss_of_the_rows_that_take_part(cache):
+    features = FeatureCache(cache)
+    X, Y = features.read(), features.labels.copy()
+    X /= np.linalg.norm(X - X.mean(axis=0), axis=1).mean()
+    tagger = LEARNERS["bce"].make(2.0, Y).set_params(epochs=3000, batch_size=ROWS).fit(X, Y)
+    peer = LogisticTagger("l2", C=2.0, bias="unpenalized", tol=1e-10).fit(X, Y)
+    np.testing.assert_allclose(tagger.coef_, peer.coef_, atol=1e-3)
+    Y[:5] = -1
+    decays = [LEARNERS[name].make(2.0, Y).weight_decay for name in ("bce", "ss-rmlc")]
+    assert decays == [1 / (2 * (ROWS - 5)), 1 / (2 * ROWS)]
+
+
+def test_rows_without_labels_are_for_the_learner_that_takes_them(cache, tmp_path):
+    options = {**OPTIONS, "learner": ["ss-rmlc"], "splits": 1, "scale": ["none"]}
+    with pytest.raises(InputError, match="'ss-rmlc' is for rows without labels .* take 'rmlc'"):
+        sweep(cache, tmp_path / "s.jsonl", **options)
+    some = (cache / "labels.csv").read_text().splitlines()[: ROWS // 2]
+    (tmp_path / "some.csv").write_text("\n".join(some) + "\n")
+    sweep(cache, tmp_path / "s.jsonl", **options, labels=tmp_path / "some.csv")
+    _, lines = read_results(tmp_path / "s.jsonl")
+    assert [line["error"] for line in lines] == [None] * len(CS)
+
+
 def test_without_selection_every_C_is_judged(cache, tmp_path):
     path = sweep(cache, tmp_path / "s.jsonl", **{**OPTIONS, "select": "none", "learner": ["l2"]})
     _, lines = read_results(path)
@@ -167,10 +209,26 @@ def test_killed_anywhere_it_ends_the_same(cache, undisturbed, tmp_path):
     assert path.read_bytes() == undisturbed
 
 
+def test_a_learner_by_descent_goes_on_after_a_kill_with_the_same_lines(cache, tmp_path):
+    options = {**OPTIONS, "learner": ["rmlc"], "scale": ["none"]}
+    undisturbed = sweep(cache, tmp_path / "whole.jsonl", **options).read_bytes()
+    path = tmp_path / "s.jsonl"
+    server = multiprocessing.get_context("forkserver")
+    child = server.Process(target=_sweep, args=(cache, path, options))
+    child.start()
+    while child.is_alive() and not (path.exists() and path.read_bytes().count(b"\n") > 1):
+        time.sleep(0.005)
+    child.kill()
+    child.join()
+    assert 1 < path.read_bytes().count(b"\n") <= undisturbed.count(b"\n")
+    sweep(cache, path, **options)
+    assert path.read_bytes() == undisturbed
+
+
 class Failing:
     """Fits only small C."""
 
-    def __init__(self, C):
+    def __init__(self, C, labels):
         self.C = C
 
     def fit(self, X, Y):

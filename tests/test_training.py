@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classify.__main__ import main
+from classify.learners import LEARNERS
 from classify.logistic import LogisticTagger
 from classify.models import load_model, save_model
 from classify.training import fit, predict
@@ -57,6 +58,34 @@ def test_a_model_scores_as_its_estimator_did(cache, tmp_path, learner, scale):
     assert list(loaded.layers) == ["net/pool"] and list(loaded.label_names) == ["sky", "sea"]
     assert loaded.manifest_hash == features.manifest_hash
     assert loaded.versions["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize("learner", ["rmlc", "bce"])
+def test_a_model_by_descent_is_kept_to_the_last_bit(cache, tmp_path, learner):
+    path = tmp_path / "m.safetensors"
+    main(["fit", str(cache), "--learner", learner, "--C", "3", "--out", str(path)])
+    features = FeatureCache(cache)
+    X, Y = features.read(), features.labels[features.valid_rows]
+    tagger = LEARNERS[learner].make(3.0, Y).fit(X, Y)
+    loaded = load_model(path)
+    np.testing.assert_array_equal(loaded.coef, tagger.coef_.astype(np.float64))
+    np.testing.assert_array_equal(loaded.intercept, tagger.intercept_.astype(np.float64))
+    assert loaded.parameters["weight_decay"] == 1 / (3 * len(X))
+    save_model(tmp_path / "again.safetensors", loaded)
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+    main(["predict", str(path), str(cache), "--out", str(tmp_path / "p.csv")])
+    with open(tmp_path / "p.csv", encoding="utf-8", newline="") as file:
+        decided = [int(row["decision"]) for row in csv.DictReader(file)]
+    assert decided == tagger.predict(X).ravel().tolist()
+
+
+def test_images_without_labels_are_learnt_from_by_their_neighbours(cache, tmp_path):
+    labels, path = tmp_path / "labels.csv", tmp_path / "m.safetensors"
+    write_labels(labels, FeatureCache(cache).ids[:12])
+    fitted = fit(cache, path, learner="ss-rmlc", labels=labels)
+    assert fitted.parameters["temperature"] == "mean_all"
+    supervised = fit(cache, path, learner="rmlc", labels=labels)
+    assert not np.array_equal(fitted.coef, supervised.coef)
 
 
 def test_predictions_as_csv_and_json_lines_are_the_same(cache, model, tmp_path):
@@ -112,7 +141,8 @@ def test_labels_may_come_from_another_file(cache, tmp_path):
         ({"learner": "svm"}, "learner 'svm'; give one of l1, l2"),
         ({"scale": "unit"}, "scale 'unit'; give one of none, max01"),
         ({"layers": ["net/x"]}, "no layer 'net/x' .* it has net/pool, net/fc"),
-        ({"C": 0.0}, r"'C' parameter of LogisticTagger must be a float in the range \(0"),
+        ({"C": 0.0}, "C 0; give positive numbers"),
+        ({"learner": "ss-rmlc"}, "all [0-9]+ rows have labels: give --labels a file"),
     ],
 )
 def test_bad_settings_are_one_line(cache, tmp_path, change, match):

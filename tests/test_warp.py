@@ -1,16 +1,20 @@
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
 from sklearn.svm import SVC
+from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from classify import ranking_losses, warp
+from classify import named_losses, ranking_losses, warp
 from classify.logistic import LogisticTagger
 from classify.metrics import METRICS
+from classify.sgd import Settings, sgd_epochs
 from classify.warp import WarpTagger
 from features.errors import InputError
 from features.splits import Split
+from tests.test_ranking_losses import literal_warp
 
 LOSSES = ["ramp", "hinge", "pairwise", "softmax", "lsep", "bce"]
 
@@ -35,7 +39,7 @@ def problem():
 def objective(tagger, X, Y, loss):
     """Mean loss plus decay, recomputed from the coefficients."""
     scale = np.linalg.norm(X, axis=1).mean()
-    divisor = tagger.divisor or warp.DIVISORS.get(tagger.loss, 1.0)
+    divisor = tagger.divisor or named_losses.DIVISORS.get(tagger.loss, 1.0)
     data = loss(X @ tagger.coef_.T + tagger.intercept_, Y)[0].mean() / divisor
     return data + tagger.weight_decay / 2 * ((tagger.coef_ * scale) ** 2).sum()
 
@@ -97,6 +101,50 @@ def test_rare_labels_need_a_warm_up_or_a_start_to_stay_on_the_ramp():
     assert found(warm_up=1.0) == found(loss="hinge")
 
 
+def test_a_step_of_the_worked_example_is_its_outer_product():
+    # One image, its scores given as intercepts; the draws find violators at once and at the second.
+    x = np.array([[1.0, -2.0, 0.5]])
+    scores = np.array([0.2, -1.5, 0.9, -0.4, 0.1, -2.0])
+    uniforms = np.array([[0.1, 0.9, 0, 0, 0, 0]])
+    options = {"momentum": 0.0, "weight_decay": 0.0, "batch_size": 1, "epochs": 1}
+    plain = Settings(learning_rate=1.0, center=None, scale=1.0, average=False, **options)
+
+    def loss(rows, found, epoch):
+        labels = np.array([[1, 1, 0, 0, 0, 0]], dtype=np.int8)
+        return ranking_losses.warp_loss(found, labels, rank_mode="sample", uniforms=uniforms)
+
+    start, rng = (np.zeros((6, 3)), scores), np.random.default_rng(0)
+    (epoch,) = sgd_epochs(x, np.array([0]), loss, *start, settings=plain, rng=rng)
+    np.testing.assert_allclose(-epoch.coef[0], [-9.5, 19, -4.75], atol=1e-5)
+    np.testing.assert_allclose(-epoch.coef[1], [-2.283333, 4.566667, -1.141667], atol=1e-5)
+
+
+def test_a_fit_is_the_written_descent_image_by_image_and_pair_by_pair(problem):
+    X, Y = problem[0][:40], problem[1][:40].copy()
+    Y[::7, 2] = -1
+    options = {"learning_rate": 0.5, "epochs": 4, "batch_size": 15, "weight_decay": 0.01}
+    tagger = WarpTagger(warm_up=0.5, beta=0.9, center=False, random_state=1, **options).fit(X, Y)
+    scale = np.linalg.norm(X, axis=1).mean()
+    rng = np.random.default_rng(check_random_state(1).randint(2**31 - 1))
+    W, b = np.zeros((6, 30)), np.zeros(6)
+    V, v = np.zeros_like(W), np.zeros_like(b)
+    for epoch, rate in enumerate([0.5, 0.5, 0.5, 0.05]):  # a tenth after 60 % of the epochs
+        order = rng.permutation(40)
+        for batch in (order[:15], order[15:30], order[30:]):
+            decay, shift = 0.01 * W, np.zeros_like(b)
+            for x, y in zip(X[batch] / scale, Y[batch].tolist(), strict=True):
+                beta = 0.0 if epoch < 2 else 0.9
+                ranks = {"rank_mode": "expected", "rounding": "floor"}
+                scores = (W @ x + b).tolist()
+                _, slope = literal_warp(scores, y, beta=beta, kappa=5.0, **ranks)
+                decay = decay + np.outer(slope, x) / 20 / len(batch)
+                shift += np.array(slope) / 20 / len(batch)
+            V, v = 0.9 * V - rate * decay, 0.9 * v - rate * shift
+            W, b = W + V, b + v
+    np.testing.assert_allclose(tagger.coef_ * scale, W, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(tagger.intercept_, b, rtol=1e-7, atol=1e-9)
+
+
 def test_rows_without_a_known_label_or_a_weight_take_no_part(problem):
     X, Y = problem
     partial, weights = Y.copy(), np.ones(len(X))
@@ -135,7 +183,7 @@ def test_a_seed_settles_every_bit_whatever_the_threads(problem, rank_mode, monke
 
     with threadpool_limits(1):
         first = fit(3)
-    monkeypatch.setattr(warp, "warp_loss", spy)
+    monkeypatch.setattr(named_losses, "warp_loss", spy)
     with threadpool_limits(2):
         np.testing.assert_array_equal(fit(3), first)
     assert threads == {1}
@@ -174,7 +222,7 @@ def test_early_stopping_stops_after_patience_epochs_without_a_better_one(problem
     X, Y = problem
     values = iter([0.3, 0.5, 0.4, 0.5, 0.1, 0.9])
     metric = METRICS["top3_f1c_mean"]._replace(function=lambda *_: next(values))
-    monkeypatch.setitem(warp.METRICS, "top3_f1c_mean", metric)
+    monkeypatch.setitem(METRICS, "top3_f1c_mean", metric)
     tagger = WarpTagger(early_stopping=True, patience=3).fit(X, Y)
     assert tagger.validation_curve_ == [0.3, 0.5, 0.4, 0.5, 0.1]
     assert tagger.best_epoch_ == 2
@@ -199,6 +247,23 @@ def test_init_gives_the_start_and_does_not_see_rows_set_aside(problem):
     hidden = (Start.seen == -1).all(axis=1)
     assert hidden.sum() == 24
     np.testing.assert_array_equal(Start.seen[~hidden], Y[~hidden])
+
+
+def test_a_start_from_logistic_regression_honours_unknown_labels(problem):
+    X, Y = problem
+    partial = np.where(np.random.default_rng(0).random(Y.shape) < 0.3, -1, Y)
+    tagger = WarpTagger(init=LogisticTagger("l2", tol=1e-8), epochs=1, learning_rate=1e-12)
+    tagger.fit(X, partial)
+    for j in range(Y.shape[1]):
+        known = partial[:, j] >= 0
+        alone = LogisticTagger("l2", tol=1e-8).fit(X[known], Y[known, j])
+        np.testing.assert_allclose(tagger.coef_[j], alone.coef_[0], atol=1e-3)
+        np.testing.assert_allclose(tagger.intercept_[j], alone.intercept_[0], atol=1e-3)
+
+
+def test_a_start_that_is_no_linear_model(problem):
+    with pytest.raises(InputError, match=r"DummyClassifier.* has no coef_ of shape \(6, 30\)"):
+        WarpTagger(init=DummyClassifier()).fit(*problem)
 
 
 @pytest.mark.parametrize(
@@ -255,15 +320,33 @@ def test_rows_set_aside_without_a_present_label(problem):
         WarpTagger(early_stopping=True, validation_metric="map_plain", random_state=0).fit(X, Y)
 
 
-def test_presets():
-    assert WarpTagger.from_preset("paper").get_params()["rounding"] == "floor"
-    official = WarpTagger.from_preset("official", epochs=7)
-    assert (official.beta, official.kappa, official.rounding, official.epochs) == (
-        0.9,
-        5,
-        "round",
-        7,
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("paper", {"beta": 1.0, "kappa": 5.0, "rounding": "floor"}),
+        ("official", {"beta": 0.9, "kappa": 5.0, "rounding": "round"}),
+    ],
+)
+def test_presets_are_those_losses_from_the_first_step(problem, name, options):
+    X, Y = problem
+    start, whole = LogisticTagger("l2").fit(X, Y), {"epochs": 1, "batch_size": 240}
+    tagger = WarpTagger.from_preset(name, init=LogisticTagger("l2"), random_state=4, **whole)
+    tagger.fit(X, Y)
+    rng = np.random.default_rng(check_random_state(4).randint(2**31 - 1))
+    rng.random(Y.shape)  # drawn for the loss of scores that are all zero
+    order, uniforms = rng.permutation(240), rng.random(Y.shape)
+    values, _ = ranking_losses.warp_loss(
+        start.decision_function(X)[order],
+        Y[order],
+        rank_mode="sample",
+        uniforms=uniforms,
+        **options,
     )
+    assert tagger.loss_curve_ == [pytest.approx(values.mean() / 20, rel=1e-6)]
+    assert WarpTagger.from_preset(name, warm_up=0.3).warm_up == 0.3
+
+
+def test_an_unknown_preset():
     with pytest.raises(InputError, match="no preset 'code': choose one of paper, official"):
         WarpTagger.from_preset("code")
 
