@@ -33,7 +33,6 @@ from benchmarks.warp_contenders import (
 from benchmarks.warp_growth import Size, measure_growth
 from classify.metrics import example_ap
 from classify.propagation import ROWS_AT_ONCE, nearest_rows
-from features import files
 from features.errors import InputError
 
 OVER_TORCH, OVER_LOOP, SHARE = 1.5, 100.0, 0.8
@@ -82,7 +81,7 @@ def speed_warp(
     """
     import torch  # here, so that help need not wait for it
 
-    report, threads = Report(), torch.get_num_threads()
+    report, threads = Report(f"{describe_machine()}; one thread\n", out), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with threadpool_limits(1):
@@ -91,9 +90,7 @@ def speed_warp(
             _propagation(report, propagation, rounds)
     finally:
         torch.set_num_threads(threads)
-    text = f"{describe_machine()}; one thread\n\n{report}"
-    if out is not None:
-        files.write_text(out, text)
+    text = str(report)
     print(text)
     return text
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 _PASSES = 20  # of coordinate descent before each linear system
-_ROUNDS = 10
+_ROUNDS = 100
 _LENGTHS = 0.5 ** np.arange(8)  # of the step to its solution, until one pays
 
 
@@ -32,7 +32,7 @@ def minimize_quadratic(
     Returns
     -------
     float64 array of shape (k,)
-        The minimum, or after ten rounds some point that is no worse than the start.
+        The minimum, or after a hundred rounds some point that is no worse than the start.
     """
     u, gradient = start.copy(), gradient.copy()
     for _ in range(_ROUNDS):
@@ -47,7 +47,8 @@ def minimize_quadratic(
 def _solve_for_signs(hessian, gradient, u, penalty) -> bool:
     """Move `u` towards the minimum for its present signs; say whether it got there.
 
-    A variable whose sign would change stops at 0. Where that doesn't pay, the step is shortened.
+    A variable whose sign would change stops at 0. Where that doesn't pay, the step is shortened; on
+    a nearly singular system, whose steps are enormous, down to where the first sign changes.
     """
     support = np.flatnonzero(u)
     if len(support) == 0:
@@ -60,7 +61,7 @@ def _solve_for_signs(hessian, gradient, u, penalty) -> bool:
         return False
     step, _ = lapack.dpotrs(factor, -(gradient[support] + weight * np.sign(now)))
     move = np.zeros_like(u)
-    for length in _LENGTHS:
+    for length in (*_LENGTHS, _first_turn(now, step, weight)):
         new = now + length * step
         stopping = (new * now <= 0) & (weight > 0)
         new[stopping] = 0.0
@@ -72,6 +73,13 @@ def _solve_for_signs(hessian, gradient, u, penalty) -> bool:
             gradient += push
             break
     return length == 1 and not stopping.any()
+
+
+def _first_turn(now, step, weight) -> float:
+    """Length of a step that ends just beyond the first change of a sign: it pays by convexity."""
+    towards = (now * step < 0) & (weight > 0)
+    reach = np.abs(now[towards] / step[towards])
+    return reach.min(initial=1.0) * (1 + 1e-12)
 
 
 def coordinate_descent(hessian, gradient, u, penalty, passes, tol):

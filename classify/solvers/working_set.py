@@ -1,10 +1,11 @@
 """L1-penalised losses of many labels over one shared matrix, along a path of C.
 
-All labels share one matrix product per round. Each label keeps a small working set of columns, on
-which a Newton step needs only a Gram matrix of a hundred columns; the shared product then tells
-every label which columns to add, and the duality gap tells when to stop. On the way to the first C,
-and between values far apart, a label passes through smaller ones, solved loosely: the columns that
-matter come in before the fit to the wrong ones gets expensive.
+The labels are dealt out to threads, and all labels of a thread share one matrix product per round.
+Each label keeps a small working set of columns, on which a Newton step needs only a Gram matrix of
+a hundred columns; the shared product then tells every label which columns to add, and the duality
+gap tells when to stop. On the way to the first C, and between values far apart, a label passes
+through smaller ones, solved loosely: the columns that matter come in before the fit to the wrong
+ones gets expensive.
 
 It knows the loss only by its value, derivatives and dual value.
 """
@@ -14,6 +15,7 @@ import numpy as np
 from classify.solvers.products import gather, transpose_times, widened_if_small
 from classify.solvers.quadratic import minimize_quadratic
 from classify.solvers.roots import increasing_root
+from classify.solvers.sharing import share_labels
 from classify.solvers.solution import Solution
 
 _LOOSE = 0.3  # relative gap that is enough at a C on the way
@@ -52,9 +54,19 @@ def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Soluti
     """
     X = widened_if_small(X)
     path = [Solution.zeros(len(loss), X.shape[1]) for _ in Cs]
-    together = max(1, _MEMORY // (8 * len(X) * min(X.shape[1], _WIDEST)))
+
+    def solve(labels: np.ndarray, share: int) -> None:
+        _solve_labels(X, loss, labels, Cs, bias, tol, path, _MEMORY // share)
+
+    share_labels(solve, len(loss))
+    return path
+
+
+def _solve_labels(X, loss, labels, Cs, bias: str, tol: float, path, memory: int) -> None:
+    """Follow the path for some labels, as many at once as `memory` bytes hold."""
+    together = max(1, memory // (8 * len(X) * min(X.shape[1], _WIDEST)))
     active: list[_Label] = []
-    waiting = list(reversed(range(len(loss))))
+    waiting = labels[::-1].tolist()
     while active or waiting:
         while waiting and len(active) < together:
             active.append(_Label(loss.take(waiting[-1]), waiting.pop(), bias, X.shape))
@@ -70,7 +82,6 @@ def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Soluti
             label.extend(columns, design)
             label.newton_steps()
         active = going
-    return path
 
 
 def _gradients(X, active, bias: str) -> np.ndarray:
