@@ -243,7 +243,7 @@ class InteractiveTagger(Tagger):
         feature_map=False,
         reduction="mean",
         learning_rate=0.1,
-        graph_learning_rate=0.5,
+        graph_learning_rate=0.05,
         batch_size=32,
         epochs=5,
         steps=None,

@@ -164,7 +164,10 @@ class Descent:
         else:
             place = np.searchsorted(self.rows, numbers)
             found = Neighbors(*(array[place] for array in self.fixed))
-        return batch, pool.take(found), found
+        near = pool.take(found)
+        if self.fixed is None:
+            found = pool.weigh(self.parameters, batch, near, found)
+        return batch, near, found
 
     def _batches(self) -> Iterator[np.ndarray]:
         size, steps = self.settings.batch_size, self.settings.steps

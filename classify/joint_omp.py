@@ -164,8 +164,6 @@ class _Fit:
         self.coefficients = coefficients
         self.residuals = queries.copy()
         self.chosen = np.zeros((len(queries), k, queries.shape[1]), dtype=queries.dtype)
-        self.gram = np.zeros((len(queries), k, k))
-        self.correlations = np.zeros((len(queries), k))
         self.weights = np.zeros((len(queries), k), dtype=queries.dtype)
 
     def inner(self, live):
@@ -174,32 +172,70 @@ class _Fit:
 
     def add(self, live, picked, round_):
         """Take one more candidate for each query that is `live`, and fit anew."""
-        size = round_ + 1
-        new, queries = self.candidates[picked], self.queries[live]
-        self.chosen[live, round_] = new
+        size, queries = round_ + 1, self.queries[live]
+        self.chosen[live, round_] = self.candidates[picked]
         chosen = self.chosen[live, :size]
-        products = np.matmul(chosen, new[:, :, None])[:, :, 0]
-        self.gram[live, round_, :size] = self.gram[live, :size, round_] = products
-        self.correlations[live, round_] = np.einsum("bl,bl->b", queries, new)
-        weights = _solve(
-            self.gram[live, :size, :size], self.correlations[live, :size], self.coefficients
-        ).astype(queries.dtype)
+        weights = _least_squares(queries, chosen, self.coefficients)
         self.weights[live, :size] = weights
         self.residuals[live] = queries - np.matmul(weights[:, None, :], chosen)[:, 0]
 
 
-def _solve(gram, correlations, coefficients):
-    size = gram.shape[1]
-    ridge = RIDGE * np.trace(gram, axis1=1, axis2=2) / size
-    gram = gram + ridge[:, None, None] * np.eye(size)
-    weights = np.linalg.solve(gram, correlations[:, :, None])[:, :, 0]
+def refit(
+    values: np.ndarray,
+    features: np.ndarray,
+    near_values: np.ndarray,
+    near_features: np.ndarray,
+    found: Neighbors,
+    *,
+    coefficients: str = "clip",
+) -> Neighbors:
+    """Weigh the same neighbours anew, after values or features have changed.
+
+    Parameters
+    ----------
+    values, features : float arrays of shape (B, L) and (B, d)
+        Of the queries.
+    near_values, near_features : float arrays of shape (B, k, L) and (B, k, d)
+        Of their neighbours; what stands where nobody was found does not matter.
+    found : Neighbors
+    coefficients : {"clip", "nnls", "plain"}
+        As in `joint_omp`.
+
+    Returns
+    -------
+    Neighbors
+
+    Examples
+    --------
+    >>> found = Neighbors(np.array([[3, -1]]), np.zeros((1, 2)), np.zeros((1, 2)))
+    >>> y, near = np.array([[1.0, 0.0]]), np.array([[[2.0, 0.0], [1.0, 1.0]]])
+    >>> refit(y, y, near, near, found).label_weights.round(3)
+    array([[0.5, 0. ]])
+    """
+    chosen = (found.positions >= 0)[:, :, None]
+    return Neighbors(
+        found.positions,
+        _least_squares(values, near_values * chosen, coefficients),
+        _least_squares(features, near_features * chosen, coefficients),
+    )
+
+
+def _least_squares(queries, rows, coefficients):
+    """Weights (B, k) of rows (B, k, m) that give queries (B, m); 0 for a row of zeros."""
+    gram = np.matmul(rows, rows.transpose(0, 2, 1)).astype(np.float64)
+    correlations = np.matmul(rows, queries[:, :, None]).astype(np.float64)
+    diagonal = np.einsum("bii->bi", gram)
+    count = np.maximum((diagonal > 0).sum(axis=1), 1)
+    ridge = RIDGE * diagonal.sum(axis=1) / count
+    diagonal += np.where(ridge > 0, ridge, 1.0)[:, None]
+    weights = np.linalg.solve(gram, correlations)[:, :, 0]
     if coefficients == "clip":
-        return np.maximum(weights, 0.0)
+        weights = np.maximum(weights, 0.0)
     if coefficients == "nnls":
         for row in np.flatnonzero((weights < 0).any(axis=1)):
             root = cholesky(gram[row])  # |root w - q|^2 is the squared residual, a constant apart
-            weights[row] = nnls(root, solve_triangular(root, correlations[row], trans="T"))[0]
-    return weights
+            weights[row] = nnls(root, solve_triangular(root, correlations[row, :, 0], trans="T"))[0]
+    return weights.astype(queries.dtype)
 
 
 def _squares(rows):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classify.joint_omp import Dictionary, Neighbors, joint_omp
+from classify.joint_omp import Dictionary, Neighbors, joint_omp, refit
 from classify.smoothness import LabelRules, Parameters, Rows
 
 READ_AT_ONCE = 1024  # rows of the dictionary mapped and scored together
@@ -106,15 +106,27 @@ class Pool:
 
     def find(self, parameters: Parameters, batch: Rows, numbers: np.ndarray) -> Neighbors:
         """Find the neighbours of a batch, given its row numbers."""
-        mapped = parameters.mapped(batch.features)
-        predicted = self.rules.values(parameters.scores(mapped))
-        completed = self.rules.complete(batch.targets, predicted)
         place = np.searchsorted(self.numbers, numbers)
         place[place == len(self.numbers)] = 0
         exclude = np.where(self.numbers[place] == numbers, place, -1)
-        queries = np.hstack([completed, batch.side]), mapped
-        return self.search(queries, self.dictionary, exclude)
+        return self.search(self._queries(parameters, batch), self.dictionary, exclude)
+
+    def weigh(self, parameters: Parameters, batch: Rows, near: Rows, found: Neighbors) -> Neighbors:
+        """Fit the weights to the values of now, which have moved on since the last `refresh`."""
+        mapped = parameters.mapped(near.features)
+        predicted = self.rules.values(parameters.scores(mapped))
+        carried = self.rules.carried(near.targets, predicted, parameters.graph.matrix())
+        values = np.concatenate([carried, near.side], axis=-1)
+        completed, features = self._queries(parameters, batch)
+        coefficients = self.search.coefficients
+        return refit(completed, features, values, mapped, found, coefficients=coefficients)
 
     def take(self, found: Neighbors) -> Rows:
         """Give the rows that were found, in two axes; any row stands where nobody was found."""
         return Rows(*(array[found.positions] for array in self.rows))
+
+    def _queries(self, parameters, batch):
+        mapped = parameters.mapped(batch.features)
+        predicted = self.rules.values(parameters.scores(mapped))
+        completed = self.rules.complete(batch.targets, predicted)
+        return np.hstack([completed, batch.side]), mapped

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classify import joint_omp as module
-from classify.joint_omp import Dictionary, joint_omp
+from classify.joint_omp import Dictionary, Neighbors, joint_omp, refit
 from tests.literal_omp import literal_omp
 
 A = np.array([[0.75, 0.25, 0], [0.25, 0.75, 0], [0, 0, 1]])
@@ -34,7 +34,8 @@ def test_clipping_is_not_non_negative_least_squares():
     dictionary, y, f = Dictionary(Z, np.eye(2) + 0.1), np.array([[1, -0.1]]), np.array([[1, 0.9]])
 
     def weights(coefficients):
-        return module._solve((Z @ Z.T)[None], y @ Z.T, coefficients)[0]
+        found = Neighbors(np.array([[0, 1]]), np.zeros((1, 2)), np.zeros((1, 2)))
+        return refit(y, f, Z[None], Z[None], found, coefficients=coefficients).label_weights[0]
 
     np.testing.assert_allclose(weights("plain"), [1.5, -0.5], atol=1e-3)
     np.testing.assert_allclose(weights("clip"), [1.5, 0], atol=1e-3)
@@ -98,6 +99,17 @@ def test_float32_stays_float32():
     wide = joint_omp(*(a.astype(float) for a in (Y, G)), Dictionary(Z.astype(float), F), k=3)
     np.testing.assert_array_equal(found.positions, wide.positions)
     np.testing.assert_allclose(found.label_weights, wide.label_weights, atol=1e-4)
+
+
+@pytest.mark.parametrize("coefficients", module.COEFFICIENTS)
+def test_weighing_again_what_has_not_changed_changes_nothing(coefficients):
+    rng = np.random.default_rng(0)
+    Z, F, Y, G = (rng.normal(size=(n, 8)) for n in (30, 30, 50, 50))
+    found = joint_omp(Y, G, Dictionary(Z, F), k=4, coefficients=coefficients)
+    assert (found.positions < 0).any()
+    again = refit(Y, G, Z[found.positions], F[found.positions], found, coefficients=coefficients)
+    np.testing.assert_allclose(again.label_weights, found.label_weights, atol=1e-9)
+    np.testing.assert_allclose(again.feature_weights, found.feature_weights, atol=1e-9)
 
 
 def test_nobody_to_choose_from():
