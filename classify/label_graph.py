@@ -176,9 +176,9 @@ def cooccurrence_rates(targets: np.ndarray) -> np.ndarray:
     for block in _row_blocks(targets):
         present = block == 1
         here = csr_array(present.T, dtype=np.float32)  # few labels are present in a row
-        both += (here @ present.astype(np.float32)).T
-        known += (here @ (block != UNKNOWN).astype(np.float32)).T
-    return np.divide(both, known, out=both, where=known > 0)
+        both += here @ present.astype(np.float32)
+        known += here @ (block != UNKNOWN).astype(np.float32)
+    return np.divide(both, known, out=both, where=known > 0).T.copy()
 
 
 def _row_blocks(targets: np.ndarray) -> Iterator[np.ndarray]:

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.literal_omp import literal_omp
 from classify import joint_omp as module
 from classify.joint_omp import Dictionary, Neighbors, joint_omp, refit
-from tests.literal_omp import literal_omp
 
 A = np.array([[0.75, 0.25, 0], [0.25, 0.75, 0], [0, 0, 1]])
 LABELS = np.array([[1, 1, -0.5], [1, -0.5, -0.5], [-0.5, 1, 1], [-0.5, -0.5, 1]])
