@@ -29,7 +29,7 @@ from classify.interactive_descent import Descent, Settings
 from classify.joint_omp import Dictionary, Neighbors, joint_omp
 from classify.label_graph import cooccurrence_graph
 from classify.similarity import Source
-from classify.smoothness import LabelRules, Parameters, Penalty
+from classify.smoothness import LabelRules, Penalty
 from features import files
 
 OVER_LOOP, SHARE, CONSTANT = 50.0, 0.6, 1.25
@@ -249,11 +249,8 @@ def _descent(X, Y) -> tuple[Descent, list[np.ndarray]]:
     rules, zeros = LabelRules(), np.zeros((X.shape[1],), dtype=X.dtype)
     source = Source(X, Y, np.empty((len(X), 0), dtype=np.int8), 1.0, zeros, 1.0, rules)
     graph = cooccurrence_graph(Y[: tagger.dictionary_size])
-    parameters = Parameters(
-        np.zeros((Y.shape[1], X.shape[1]), dtype=X.dtype),
-        np.zeros(Y.shape[1], dtype=X.dtype),
-        graph.with_weights(graph.weights.astype(X.dtype)),
-    )
+    start = np.zeros((Y.shape[1], X.shape[1])), np.zeros(Y.shape[1])
+    parameters = source.start(*start, graph, feature_map=False)
     settings = Settings(**{field.name: getattr(tagger, field.name) for field in fields(Settings)})
     penalty = Penalty(1 / (KNOWN * len(X)), zeros, 1.0)
     rows = np.arange(len(X))

@@ -22,7 +22,7 @@ from classify.base import (
     Tagger,
     check_parameters,
 )
-from classify.interactive_descent import Descent, Settings
+from classify.interactive_descent import Descent, Pace, Settings
 from classify.joint_omp import COEFFICIENTS, RULES
 from classify.label_graph import cooccurrence_graph, given_graph, identity_graph
 from classify.logistic import LogisticTagger
@@ -32,8 +32,6 @@ from classify.similarity import Source
 from classify.smoothness import LabelRules, Parameters, Penalty
 from features.errors import InputError
 from features.splits import inner_split
-
-SLOWER, SLOWEST, SMOOTHING = 0.8, 0.125, 0.3  # of the learning rate when validation falls
 
 
 class InteractiveTagger(Tagger):
@@ -350,7 +348,7 @@ class InteractiveTagger(Tagger):
         start = self._start(X, targets, rows, coef_init, intercept_init)
         source = self._source(X, targets, side, rows)
         parameters = self._parameters(start, source, rows)
-        self.initial_coef_, self.initial_intercept_ = _linear(parameters, source)
+        self.initial_coef_, self.initial_intercept_ = source.linear(parameters)
         self.lambda_y_, self.lambda_f_ = float(self.lambda_y), float(self.lambda_f)
         self.loss_curve_, self.validation_curve_, self.best_epoch_ = [], [], 0
         self._keep(parameters, source)
@@ -399,7 +397,7 @@ class InteractiveTagger(Tagger):
 
     def _parameters(self, start, source, rows) -> Parameters:
         coef, intercept = start
-        n_labels, n_features = coef.shape
+        n_labels = len(coef)
         if not isinstance(self.graph, str):
             graph = given_graph(self.graph, n_labels)
         elif self.graph == "identity":
@@ -407,16 +405,7 @@ class InteractiveTagger(Tagger):
         else:
             seen = source.targets if len(rows) == len(source.targets) else source.targets[rows]
             graph = cooccurrence_graph(seen, n_neighbors=self.label_neighbors)
-        dtype = source.X.dtype
-        feature_map = None
-        if self.feature_map:
-            feature_map = np.eye(n_features + 1, n_features, dtype=dtype)
-        return Parameters(
-            (coef * source.scale).astype(dtype),
-            (intercept + coef @ source.center).astype(dtype),
-            graph.with_weights(graph.weights.astype(dtype)),
-            feature_map,
-        )
+        return source.start(coef, intercept, graph, feature_map=self.feature_map)
 
     def _descend(self, parameters, source, rows, validation, rng):
         known = sum(int((source.targets[block] != UNKNOWN).sum()) for block in row_blocks(rows))
@@ -427,7 +416,7 @@ class InteractiveTagger(Tagger):
         self.lambda_y_, self.lambda_f_ = descent.lambda_y, descent.lambda_f
         pace = None
         if validation is not None:
-            pace = _Pace(self._judge(parameters, source, validation))
+            pace = Pace(self._judge(parameters, source, validation))
             self.validation_curve_.append(pace.best)
         for epoch in tqdm(range(1, self.epochs + 1), unit="epoch", disable=not self.verbose):
             self.loss_curve_.append(descent.epoch(1.0 if pace is None else pace.factor))
@@ -444,11 +433,11 @@ class InteractiveTagger(Tagger):
             self._keep(parameters, source)
 
     def _keep(self, parameters, source):
-        self.coef_, self.intercept_ = _linear(parameters, source)
+        self.coef_, self.intercept_ = source.linear(parameters)
         self.graph_ = parameters.graph.with_weights(parameters.graph.weights.copy())
 
     def _judge(self, parameters, source, validation) -> float:
-        coef, intercept = _linear(parameters, source)
+        coef, intercept = source.linear(parameters)
         scores = [source.X[block] @ coef.T + intercept for block in row_blocks(validation)]
         value = map_plain(source.targets[validation], np.concatenate(scores))
         if np.isnan(value):
@@ -460,33 +449,6 @@ class InteractiveTagger(Tagger):
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
-
-
-class _Pace:
-    """The best value so far, and a learning rate that falls when the smoothed value does."""
-
-    def __init__(self, first: float):
-        self.best = self.smoothed = first
-        self.factor = 1.0
-
-    def improves(self, value: float) -> bool:
-        smoothed = SMOOTHING * value + (1 - SMOOTHING) * self.smoothed
-        if smoothed < self.smoothed:
-            self.factor = max(SLOWEST, SLOWER * self.factor)
-        self.smoothed = smoothed
-        better = value > self.best
-        self.best = max(value, self.best)
-        return better
-
-
-def _linear(parameters: Parameters, source: Source) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and intercepts for features as they are."""
-    coef, intercept = parameters.coef, parameters.intercept
-    if parameters.feature_map is not None:
-        intercept = intercept + coef @ parameters.feature_map[-1]
-        coef = coef @ parameters.feature_map[:-1].T
-    coef = coef / source.X.dtype.type(source.scale)
-    return coef, intercept - coef @ source.center
 
 
 def _check_start(coef, intercept, n_labels, n_features):

@@ -15,6 +15,7 @@ from classify.smoothness import Gradients, Parameters, Parts, Penalty, Rows, bat
 from features.errors import InputError
 
 RATIO_BATCHES = 10  # batches whose losses are compared before the first step
+SLOWER, SLOWEST, SMOOTHING = 0.8, 0.125, 0.3  # as in IMCL's released code
 LARGEST_GROWTH = 100  # of the loss over its start, beyond which a descent counts as diverged
 
 
@@ -203,3 +204,40 @@ class Descent:
         if self.pool is not None:
             self.pool.refresh(self.parameters)
         self.since_refresh = 0
+
+
+class Pace:
+    """The best value of a validation so far, and a learning rate that falls with it.
+
+    Parameters
+    ----------
+    first : float
+        The value at the start; higher is better.
+
+    Attributes
+    ----------
+    best : float
+    factor : float
+        Of the learning rate: 0.8 times what it was whenever the exponential average of the values
+        falls, down to 1/8.
+
+    Examples
+    --------
+    >>> pace = Pace(0.5)
+    >>> pace.improves(0.4), pace.factor, pace.improves(0.6)
+    (False, 0.8, True)
+    """
+
+    def __init__(self, first: float):
+        self.best = self.smoothed = first
+        self.factor = 1.0
+
+    def improves(self, value: float) -> bool:
+        """Take the next value in, and say whether it is the best."""
+        smoothed = SMOOTHING * value + (1 - SMOOTHING) * self.smoothed
+        if smoothed < self.smoothed:
+            self.factor = max(SLOWEST, SLOWER * self.factor)
+        self.smoothed = smoothed
+        better = value > self.best
+        self.best = max(value, self.best)
+        return better

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classify.joint_omp import Dictionary, Neighbors, joint_omp, refit
+from classify.label_graph import LabelGraph
 from classify.smoothness import LabelRules, Parameters, Rows
 
 READ_AT_ONCE = 1024  # rows of the dictionary mapped and scored together
@@ -50,6 +51,27 @@ class Source:
         present, absent = self.side_weight, -1 / self.rules.asymmetry
         side = np.choose(np.take(self.side, rows, axis=0) + 1, [0.0, absent, present])
         return Rows(features, np.take(self.targets, rows, axis=0), side.astype(features.dtype))
+
+    def start(
+        self, coef: np.ndarray, intercept: np.ndarray, graph: LabelGraph, *, feature_map: bool
+    ) -> Parameters:
+        """Turn coefficients of features as they are into parameters, in the type of X."""
+        d, dtype = coef.shape[1], self.X.dtype
+        return Parameters(
+            (coef * self.scale).astype(dtype),
+            (intercept + coef @ self.center).astype(dtype),
+            graph.with_weights(graph.weights.astype(dtype)),
+            np.eye(d + 1, d, dtype=dtype) if feature_map else None,
+        )
+
+    def linear(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        """Turn parameters into coefficients (L, d) and intercepts of features as they are."""
+        coef, intercept = parameters.coef, parameters.intercept
+        if parameters.feature_map is not None:
+            intercept = intercept + coef @ parameters.feature_map[-1]
+            coef = coef @ parameters.feature_map[:-1].T
+        coef = coef / self.X.dtype.type(self.scale)
+        return coef, intercept - coef @ self.center
 
 
 @dataclass(frozen=True)

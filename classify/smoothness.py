@@ -4,7 +4,7 @@ A row's completed labels shall be those of its neighbours carried over the label
 features theirs. It knows neither how neighbours are found nor how the parameters move.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -142,18 +142,6 @@ class Parameters:
     def arrays(self) -> Gradients:
         """Give the arrays themselves."""
         return Gradients(self.coef, self.intercept, self.graph.weights, self.feature_map)
-
-    def copy(self) -> "Parameters":
-        """Copy every array."""
-        feature_map = None if self.feature_map is None else self.feature_map.copy()
-        graph = self.graph.with_weights(self.graph.weights.copy())
-        return replace(
-            self,
-            coef=self.coef.copy(),
-            intercept=self.intercept.copy(),
-            graph=graph,
-            feature_map=feature_map,
-        )
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def test_rows_of_a_pool_do_not_find_themselves_by_number():
 @pytest.mark.parametrize(
     "options",
     [
-        {"pool": "minibatch"},
+        {"pool": "minibatch", "coefficients": "nnls"},
         {"dictionary_size": 20},
         {"image_graph": "fixed", "learning_rate": 0.01},
         {"feature_map": True},
