@@ -59,6 +59,14 @@ class LabelGraph:
         dense[self.sources, self.targets] = self.weights
         return dense
 
+    def carry(self, values: np.ndarray) -> np.ndarray:
+        """Give ``values @ A`` for label values (..., L)."""
+        return np.asarray(values.reshape(-1, self.n_labels) @ self.matrix()).reshape(values.shape)
+
+    def carry_back(self, values: np.ndarray) -> np.ndarray:
+        """Give ``values @ A.T`` for label values (..., L)."""
+        return np.asarray(values.reshape(-1, self.n_labels) @ self.matrix().T).reshape(values.shape)
+
     def edge_products(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Give ``left.T @ right`` at the edges only: (b, L) and (b, L) to (e,)."""
         if self.n_labels > DENSE_LABELS:

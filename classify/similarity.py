@@ -108,7 +108,6 @@ class Pool:
 
     def refresh(self, parameters: Parameters) -> None:
         """Predict every candidate's unknown labels and carry its values over the label graph."""
-        matrix = parameters.graph.matrix()
         n_labels, n_side = self.rows.targets.shape[1], self.rows.side.shape[1]
         dtype = self.rows.features.dtype
         values = np.empty((len(self.numbers), n_labels + n_side), dtype=dtype)
@@ -122,7 +121,7 @@ class Pool:
                 features[part] = mapped
             predicted = self.rules.values(parameters.scores(mapped))
             targets = self.rows.targets[part]
-            values[part, :n_labels] = self.rules.carried(targets, predicted, matrix)
+            values[part, :n_labels] = self.rules.carried(targets, predicted, parameters.graph)
         values[:, n_labels:] = self.rows.side
         self.dictionary = Dictionary(values, features)
 
@@ -137,7 +136,7 @@ class Pool:
         """Fit the weights to the values of now, which have moved on since the last `refresh`."""
         mapped = parameters.mapped(near.features)
         predicted = self.rules.values(parameters.scores(mapped))
-        carried = self.rules.carried(near.targets, predicted, parameters.graph.matrix())
+        carried = self.rules.carried(near.targets, predicted, parameters.graph)
         values = np.concatenate([carried, near.side], axis=-1)
         completed, features = self._queries(parameters, batch)
         coefficients = self.search.coefficients

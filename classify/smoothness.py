@@ -104,11 +104,11 @@ class LabelRules:
         """Cut values to their range."""
         return np.clip(values, -1 / self.asymmetry, 1)
 
-    def carried(self, targets, values, matrix):
+    def carried(self, targets, values, graph):
         """Complete the values and carry them over the label graph, in whichever order."""
         if self.after:
-            return self.complete(targets, self.cut(values @ matrix))
-        return self.complete(targets, values) @ matrix
+            return self.complete(targets, self.cut(graph.carry(values)))
+        return graph.carry(self.complete(targets, values))
 
 
 @dataclass(frozen=True)
@@ -246,15 +246,15 @@ def _classifier_loss(scores, targets, reduction):
 
 def _label_loss(parameters, mapped, near, batch, neighbors, weights, smooth, lambda_y, rules):
     """Value, and lambda_y times gradients by scores of batch and neighbours and by the edges."""
-    graph, matrix = parameters.graph, parameters.graph.matrix()
+    graph = parameters.graph
     values = rules.values(parameters.scores(mapped))
     near_values = rules.values(parameters.scores(near))
     if rules.after:
-        carried = near_values @ matrix
+        carried = graph.carry(near_values)
         fit = _mixed(weights, rules.complete(neighbors.targets, rules.cut(carried)))
     else:
         mixed = _mixed(weights, rules.complete(neighbors.targets, near_values))
-        fit = mixed @ matrix
+        fit = graph.carry(mixed)
     said = np.tanh(fit) if rules.outer_tanh else fit
     difference = rules.complete(batch.targets, values) - said
     side = batch.side - _mixed(weights, neighbors.side)
@@ -268,10 +268,10 @@ def _label_loss(parameters, mapped, near, batch, neighbors, weights, smooth, lam
         by_carried = by_carried * (missing & (rules.cut(carried) == carried))
         flat = (-1, graph.n_labels)
         by_edge = graph.edge_products(near_values.reshape(flat), by_carried.reshape(flat))
-        by_near = by_carried @ matrix.T
+        by_near = graph.carry_back(by_carried)
     else:
         by_edge = graph.edge_products(mixed, by_fit)
-        by_near = weights[:, :, None] * (by_fit @ matrix.T)[:, None, :] * missing
+        by_near = weights[:, :, None] * graph.carry_back(by_fit)[:, None, :] * missing
     return value, own, by_near * rules.slope(near_values), by_edge
 
 

@@ -4,6 +4,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from classify import graph as module
+from classify import label_graph
 from classify.graph import InteractiveTagger
 from classify.joint_omp import Neighbors
 from classify.label_graph import given_graph
@@ -262,6 +263,15 @@ def test_early_stopping_may_keep_the_start_and_slows_down(problem, monkeypatch):
     assert tagger.best_epoch_ == 0
     np.testing.assert_array_equal(tagger.coef_, tagger.initial_coef_)
     np.testing.assert_allclose(rates, [1, 0.8, 0.64])  # 0.45 is below the smoothed 0.47
+
+
+@pytest.mark.parametrize("complete", ["before", "after"])
+def test_a_sparse_label_graph_gives_what_a_dense_one_does(problem, complete, monkeypatch):
+    X, Y, _ = problem
+    dense = InteractiveTagger(complete=complete, coefficients="nnls", **QUICK).fit(X, Y)
+    monkeypatch.setattr(label_graph, "DENSE_LABELS", 3)
+    sparse = InteractiveTagger(complete=complete, coefficients="nnls", **QUICK).fit(X, Y)
+    np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-6, atol=1e-9)
 
 
 def test_a_single_column(problem):

@@ -65,9 +65,16 @@ def test_sparse_products_are_the_dense_ones(monkeypatch):
     rng = np.random.default_rng(0)
     graph = LabelGraph.from_matrix(rng.random((6, 6)) * (rng.random((6, 6)) < 0.4))
     left, right = rng.normal(size=(2, 5, 6))
-    dense = left @ graph.matrix(), right @ graph.matrix().T, graph.edge_products(left, right)
+    both = np.stack([left, right])
+
+    def products():
+        return graph.carry(both), graph.carry_back(both), graph.edge_products(left, right)
+
+    dense = products()
+    np.testing.assert_allclose(dense[0], both @ graph.matrix())
+    np.testing.assert_allclose(dense[1], both @ graph.matrix().T)
     monkeypatch.setattr(label_graph, "DENSE_LABELS", 3)
-    sparse = left @ graph.matrix(), right @ graph.matrix().T, graph.edge_products(left, right)
+    sparse = products()
     for one, other in zip(dense, sparse, strict=True):
         assert isinstance(other, np.ndarray)
         np.testing.assert_allclose(one, other)
