@@ -147,8 +147,9 @@ def cooccurrence_graph(
 
     Examples
     --------
-    >>> cooccurrence_graph(np.array([[1, 1], [0, 1]], dtype=np.int8)).matrix().round(3).tolist()
-    [[0.5, 0.333], [0.5, 0.667]]
+    >>> cooccurrence_graph(np.array([[1, 1], [0, 1]], dtype=np.int8)).matrix().round(3)
+    array([[0.5  , 0.333],
+           [0.5  , 0.667]], dtype=float32)
     """
     rates = cooccurrence_rates(targets)
     np.fill_diagonal(rates, 0.0)
