@@ -7,10 +7,8 @@ compared outside it.
 import argparse
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -24,13 +22,13 @@ from benchmarks.literal_omp import literal_omp, omp_by_query
 from benchmarks.machine import describe_machine
 from benchmarks.markdown import table
 from benchmarks.sweep_report import Report, Target, at_least
+from benchmarks.warp_growth import peak_memory
 from classify.graph import InteractiveTagger
 from classify.interactive_descent import Descent, Settings
 from classify.joint_omp import Dictionary, Neighbors, joint_omp
 from classify.label_graph import cooccurrence_graph
 from classify.similarity import Source
 from classify.smoothness import LabelRules, Penalty
-from features import files
 
 OVER_LOOP, SHARE, CONSTANT = 50.0, 0.6, 1.25
 OURS, LOOP, PRODUCTS = "joint_omp, this project", "literal loop", "its matrix products alone"
@@ -60,7 +58,7 @@ def speed_imcl(
     Parameters
     ----------
     out : Path, optional
-        File to write them to as well.
+        File to write them to as well, after every section.
     queries, candidates, features, labels, k : int
         Size of the pursuit, in float32.
     rounds : int
@@ -79,14 +77,12 @@ def speed_imcl(
     str
         The tables.
     """
-    report = Report()
+    report = Report(f"{describe_machine()}; one thread\n", out)
     with threadpool_limits(1):
         _pursuit(report, (queries, candidates, features, labels, k), rounds, literal_queries)
         _growth(report, growth, growth_features, labels, folder)
         _memory(report, memory_rows, memory_features, memory_labels, folder)
-    text = f"{describe_machine()}; one thread\n\n{report}"
-    if out is not None:
-        files.write_text(out, text)
+    text = str(report)
     print(text)
     return text
 
@@ -313,27 +309,3 @@ def mapped_problem(folder: Path, rows: int, features: int, labels: int):
         np.memmap(folder / "features.f32", dtype=np.float32, mode="r", shape=shapes[0]),
         np.memmap(folder / "labels.i8", dtype=np.int8, mode="r", shape=shapes[1]),
     )
-
-
-@contextmanager
-def peak_memory() -> Iterator[dict[str, int]]:
-    """Watch what the process allocates, mapped files apart, and give its peak's rise in bytes."""
-    before, done = _allocated(), threading.Event()
-    peak = {"bytes": 0}
-
-    def watch():
-        while not done.wait(0.02):
-            peak["bytes"] = max(peak["bytes"], _allocated() - before)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        watcher.join()
-
-
-def _allocated() -> int:
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.partition("RssAnon:")[2].split()[0])

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from features.errors import InputError
+from features.rows import CacheRows
 
 UNKNOWN = -1
 ROWS_AT_ONCE = 4096  # of labels that are checked together
@@ -263,3 +264,19 @@ class Tagger(ClassifierMixin, BaseEstimator):
         if self.multilabel_:
             return positive.astype(int)
         return np.where(positive, self.classes_[-1], self.classes_[0])
+
+
+class BatchTagger(Tagger):
+    """Base of those that read a batch of rows at a time, and take `features.rows.CacheRows` too."""
+
+    def _validated(self, *data, **options):
+        if not (len(data) == 2 and isinstance(data[0], CacheRows)):
+            return super()._validated(*data, **options)
+        rows, y = data  # a cache holds no NaN, and other checks would read it as a whole
+        y = np.asarray(y)
+        if len(rows) != len(y):
+            raise InputError(
+                f"X has {len(rows)} rows of a cache and y has {len(y)}: give labels of those rows"
+            )
+        self.n_features_in_ = rows.shape[1]
+        return rows, y

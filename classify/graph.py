@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from classify.base import (
     UNKNOWN,
+    BatchTagger,
     Flag,
     Number,
     OneOf,
-    Tagger,
     check_parameters,
 )
 from classify.interactive_descent import Descent, Pace, Settings
@@ -34,7 +34,7 @@ from features.errors import InputError
 from features.splits import inner_split
 
 
-class InteractiveTagger(Tagger):
+class InteractiveTagger(BatchTagger):
     """IMCL on fixed features: logistic regression that also learns from unknown labels.
 
     Unknown labels (-1) are filled with predictions, on a scale from -1/c (absent) to 1 (present).
@@ -321,7 +321,8 @@ class InteractiveTagger(Tagger):
         Parameters
         ----------
         X : float32 or float64 array of shape (n, d)
-            May be memory-mapped: rows are read a batch at a time, apart from the dictionary.
+            May be memory-mapped, or `features.rows.CacheRows` if a start is given: rows are read a
+            batch at a time, apart from the dictionary.
         y : array of shape (n, L) of 1, 0 and -1 (unknown), or (n,) with two classes
         side_information : array of shape (n, q) of 1, 0 and -1 (unknown), optional
             Further labels, such as the class of a bird beside its attributes. They are compared

@@ -12,8 +12,11 @@ from classify.logistic import LogisticTagger
 from classify.metrics import map_plain
 from classify.similarity import Pool, Search, Source
 from classify.smoothness import LabelRules, Parameters
+from features.cache import FeatureCache
 from features.errors import InputError
+from features.rows import CacheRows
 from features.splits import Split
+from tests.caches import write_cache, write_data
 
 QUICK = {"epochs": 2, "steps": 3}
 
@@ -234,6 +237,18 @@ class Start(BaseEstimator):
         Start.seen = y.copy()
         self.coef_, self.intercept_ = np.full((y.shape[1], X.shape[1]), 0.5), np.ones(y.shape[1])
         return self
+
+
+def test_rows_of_a_cache_are_read_where_they_lie(problem, tmp_path):
+    X, Y, _ = problem
+    ids = [f"{row:03}.png" for row in range(len(X))]
+    data = write_data(tmp_path / "small", ids, list("abcdef"), Y)
+    rows = CacheRows(FeatureCache(write_cache(tmp_path / "small.cache", data, {"net/pool": X})))
+    start = LogisticTagger("l2").fit(X, Y)
+    given = {"coef_init": start.coef_, "intercept_init": start.intercept_}
+    mapped = InteractiveTagger(**QUICK).fit(rows, Y, **given)
+    whole = InteractiveTagger(**QUICK).fit(X.astype(np.float32), Y, **given)
+    np.testing.assert_array_equal(mapped.coef_, whole.coef_)
 
 
 def test_early_stopping_keeps_the_best_epoch_of_rows_it_never_learns_from(problem, monkeypatch):
