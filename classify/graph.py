@@ -81,7 +81,8 @@ class InteractiveTagger(BatchTagger):
     rule : {"break", "signs"}
     coefficients : {"clip", "nnls", "plain"}
     balance : bool
-        As in `classify.joint_omp.joint_omp`.
+        As in `classify.joint_omp.joint_omp`. The paper's "clip" can fit worse than no neighbour
+        does, where two of them are nearly alike, and training may then diverge.
     asymmetry : float
         c, above 0: an absent label has the value -1/c. 1 weighs absent and present alike.
     half : bool
@@ -102,7 +103,8 @@ class InteractiveTagger(BatchTagger):
     reduction : {"mean", "sum"}
         Logistic loss per known cell of a batch (the code) or per row (the paper).
     learning_rate, graph_learning_rate : float
-        Of the classifier and of the label graph.
+        Of the classifier and of the label graph. The former counts up to the inverse of the
+        penalty's curvature; longer steps would overshoot zero.
     batch_size, epochs : int
     steps : int, optional
         Most batches an epoch.
@@ -230,7 +232,7 @@ class InteractiveTagger(BatchTagger):
         dictionary_size=10_000,
         refresh=None,
         rule="break",
-        coefficients="clip",
+        coefficients="nnls",
         balance=False,
         asymmetry=2.0,
         half=False,

@@ -82,6 +82,7 @@ class Descent:
             settings.coefficients,
             settings.balance,
         )
+        self.rate = min(settings.learning_rate, 1 / penalty.curvature())
         self.optimizers = {
             name: RMSProp(array)
             for name, array in parameters.arrays()._asdict().items()
@@ -131,8 +132,7 @@ class Descent:
         parts, gradients = self._loss(*self._neighborhood(numbers))
         for name, optimizer in self.optimizers.items():
             if name != "edges":
-                rate = slower * settings.learning_rate
-                optimizer.step(getattr(gradients, name), rate=rate)
+                optimizer.step(getattr(gradients, name), rate=slower * self.rate)
             elif settings.learn_graph:
                 optimizer.step(gradients.edges, rate=settings.graph_learning_rate)
                 weights = self.parameters.graph.weights

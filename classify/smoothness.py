@@ -160,6 +160,11 @@ class Penalty:
     center: np.ndarray
     scale: float
 
+    def curvature(self) -> float:
+        """Bound the largest second derivative."""
+        center = float(np.vdot(self.center, self.center))
+        return self.weight * (1 + (1 + center) / self.scale**2)
+
     def __call__(self, parameters: Parameters) -> tuple[float, np.ndarray, np.ndarray]:
         """Value and gradients by coefficients and intercepts of the features as they come here."""
         coef = parameters.coef / self.scale

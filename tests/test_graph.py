@@ -314,7 +314,7 @@ def test_presets():
         ({"graph": np.eye(2)}, r"the label graph has shape \(2, 2\): give \(6, 6\)"),
         ({"graph": "wordnet"}, "graph='wordnet': give 'cooccurrence', 'identity' or an array"),
         ({"image_graph": "fixed", "pool": "minibatch"}, 'needs pool="dictionary"'),
-        ({"learning_rate": 1e30}, "training diverges.*learning_rate=1e.30 is too large"),
+        ({"learning_rate": 1e30, "C": 1e3}, "training diverges.*learning_rate=1e.30 is too large"),
     ],
 )
 def test_wrong_parameters(problem, options, message):

@@ -156,6 +156,20 @@ def test_the_penalty_is_that_of_features_as_they_are():
     assert penalty(parameters)[0] == pytest.approx(0.15 * (whole**2).sum())
 
 
+def test_the_curvature_of_the_penalty_is_bounded():
+    parameters, *_, penalty = draw_case(3)
+    size = parameters.coef.shape[1] + 1
+
+    def gradient(whole):
+        one = Parameters(whole[None, :-1], whole[-1:], parameters.graph)
+        _, by_coef, by_intercept = penalty(one)
+        return np.append(by_coef, by_intercept)
+
+    hessian = np.array([gradient(row) for row in np.eye(size)])
+    largest = np.linalg.eigvalsh(hessian).max()
+    assert largest <= penalty.curvature() <= 2 * largest
+
+
 def test_further_labels_are_compared_and_have_no_gradient():
     parameters, batch, near, found, penalty = draw_case(2)
     options = {"lambda_y": 1.0, "lambda_f": 1.0, "rules": LabelRules(), "penalty": penalty}
