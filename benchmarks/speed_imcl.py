@@ -277,7 +277,7 @@ def _memory(report: Report, rows: int, features: int, labels: int, folder) -> No
     ]
     head = ["a fit from mapped files", "MB of features", "MB of labels", "MB allocated at the peak"]
     text = table([*head, f"s for all before, and {STEPS} steps"], [line])
-    report.add("Memory", text)
+    report.add("A training step", text)
 
 
 def mapped_problem(folder: Path, rows: int, features: int, labels: int):
