@@ -1,6 +1,6 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
-from benchmarks import quickstart, speed_extract, speed_sweep, speed_warp, tables
+from benchmarks import quickstart, speed_extract, speed_imcl, speed_sweep, speed_warp, tables
 from benchmarks.commands import Command, parser_of
 from features.errors import run_command
 
@@ -39,6 +39,13 @@ COMMANDS = (
         "python -m benchmarks speed warp --out speed-warp.md",
         speed_warp.add_arguments,
         speed_warp.speed_warp,
+    ),
+    Command(
+        ("speed", "imcl"),
+        "IMCL's joint matching pursuit against loops, a step on growing data, and memory",
+        "python -m benchmarks speed imcl --out speed-imcl.md",
+        speed_imcl.add_arguments,
+        speed_imcl.speed_imcl,
     ),
 )
 

@@ -13,8 +13,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from features.errors import InputError
+from features.rows import CacheRows
 
 UNKNOWN = -1
+ROWS_AT_ONCE = 4096  # of labels that are checked together
 
 
 @dataclass(frozen=True)
@@ -139,19 +141,24 @@ def encode_labels(Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _encode_indicator(Y: np.ndarray) -> np.ndarray:
-    known_values = np.isin(Y, (UNKNOWN, 0, 1))
-    if not known_values.all():
-        row, column = np.argwhere(~known_values)[0]
-        raise InputError(
-            f"Y has {Y[row, column]!r} in row {row}, column {column}: "
-            "an indicator holds 1 (present), 0 (absent) and -1 (unknown) only"
-        )
-    if not (Y == 1).any():
+    any_positive = False
+    for start in range(0, len(Y), ROWS_AT_ONCE):  # labels may be many, and mapped into memory
+        block = Y[start : start + ROWS_AT_ONCE]
+        present = block == 1
+        any_positive = any_positive or bool(present.any())
+        wrong = np.argwhere(~(present | (block == 0) | (block == UNKNOWN)))
+        if len(wrong):
+            row, column = start + wrong[0][0], wrong[0][1]
+            raise InputError(
+                f"Y has {Y[row, column]!r} in row {row}, column {column}: "
+                "an indicator holds 1 (present), 0 (absent) and -1 (unknown) only"
+            )
+    if not any_positive:
         raise InputError(
             f"Y has no positive label at all in {Y.shape[0]} rows and {Y.shape[1]} columns: "
             "give at least one image with a label, or check which column holds what"
         )
-    return Y.astype(np.int8)
+    return Y.astype(np.int8, copy=False)
 
 
 def check_finite(X: np.ndarray) -> None:
@@ -257,3 +264,19 @@ class Tagger(ClassifierMixin, BaseEstimator):
         if self.multilabel_:
             return positive.astype(int)
         return np.where(positive, self.classes_[-1], self.classes_[0])
+
+
+class BatchTagger(Tagger):
+    """Base of those that read a batch of rows at a time, and take `features.rows.CacheRows` too."""
+
+    def _validated(self, *data, **options):
+        if not (len(data) == 2 and isinstance(data[0], CacheRows)):
+            return super()._validated(*data, **options)
+        rows, y = data  # a cache holds no NaN, and other checks would read it as a whole
+        y = np.asarray(y)
+        if len(rows) != len(y):
+            raise InputError(
+                f"X has {len(rows)} rows of a cache and y has {len(y)}: give labels of those rows"
+            )
+        self.n_features_in_ = rows.shape[1]
+        return rows, y

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from classify.base import UNKNOWN
+from classify.graph import InteractiveTagger
 from classify.logistic import LogisticTagger
 from classify.semisupervised import SemiSupervisedWarpTagger
 from classify.warp import WarpTagger
@@ -82,6 +83,11 @@ LEARNERS = {
             "l1-liblinear",
             "the same by LIBLINEAR, which stops early by default, as papers report it",
             partial(_logistic, penalty="l1", solver="liblinear"),
+        ),
+        NamedLearner(
+            "imcl",
+            "the same as l2, then moved by similar images and labels, for unknown labels",
+            lambda C, labels: InteractiveTagger(C=C),
         ),
         NamedLearner("rmlc", "ramp-loss WARP", partial(_descent, loss="ramp")),
         NamedLearner(

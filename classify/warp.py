@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from classify.base import (
     UNKNOWN,
+    BatchTagger,
     Flag,
     Number,
     OneOf,
-    Tagger,
     check_parameters,
     check_sample_weight,
 )
@@ -30,11 +30,10 @@ from classify.named_losses import DIVISORS, LOSSES, named_loss, only_ranks
 from classify.ranking_losses import RANK_MODES, ROUNDINGS
 from classify.sgd import ROWS_AT_ONCE, Settings, mean_norm, mean_row, row_blocks, sgd_epochs
 from features.errors import InputError
-from features.rows import CacheRows
 from features.splits import inner_split
 
 
-class WarpTagger(Tagger):
+class WarpTagger(BatchTagger):
     """Linear scores trained on a ranking loss, by default that of the ramp-loss WARP paper (RMLC).
 
     With W the coefficients of features that are centred and divided by the mean length of a row,
@@ -268,18 +267,6 @@ class WarpTagger(Tagger):
             epochs, at_zero = self._descent(X, used_rows, used, weights, start, rng)
             self._follow(epochs, at_zero, X, targets, validation)
         return self
-
-    def _validated(self, *data, **options):
-        if not (len(data) == 2 and isinstance(data[0], CacheRows)):
-            return super()._validated(*data, **options)
-        rows, y = data  # a cache holds no NaN, and other checks would read it as a whole
-        y = np.asarray(y)
-        if len(rows) != len(y):
-            raise InputError(
-                f"X has {len(rows)} rows of a cache and y has {len(y)}: give labels of those rows"
-            )
-        self.n_features_in_ = rows.shape[1]
-        return rows, y
 
     def _check_rankable(self, targets):
         if targets.shape[1] == 1 and only_ranks(self.loss, self.kappa):
