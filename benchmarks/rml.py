@@ -148,7 +148,7 @@ def rml(
         results.finish()
     groups = [group(part, judged) for part in runs]
     report = markdown(groups, task, protocol, header, Path(data).resolve().name)
-    text = "\n".join([report, verdicts(*groups), provenance(header)])
+    text = "\n".join(filter(None, [report, verdicts(*groups), provenance(header)]))
     write_text(out / "rml.md", text)
     print(text, end="")
     if runs.noise:

@@ -3,6 +3,7 @@
 What follows from the numbers is in `benchmarks.rml_verdicts`.
 """
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -140,27 +141,34 @@ def _layers(header) -> str:
 def _protocol(task: Task, protocol: Protocol, header) -> str:
     n_train = len(task.split(int(header["seeds"].split()[0])).train)
     if task.official:
-        split = "the official split; draws differ by their seeds, and the first draw's settings"
-        split += "\nserve all"
-    else:
-        split = "random splits, the seeds of which are the draws'; settings are chosen in each"
-    inner = f"{protocol.validation:g} of them" if protocol.folds == 1 else f"{protocol.folds} folds"
-    blocks = ""
-    if len(task.widths) > 1:
-        blocks = (
-            " So both caches weigh alike, whatever their\nnumber of columns ("
-            f"{' and '.join(map(str, task.widths))})."
+        split = (
+            "The official split; draws differ by their seeds, the first draw's settings serve all."
         )
-    grid = f"rates {_numbers(protocol.learning_rates)}, decays {_numbers(protocol.weight_decays)}"
-    return (
-        f"{n_train} training and {len(task.ids) - n_train} test images, {len(task.label_names)} "
-        f"labels, {(task.Y == 1).sum() / len(task.ids):.2f} an image; mean ± standard\ndeviation "
-        f"(ddof 1) over draws. {split[0].upper()}{split[1:]}. The columns of each\ncache are "
-        "divided by the mean distance of its training rows from their mean." + blocks + "\n\n"
-        f"Chosen by {protocol.metric} on {inner}, of the training rows alone, before a fit to all "
-        f"of them:\nscaling ({', '.join(protocol.scales)}); for descents of {protocol.epochs} "
-        f"epochs (more on fewer rows, for as\nmany steps) {grid}; for logistic regression "
-        f"C {_numbers(protocol.C)}.\n"
+    else:
+        split = "Random splits, each draw has its own and chooses its own settings."
+    if len(task.widths) > 1:
+        split += (
+            f" The columns of both caches ({' and '.join(map(str, task.widths))}) stand side by "
+            "side; divided so, both caches weigh alike, whatever their number of columns."
+        )
+    inner = f"{protocol.validation:g} of them" if protocol.folds == 1 else f"{protocol.folds} folds"
+    return "\n".join(
+        [
+            paragraph(
+                f"{n_train} training and {len(task.ids) - n_train} test images, "
+                f"{len(task.label_names)} labels, {(task.Y == 1).sum() / len(task.ids):.2f} an "
+                "image; mean ± standard deviation (ddof 1) over draws. The columns of each cache "
+                "are divided by the mean distance of its training rows from their mean. " + split
+            ),
+            paragraph(
+                f"Chosen by {protocol.metric} on {inner}, of the training rows alone, before a fit "
+                f"to all of them: scaling ({', '.join(protocol.scales)}); for descents of "
+                f"{protocol.epochs} epochs (more on fewer rows, for as many steps) learning rate "
+                f"({_numbers(protocol.learning_rates)}) and weight decay "
+                f"({_numbers(protocol.weight_decays)}); for logistic regression C "
+                f"({_numbers(protocol.C)})."
+            ),
+        ]
     )
 
 
@@ -173,18 +181,24 @@ def _supervised(groups: Groups, task: Task, protocol: Protocol) -> list[str]:
     signs = {key: lines for key, lines in groups.items() if _has_signs(lines)}
     parts = [
         "## All labels\n",
-        f"Exactly three labels an image, in per cent. `{CHOSEN}` is, in each draw, the learner "
-        "with the\nbest score inside the training rows.\n",
+        paragraph(
+            f"Exactly three labels an image, in per cent. `{CHOSEN}` is, in each draw, the learner "
+            "with the best score inside the training rows."
+        ),
         _top3_table(groups, "top3"),
-        "As published, in per cent, by networks fine-tuned on larger sets (CNN+RMLC is the paper's "
-        "learner on\nfixed features): the order may be compared, the values not.\n",
+        paragraph(
+            "As published, in per cent, by networks fine-tuned on larger sets (CNN+RMLC is the "
+            "paper's learner on fixed features): the order may be compared, the values not."
+        ),
         _quoted_top3(),
         "\n".join(f"- {note}" for note in RML_NOTES) + "\n",
     ]
     if signs:
         parts += [
-            "The best three, but only those with a score above 0, for learners whose signs have a "
-            "meaning.\n",
+            paragraph(
+                "The best three, but only those with a score above 0, for learners whose signs "
+                "have a meaning."
+            ),
             _top3_table(signs, "top3_positive", ()),
         ]
     parts += ["The metrics of the multi-instance multi-label papers.\n", _miml(groups, task)]
@@ -243,10 +257,13 @@ def _noise(groups: Groups, protocol: Protocol) -> list[str]:
     wrong = [mean_of(lines, "wrong_rows") for key, lines in groups.items() if key[0] == first]
     return [
         "## Wrong labels\n",
-        f"Labels of a share of the training rows replaced ({protocol.variant}), settings chosen on "
-        "training rows with\nsuch labels among them; test labels are clean. Three labels an image. "
-        f"Of all training rows\n{', '.join(f'{100 * rate.mean:.1f}' for rate in wrong)} per cent "
-        "then have other labels than they had.\n",
+        paragraph(
+            f"Labels of a share of the training rows replaced ({protocol.variant}), settings "
+            "chosen on training rows with such labels among them; test labels are clean. Three "
+            "labels an image. Of all training rows "
+            f"{', '.join(f'{100 * rate.mean:.1f}' for rate in wrong)} per cent then have other "
+            "labels than they had."
+        ),
         *(_by(groups, 0, metric, "wrong") for metric in CURVES),
     ]
 
@@ -259,8 +276,10 @@ def _semi(groups: Groups) -> list[str]:
     data = next(iter(RML_SEMI_SUPERVISED.values()))
     return [
         "## Few labels\n",
-        "RMLC and BCE learn from the labelled rows alone; SS-RMLC gives the other training rows "
-        "the labels of\ntheir nearest labelled one. Three labels an image.\n",
+        paragraph(
+            "RMLC and BCE learn from the labelled rows alone; SS-RMLC gives the other training "
+            "rows the labels of their nearest labelled one. Three labels an image."
+        ),
         *(_by(groups, 1, metric, "labelled") for metric in CURVES),
         "As published, accuracy with 4,000 and 1,000 labelled images, by fine-tuned networks.\n",
         table(["method", *data], quoted),
@@ -282,10 +301,15 @@ def _per_cent(value: Quoted) -> str:
     return mean_and_std(100 * value.mean, 100 * value.std, digits=2)
 
 
+def paragraph(text: str) -> str:
+    """Break a sentence or more into lines of a file, with a newline at the end."""
+    return textwrap.fill(text, 100) + "\n"
+
+
 def provenance(header: Mapping[str, Any]) -> str:
     """State hashes, seeds and versions."""
     versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
-    return (
+    return paragraph(
         f"Cache manifests {', '.join(header['manifests'])}, labels {header['labels']}, splits "
-        f"{header['splits']} ({header['split']}), seeds {header['seeds']}; {versions}.\n"
+        f"{header['splits']} ({header['split']}), seeds {header['seeds']}; {versions}."
     )

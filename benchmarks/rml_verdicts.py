@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.markdown import mean_and_std, table
 from benchmarks.miml_report import over_splits
 from benchmarks.papers import Quoted
-from benchmarks.rml_report import CURVES, Groups, mean_of, title_of
+from benchmarks.rml_report import CURVES, Groups, mean_of, paragraph, title_of
 from classify.metrics import METRICS
 from classify.results import Line
 
@@ -70,9 +70,11 @@ def verdicts(supervised: Groups, noise: Groups, semi: Groups) -> str:
     """Write the section: every claim that the parts at hand can speak to."""
     parts = [
         "## What follows\n",
-        "Differences draw by draw, in the metric's own unit, positive where the first is better. A "
-        "difference\n`holds` above its standard deviation over draws, and is `not shown` within "
-        "it.\n",
+        paragraph(
+            "Differences draw by draw, in the metric's own unit, positive where the first is "
+            "better. A difference `holds` above its standard deviation over draws, and is `not "
+            "shown` within it."
+        ),
     ]
     rmlc, warp, bce = (("RMLC", 0.0, 1.0), ("WARP", 0.0, 1.0), ("BCE", 0.0, 1.0))
     if rmlc in supervised and warp in supervised:
@@ -99,9 +101,9 @@ def _over(groups: Groups, ours: str, theirs: str, metrics: Sequence[str]) -> str
 
 def _near_bce(value: Quoted) -> str:
     verdict = "holds" if value.mean >= -NEAR else "does not hold"
-    return (
-        f"- RMLC near BCE (not more than {NEAR:g} below it) or above on F1-C (mean): {verdict}, "
-        f"difference\n  {mean_and_std(*value)}.\n"
+    return paragraph(
+        f"RMLC near BCE (not more than {NEAR:g} below it) or above on F1-C (mean): {verdict}, "
+        f"difference {mean_and_std(*value)}."
     )
 
 
@@ -119,8 +121,8 @@ def _under_noise(groups: Groups, other: str) -> str:
         widest = max(range(len(rates)), key=lambda place: gains[place].mean)
         verdict = "holds" if rates[widest] == rates[-1] else "does not hold"
         notes.append(
-            f"- RMLC gains on {other} most under noise, {title_of(metric)}: {verdict}, the gap is "
-            f"widest at {rates[widest]:.0%}\n  ({gains[widest].mean:.4f}, against "
+            f"- RMLC gains on {other} most under noise, {title_of(metric)}: {verdict}; widest at "
+            f"{rates[widest]:.0%} ({gains[widest].mean:.4f}, against "
             f"{gains[0].mean:.4f} at {rates[0]:.0%} and {gains[-1].mean:.4f} at {rates[-1]:.0%})."
         )
     head = [f"RMLC above {other} under noise", "difference", "verdict"]
