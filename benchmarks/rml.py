@@ -237,9 +237,9 @@ def _fits(learners, noise, labelled, draws) -> list[Cell]:
     return [
         {"learner": learner, "noise": float(rate), "labelled": float(share), "draw": draw}
         for draw in draws
-        for learner in learners
-        for rate in noise
-        for share in labelled
+        for learner in dict.fromkeys(learners)
+        for rate in dict.fromkeys(noise)
+        for share in dict.fromkeys(labelled)
     ]
 
 
