@@ -307,8 +307,8 @@ def test_judged_labels_are_present_in_both_parts_and_the_commonest(made, tmp_pat
     _, Y = _problem()
     Y[:, 2] = 0
     Y[:5, 2] = 1  # in no test row
-    Y[50:, 0] = 0
-    Y[50:, 1:] = [1, 0, 0, 0]
+    Y[45] = [1, 1, 0, 1, 1]
+    Y[50] = [0, 0, 0, 0, 0]
     data = write_data(tmp_path / "data", IDS, LABELS, Y)
     cache = write_cache(tmp_path / "cache", data, {"net/all": _problem()[0]})
     split = _split_file(tmp_path / "split.csv", ["train"] * 40 + ["test"] * 20)
@@ -320,6 +320,7 @@ def test_judged_labels_are_present_in_both_parts_and_the_commonest(made, tmp_pat
     kept = np.sort(np.argsort(-counts, kind="stable")[:2])
     assert two.label_names == tuple(LABELS[k] for k in kept)
     left = Y[:, kept].any(axis=1)
+    assert not left.all()
     np.testing.assert_array_equal(two.Y, Y[left][:, kept])
     assert [IDS[row] for row in np.flatnonzero(left)] == list(two.ids)
     test = two.split(0).test
