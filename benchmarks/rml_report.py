@@ -5,7 +5,8 @@ What follows from the numbers is in `benchmarks.rml_verdicts`.
 
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -264,7 +265,7 @@ def _noise(groups: Groups, protocol: Protocol) -> list[str]:
             f"{', '.join(f'{100 * rate.mean:.1f}' for rate in wrong)} per cent then have other "
             "labels than they had."
         ),
-        *(_by(groups, 0, metric, "wrong") for metric in CURVES),
+        *_by(groups, 0, "wrong"),
     ]
 
 
@@ -280,21 +281,34 @@ def _semi(groups: Groups) -> list[str]:
             "RMLC and BCE learn from the labelled rows alone; SS-RMLC gives the other training "
             "rows the labels of their nearest labelled one. Three labels an image."
         ),
-        *(_by(groups, 1, metric, "labelled") for metric in CURVES),
+        *_by(groups, 1, "labelled"),
         "As published, accuracy with 4,000 and 1,000 labelled images, by fine-tuned networks.\n",
         table(["method", *data], quoted),
     ]
 
 
-def _by(groups: Groups, place: int, metric: str, word: str) -> str:
-    """Lay out a metric by learner and by noise (0) or labelled share (1)."""
-    shares = sorted({key[1:][place] for key in groups})
-    rows: dict[str, list[str]] = {}
-    for key in sorted(groups, key=lambda key: key[1:]):
-        rows.setdefault(key[0], [key[0]]).append(_per_cent(mean_of(groups[key], metric)))
-    return table(
-        [f"{title_of(metric)}, per cent", *(f"{s:.0%} {word}" for s in shares)], rows.values()
-    )
+def _by(groups: Groups, place: int, word: str) -> list[str]:
+    """Lay out the metrics, then what was chosen, by learner and noise (0) or labelled share (1)."""
+    shares = [f"{share:.0%} {word}" for share in sorted({key[1:][place] for key in groups})]
+    cells: dict[str, Callable[[Sequence[Line]], str]] = {
+        f"{title_of(metric)}, per cent": partial(_mean_in_per_cent, metric=metric)
+        for metric in CURVES
+    }
+    tables = []
+    for title, cell in {**cells, "chosen, most often": _most_chosen}.items():
+        rows: dict[str, list[str]] = {}
+        for key in sorted(groups, key=lambda key: key[1:]):
+            rows.setdefault(key[0], [key[0]]).append(cell(groups[key]))
+        tables.append(table([title, *shares], rows.values()))
+    return tables
+
+
+def _mean_in_per_cent(lines: Sequence[Line], metric: str) -> str:
+    return _per_cent(mean_of(lines, metric))
+
+
+def _most_chosen(lines: Sequence[Line]) -> str:
+    return Counter(line["setting"] for line in lines).most_common(1)[0][0]
 
 
 def _per_cent(value: Quoted) -> str:
