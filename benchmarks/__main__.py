@@ -1,6 +1,14 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
-from benchmarks import quickstart, speed_extract, speed_imcl, speed_sweep, speed_warp, tables
+from benchmarks import (
+    quickstart,
+    rml,
+    speed_extract,
+    speed_imcl,
+    speed_sweep,
+    speed_warp,
+    tables,
+)
 from benchmarks.commands import Command, parser_of
 from features.errors import run_command
 
@@ -18,6 +26,14 @@ COMMANDS = (
         "python -m benchmarks tables miml --data data/msrc_v2 --cache msrc.cache --out tables/msrc",
         tables.add_miml_arguments,
         tables.miml,
+    ),
+    Command(
+        ("tables", "rml"),
+        "ramp-loss WARP and other ranking losses: all labels, wrong labels, few labels",
+        "python -m benchmarks tables rml --data data/corel5k --split data/corel5k/split.csv "
+        "--cache corel.cache --out tables/corel",
+        rml.add_arguments,
+        rml.rml,
     ),
     Command(
         ("speed", "extract"),
