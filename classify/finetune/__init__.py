@@ -1,0 +1,1 @@
+"""Learners that need torch. Nothing else in `classify` imports them."""
