@@ -94,7 +94,7 @@ class RankingNetwork(Tagger):
         raise NotImplementedError
 
     def _initialise(self, width: int, targets: np.ndarray, dtype, rng) -> None:
-        """Set the fitted arrays to where the descent starts."""
+        """Set the fitted arrays to where the descent on rows with these targets starts."""
         raise NotImplementedError
 
     def _forward(self, prepared: np.ndarray) -> tuple[np.ndarray, tuple]:
@@ -109,7 +109,7 @@ class RankingNetwork(Tagger):
         """Bring the arrays back to where they are allowed; nothing by default."""
 
     def _descend(self, X, targets, rows, weights, rng):
-        self._initialise(X.shape[1] + 1, targets, X.dtype, rng)
+        self._initialise(X.shape[1] + 1, targets[rows], X.dtype, rng)
         arrays = self._arrays()
 
         def gradients(batch):

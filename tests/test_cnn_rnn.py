@@ -92,5 +92,5 @@ def test_unknown_counts_as_absent_and_seeds_repeat(problem):
 
 def test_divergence_is_one_line(problem):
     X, Y = problem
-    with pytest.raises(InputError, match="training diverged in epoch . learning_rate=1e.36"):
-        CnnRnnTagger(8, learning_rate=1e36, epochs=5).fit(X, Y)
+    with pytest.raises(InputError, match="training diverged in epoch 1: learning_rate=1e.36 is"):
+        CnnRnnTagger(8, learning_rate=1e36, epochs=5).fit(X.astype(np.float32), Y)

@@ -1,6 +1,7 @@
 """``tables imcl`` on a small made-up cache: protocol, arithmetic, verdicts, kills, the page."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,7 +56,13 @@ def made(tmp_path_factory):
         Image.new("RGB", (8, 8), (row, 100, 50)).save(data / "images" / image)
     parts = "".join(f"{image},{'test' if i % 3 == 0 else 'train'}\n" for i, image in enumerate(ids))
     (folder / "split.csv").write_text("image,split\n" + parts)
-    return data, write_cache(folder / "small.cache", data, {"net/low": X}), folder / "split.csv"
+    return data, _cache_with_labels(folder / "small.cache", data, X), folder / "split.csv"
+
+
+def _cache_with_labels(folder, data, X):
+    write_cache(folder, data, {"net/low": X})
+    shutil.copy(data / "labels.csv", folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +234,7 @@ def test_a_split_file_is_kept_to_and_labels_without_a_positive_go(made, tmp_path
     X, Y = _problem()
     Y[::3, 2] = 0
     data = write_data(tmp_path / "rare", source.ids, NAMES, Y)
-    cache = write_cache(tmp_path / "rare.cache", data, {"net/low": X})
+    cache = _cache_with_labels(tmp_path / "rare.cache", data, X)
     rare = read_partial_data(cache, split_file=made[2])
     assert rare.label_names == ("sky", "sea", "tree", "house", "boat") and rare.Y.shape == (N, 5)
     (tmp_path / "split.csv").write_text(text.replace("000.png,test", "000.png,val"))
@@ -280,6 +287,6 @@ def test_results_of_other_settings_are_refused(made, whole, monkeypatch):
     first = PARTIAL_LEARNERS[0]
     other = partial_learners.PartialLearner(first.name, first.make, ({"C": 1.0},) * 3)
     monkeypatch.setattr(partial_learners, "PARTIAL_LEARNERS", (other, *PARTIAL_LEARNERS[1:]))
-    with pytest.raises(InputError, match="settings: there"):
+    with pytest.raises(InputError, match="settings.Logistic: there"):
         imcl(made[1], out=whole, missing=[0.8], masks=2, **QUICK)
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before

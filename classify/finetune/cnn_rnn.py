@@ -130,7 +130,8 @@ class CnnRnnTagger(Tagger):
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network_ = _Network(X.shape[1], present.shape[1], self.hidden)
+            network = _Network(X.shape[1], present.shape[1], self.hidden)
+            self.network_ = network.to(getattr(torch, X.dtype.name))
             self._descend(X, sequences, np.random.default_rng(seed))
         return self
 
@@ -156,7 +157,8 @@ class CnnRnnTagger(Tagger):
                 )
 
     def _prepare(self, X) -> torch.Tensor:
-        return torch.from_numpy(((X - self.center_) / self.scale_).astype(np.float32))
+        dtype = self.center_.dtype.type
+        return torch.from_numpy((X.astype(dtype, copy=False) - self.center_) / dtype(self.scale_))
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -184,8 +186,8 @@ def label_sequences(present: np.ndarray, order: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> label_sequences(np.array([[True, False, True], [False, True, False]]), np.array([2, 0, 1]))
-    array([[ 2,  0,  3],
-           [ 1,  3, -100]])
+    array([[   2,    0,    3],
+           [   1,    3, -100]])
     """
     counts = present.sum(axis=1)
     ranked = np.argsort(~present[:, order], axis=1, kind="stable")  # present ones to the front
@@ -228,9 +230,9 @@ class _Network(nn.Module):
         projected = self.from_image(images)[:, None]
         tokens = torch.full((n, 1), self.start)
         used = torch.zeros(n, 1, n_tokens, dtype=torch.bool)
-        totals, ended = torch.zeros(n, 1), torch.zeros(n, 1, dtype=torch.bool)
+        totals, ended = images.new_zeros(n, 1), torch.zeros(n, 1, dtype=torch.bool)
         memory = None
-        best = torch.zeros(n, self.start)
+        best = images.new_zeros(n, self.start)
         for _ in range(longest + 1):
             width = tokens.shape[1]
             states, memory = self.cell(self.embeddings(tokens.reshape(-1, 1)), memory)
@@ -239,13 +241,13 @@ class _Network(nn.Module):
             live = chances.masked_fill(ended[:, :, None] | used, 0.0)
             best = torch.maximum(best, live.amax(dim=1)[:, : self.start])
             steps = chances.clamp(min=1e-30).log().masked_fill(used, -torch.inf)
-            stay = torch.full((n_tokens,), -torch.inf)
+            stay = images.new_full((n_tokens,), -torch.inf)
             stay[self.start] = 0.0  # what has ended stays as it is
             steps = torch.where(ended[:, :, None], stay, steps)
             joint = (totals[:, :, None] + steps).flatten(1)
             totals, chosen = joint.topk(min(beam, joint.shape[1]), dim=1)
             parents, tokens = chosen // n_tokens, chosen % n_tokens
-            ended = tokens == self.start
+            ended = (tokens == self.start) | totals.isinf()  # or names a label again
             used = used.gather(1, parents[:, :, None].expand(-1, -1, n_tokens))
             named = nn.functional.one_hot(tokens, n_tokens).bool()
             used = used | named & ~ended[:, :, None]
