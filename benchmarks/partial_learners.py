@@ -61,15 +61,13 @@ class Variant:
     section: str
 
 
-def _lsep(start: float | None = None, **parameters) -> WarpTagger:
-    init = None if start is None else LogisticTagger("l2", C=start)
-    return WarpTagger("lsep", init=init, **parameters)
+def _lsep(start: float) -> WarpTagger:
+    return WarpTagger("lsep", init=LogisticTagger("l2", C=start), learning_rate=0.1)
 
 
 def _latent_noise(output: str) -> Callable[..., LatentNoiseTagger]:
-    def make(start: float, **parameters):
-        init = LogisticTagger("l2", C=start)
-        return LatentNoiseTagger(output, init=init, **parameters)
+    def make(start: float) -> LatentNoiseTagger:
+        return LatentNoiseTagger(output, init=LogisticTagger("l2", C=start))
 
     return make
 
@@ -81,16 +79,12 @@ def _cnn_rnn(**parameters):
 
 
 _CS = ({"C": 10.0}, {"C": 100.0}, {"C": 1000.0})
-_NOISE_SETTINGS = (
-    {"start": 10.0, "learning_rate": 0.1},
-    {"start": 100.0, "learning_rate": 0.1},
-    {"start": 100.0, "learning_rate": 1.0},
-)
+_STARTS = tuple({"start": C["C"]} for C in _CS)  # of those that begin at logistic regression
 
 PARTIAL_LEARNERS = (
     PartialLearner(LOGISTIC, lambda C: LogisticTagger("l2", C=C), _CS),
-    PartialLearner("Latent Noise (relevance)", _latent_noise("relevance"), _NOISE_SETTINGS),
-    PartialLearner("Latent Noise (visual)", _latent_noise("visual"), _NOISE_SETTINGS),
+    PartialLearner("Latent Noise (relevance)", _latent_noise("relevance"), _STARTS),
+    PartialLearner("Latent Noise (visual)", _latent_noise("visual"), _STARTS),
     PartialLearner(
         "CNN-RNN",
         _cnn_rnn,
@@ -100,28 +94,32 @@ PARTIAL_LEARNERS = (
             {"hidden": 64, "learning_rate": 0.003},
         ),
     ),
-    PartialLearner(
-        "LSEP",
-        _lsep,
-        ({"learning_rate": 1.0}, {"learning_rate": 10.0}, {"learning_rate": 0.1, "start": 100.0}),
-    ),
+    PartialLearner("LSEP", _lsep, _STARTS),
     PartialLearner(
         "Fast0Tag",
         Fast0TagTagger,
-        ({"threshold": False}, {"threshold": True}, {"threshold": True, "weight_decay": 1e-3}),
+        (
+            {"learning_rate": 0.003},
+            {"learning_rate": 0.01},
+            {"learning_rate": 0.01, "weight_decay": 1e-5},
+        ),
     ),
     PartialLearner(
         "Wsabie",
         WsabieTagger,
-        ({"threshold": False}, {"threshold": True}, {"threshold": True, "max_norm": 10.0}),
+        (
+            {"n_components": 100, "learning_rate": 0.01},
+            {"n_components": 100, "learning_rate": 0.003, "max_norm": 10.0},
+            {"n_components": 300, "learning_rate": 0.003},
+        ),
     ),
     PartialLearner(
         "Curriculum Labeling",
         CurriculumTagger,
         (
-            {"C": 10.0, "score_threshold": 2.0},
-            {"C": 100.0, "score_threshold": 2.0},
-            {"C": 100.0, "score_threshold": 4.0},
+            {"C": 10.0, "score_threshold": 4.0},
+            {"C": 100.0, "score_threshold": 8.0},
+            {"C": 1000.0, "score_threshold": 10.0},
         ),
     ),
     PartialLearner(IMCL, InteractiveTagger, tuple({**C, **PAPER} for C in _CS)),
