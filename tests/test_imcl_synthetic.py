@@ -66,7 +66,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, capsys):
     imcl_synthetic(out=tmp_path / "cut", seeds=2, neighbors=5, sets=sets)
     assert {p.name: p.read_bytes() for p in (tmp_path / "cut").iterdir()} == whole
     header, results = read_results(tmp_path / "whole" / "synthetic.jsonl")
-    assert header["neighbors"] == 5 and len(results) == 8
+    assert header["neighbors"] == 5 and len(results) == 12
     with pytest.raises(InputError, match="neighbors: there 5, here 6"):
         imcl_synthetic(out=tmp_path / "cut", seeds=2, neighbors=6, sets=sets)
     with pytest.raises(InputError, match="seeds is 0, neighbors 5"):
