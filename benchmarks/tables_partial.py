@@ -104,8 +104,8 @@ def imcl(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
-    header = _header(source, Path(cache).resolve().name, pairs, scheme, records)
     splits = sorted({split for split, _ in pairs})
+    header = _header(source, Path(cache).resolve().name, splits, scheme, records)
     chosen = _select(source, out, header, selection_cells(names, rates, splits), scheme, jobs)
     cells = result_cells(names, rates, pairs, chosen, variants_at)
     with ResultFile(out / "imcl.jsonl", key=KEY, header=header) as results:
@@ -191,7 +191,7 @@ def _select(source: PartialData, out: Path, header, cells, scheme: str, jobs: in
 def _header(
     source: PartialData,
     name: str,
-    pairs: Sequence[tuple[int, int]],
+    splits: Sequence[int],
     scheme: str,
     records: Sequence[PartialLearner],
 ) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def _header(
         "layers": source.layers,
         "rows": len(source.ids),
         "labels": sha256_of_text(labels),
-        "splits": splits_hash([source.rows(split) for split, _ in pairs], source.ids),
+        "splits": splits_hash([source.rows(split) for split in splits], source.ids),
         "scheme": scheme,
         "settings": {one.name: list(map(dict, one.settings)) for one in records},
         "versions": {name: version(name) for name in ("numpy", "scikit-learn", "torch")},

@@ -1,1 +1,1 @@
-"""Learners that need torch. Nothing else in `classify` imports them."""
+"""Fine-tuning: images to scores by a whole network that learns. The one part that needs torch."""
