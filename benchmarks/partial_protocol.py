@@ -143,13 +143,16 @@ def judge_setting(cell: Cell, data: PartialData, scheme: str) -> dict[str, float
     Returns
     -------
     dict
-        ``map``, NaN where no label has a present one among those cells.
+        ``map``, NaN where no label has a present one among those cells or the fit fails.
     """
     train = data.rows(cell["split"]).train
     Y = hide(data.Y[train], cell["rate"], cell["split"], scheme)
     parts = inner_split(np.arange(len(train)), cell["split"], SET_ASIDE)
     X = scaled(data.X, train)[train]
-    model = make(cell["learner"], cell["setting"]).fit(X[parts.train], Y[parts.train])
+    try:
+        model = make(cell["learner"], cell["setting"]).fit(X[parts.train], Y[parts.train])
+    except InputError:  # a descent that diverges, say: a setting not to be chosen
+        return {"map": np.nan}
     return {"map": map_plain(Y[parts.test], model.decision_function(X[parts.test]))}
 
 

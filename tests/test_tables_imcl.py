@@ -134,6 +134,15 @@ def test_the_best_setting_is_chosen_and_the_first_of_equal_ones(whole):
     assert choose(made_up) == {("LSEP", 0.9, 0): 1}
 
 
+def test_a_setting_that_diverges_is_not_chosen(made, monkeypatch):
+    def diverge(*_):
+        raise InputError("training diverges")
+
+    monkeypatch.setattr(LogisticTagger, "fit", diverge)
+    cell = {"learner": LOGISTIC, "rate": 0.6, "split": 0, "setting": 0}
+    assert np.isnan(judge_setting(cell, read_partial_data(made[1]), "uniform")["map"])
+
+
 def test_every_learner_has_as_many_settings_and_can_be_fitted(made):
     assert {len(one.settings) for one in PARTIAL_LEARNERS} == {3}
     assert [one.name for one in PARTIAL_LEARNERS] == list(OPEN_IMAGES)
