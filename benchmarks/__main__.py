@@ -1,6 +1,7 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
 from benchmarks import (
+    imcl_synthetic,
     quickstart,
     rml,
     speed_extract,
@@ -8,6 +9,7 @@ from benchmarks import (
     speed_sweep,
     speed_warp,
     tables,
+    tables_partial,
 )
 from benchmarks.commands import Command, parser_of
 from features.errors import run_command
@@ -34,6 +36,20 @@ COMMANDS = (
         "--cache corel.cache --out tables/corel",
         rml.add_arguments,
         rml.rml,
+    ),
+    Command(
+        ("tables", "imcl"),
+        "IMCL and its rivals where most labels are missing, beside the published tables",
+        "python -m benchmarks tables imcl --cache msrc.cache --missing 0.9 0.8 0.6 0.4 0.2 0",
+        tables_partial.add_imcl_arguments,
+        tables_partial.imcl,
+    ),
+    Command(
+        ("tables", "imcl-synthetic"),
+        "how much of a known label graph IMCL recovers, on two sets that are drawn",
+        "python -m benchmarks tables imcl-synthetic --seeds 3 --out imcl-synthetic",
+        imcl_synthetic.add_synthetic_arguments,
+        imcl_synthetic.imcl_synthetic,
     ),
     Command(
         ("speed", "extract"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -39,6 +40,23 @@ class Example:
     image: Path
     true: Sequence[str]
     predicted: Sequence[str]
+
+
+class Picture(NamedTuple):
+    """One picture with some words under it.
+
+    Attributes
+    ----------
+    title : str
+        What the picture is called.
+    image : Path
+        A file that Pillow reads.
+    words : str
+    """
+
+    title: str
+    image: Path
+    words: str
 
 
 def write_page(
@@ -92,6 +110,34 @@ def write_page(
         ("How it was made", _pairs(facts.items())),
     ]
     body = "\n".join(f"<h2>{name}</h2>\n{html}" for name, html in sections if html)
+    return _write_document(path, title, summary, body)
+
+
+def write_picture_rows(
+    path: Path, *, title: str, summary: str, rows: Iterable[Sequence[Picture]]
+) -> Path:
+    """Write a page of rows of pictures, all or nothing. Everything that is shown is escaped first.
+
+    Parameters
+    ----------
+    path : Path
+        The HTML file. Its folder must exist.
+    title, summary : str
+        Headline, and a paragraph under it.
+    rows : iterable of sequence of Picture
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    body = "\n".join(
+        f'<div class="cards">\n{"".join(_figure(*one) for one in row)}\n</div><hr>' for row in rows
+    )
+    return _write_document(path, title, summary, body)
+
+
+def _write_document(path: Path, title: str, summary: str, body: str) -> Path:
     write_text(
         path,
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -142,8 +188,16 @@ def _card(example: Example) -> str:
     tags = [_tag("hit", name) for name in example.true if name in predicted]
     tags += [_tag("missed", name) for name in example.true if name not in predicted]
     tags += [_tag("wrong", name) for name in example.predicted if name not in true]
-    image = f'<img src="{_embedded(example.image)}" alt="{escape(example.title)}" loading="lazy">'
-    caption = f"<figcaption>{escape(example.title)}<br>{' '.join(tags)}</figcaption>"
+    return _figure_of(example.title, example.image, " ".join(tags))
+
+
+def _figure(title: str, image: Path, words: str) -> str:
+    return _figure_of(title, image, escape(words))
+
+
+def _figure_of(title: str, path: Path, html: str) -> str:
+    image = f'<img src="{_embedded(path)}" alt="{escape(title)}" loading="lazy">'
+    caption = f"<figcaption>{escape(title)}<br>{html}</figcaption>"
     return f"<figure>{image}{caption}</figure>"
 
 

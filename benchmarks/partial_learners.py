@@ -1,0 +1,163 @@
+"""The learners of ``tables imcl`` as records: each with as many settings to choose from.
+
+Adding a row to the table is adding a record here. Features come to them divided by their mean
+length in the training rows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from classify.curriculum import CurriculumTagger
+from classify.fast0tag import Fast0TagTagger
+from classify.graph import InteractiveTagger
+from classify.latent_noise import LatentNoiseTagger
+from classify.logistic import LogisticTagger
+from classify.warp import WarpTagger
+from classify.wsabie import WsabieTagger
+from features.errors import InputError
+
+LOGISTIC, IMCL = "Logistic", "IMCL"
+FIXED, LEARNED = "image fixed, label fixed", "both learned"
+
+#: What the paper uses on Open Images, and what its Table 2 tries beside.
+PAPER = {"lambda_y": 1.0, "lambda_f": 0.5, "k": 5}
+SENSITIVITY = {"lambda_y": (0.0, 0.5, 1.0, 2.0), "lambda_f": (0.0, 0.5, 1.0, 2.0), "k": (3, 5, 7)}
+
+
+@dataclass(frozen=True)
+class PartialLearner:
+    """A learner and the settings that are chosen from inside the training rows.
+
+    Attributes
+    ----------
+    name : str
+        In tables and result lines; the published tables' own.
+    make : callable
+        Takes the parameters of a setting by keyword, returns an estimator.
+    settings : tuple of mapping
+        Parameters to choose from; JSON values only, since results are refused under others.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    settings: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """IMCL with some parameters set, the others as chosen for IMCL itself.
+
+    Attributes
+    ----------
+    name : str
+    parameters : mapping
+    section : {"graphs", "lambda_y", "lambda_f", "k"}
+        The table that it stands in.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+    section: str
+
+
+def _lsep(start: float) -> WarpTagger:
+    return WarpTagger("lsep", init=LogisticTagger("l2", C=start), learning_rate=0.1)
+
+
+def _latent_noise(output: str) -> Callable[..., LatentNoiseTagger]:
+    def make(start: float) -> LatentNoiseTagger:
+        return LatentNoiseTagger(output, init=LogisticTagger("l2", C=start))
+
+    return make
+
+
+def _cnn_rnn(**parameters):
+    from classify.finetune.cnn_rnn import CnnRnnTagger  # torch loads in seconds: not for --help
+
+    return CnnRnnTagger(**parameters)
+
+
+_CS = ({"C": 10.0}, {"C": 100.0}, {"C": 1000.0})
+_STARTS = tuple({"start": C["C"]} for C in _CS)  # of those that begin at logistic regression
+
+PARTIAL_LEARNERS = (
+    PartialLearner(LOGISTIC, lambda C: LogisticTagger("l2", C=C), _CS),
+    PartialLearner("Latent Noise (relevance)", _latent_noise("relevance"), _STARTS),
+    PartialLearner("Latent Noise (visual)", _latent_noise("visual"), _STARTS),
+    PartialLearner(
+        "CNN-RNN",
+        _cnn_rnn,
+        (
+            {"hidden": 64, "learning_rate": 0.01},
+            {"hidden": 128, "learning_rate": 0.01},
+            {"hidden": 64, "learning_rate": 0.003},
+        ),
+    ),
+    PartialLearner("LSEP", _lsep, _STARTS),
+    PartialLearner(
+        "Fast0Tag",
+        Fast0TagTagger,
+        (
+            {"learning_rate": 0.003},
+            {"learning_rate": 0.01},
+            {"learning_rate": 0.01, "weight_decay": 1e-5},
+        ),
+    ),
+    PartialLearner(
+        "Wsabie",
+        WsabieTagger,
+        (
+            {"n_components": 100, "learning_rate": 0.01},
+            {"n_components": 100, "learning_rate": 0.003, "max_norm": 10.0},
+            {"n_components": 300, "learning_rate": 0.003},
+        ),
+    ),
+    PartialLearner(
+        "Curriculum Labeling",
+        CurriculumTagger,
+        (
+            {"C": 10.0, "score_threshold": 4.0},
+            {"C": 100.0, "score_threshold": 8.0},
+            {"C": 1000.0, "score_threshold": 10.0},
+        ),
+    ),
+    PartialLearner(IMCL, InteractiveTagger, tuple({**C, **PAPER} for C in _CS)),
+)
+
+#: Similarity of images and of labels as in the paper's Table 4, then its Table 2. Without
+#: parameters of its own a variant is IMCL itself.
+VARIANTS = (
+    Variant("neither used", {"lambda_y": 0.0, "lambda_f": 0.0}, "graphs"),
+    Variant(FIXED, {"image_graph": "fixed", "learn_graph": False}, "graphs"),
+    Variant("image fixed, label learned", {"image_graph": "fixed"}, "graphs"),
+    Variant("image learned, label fixed", {"learn_graph": False}, "graphs"),
+    Variant("image learned, no label graph", {"graph": "identity", "learn_graph": False}, "graphs"),
+    Variant(LEARNED, {}, "graphs"),
+    *(
+        Variant(f"{value:g}", {} if value == PAPER[name] else {name: value}, name)
+        for name, values in SENSITIVITY.items()
+        for value in values
+    ),
+)
+
+
+def find_partial_learners(names: Sequence[str] | None) -> list[PartialLearner]:
+    """Look learners up by name; all of them for None. Logistic, which gains refer to, is added.
+
+    Raises
+    ------
+    InputError
+        There is none of a name; the message lists those there are.
+
+    Examples
+    --------
+    >>> [learner.name for learner in find_partial_learners(["LSEP"])]
+    ['Logistic', 'LSEP']
+    """
+    known = [learner.name for learner in PARTIAL_LEARNERS]
+    for name in names or ():
+        if name not in known:
+            raise InputError(f"learner {name!r}; give some of {', '.join(known)}")
+    wanted = known if names is None else {LOGISTIC, *names}
+    return [learner for learner in PARTIAL_LEARNERS if learner.name in wanted]

@@ -1,0 +1,163 @@
+"""The neighbours that IMCL finds for test images, as pictures on a page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.page import Picture, write_picture_rows
+from benchmarks.partial_learners import IMCL
+from benchmarks.partial_protocol import PartialData, make, scaled
+from classify.base import UNKNOWN
+from classify.joint_omp import Dictionary, joint_omp
+from classify.sgd import mean_norm, mean_row
+from classify.value_map import complete_labels, label_values
+from features.datasets import load_dataset
+from features.errors import InputError
+from features.missing import hide
+
+SHOWN = 10  # test images
+STRONGEST = 12  # edges of the label graph
+
+
+class Neighbor(NamedTuple):
+    """A training row that helps to explain another one: by its labels, and by its features."""
+
+    row: int
+    label_weight: float
+    feature_weight: float
+
+
+def neighbors_of(
+    model: Any, X: np.ndarray, Y: np.ndarray, queries: np.ndarray
+) -> list[list[Neighbor]]:
+    """Find the rows that a fitted `InteractiveTagger` takes for the neighbours of new rows.
+
+    Parameters
+    ----------
+    model : InteractiveTagger
+        With the default scaling and order of completion.
+    X, Y : arrays of shape (n, d) and (n, L)
+        What it was fitted to.
+    queries : array of shape (m, d)
+        No label of theirs is known.
+
+    Returns
+    -------
+    list of m lists of Neighbor
+        In the order picked, at most ``model.k``.
+    """
+    ones, rows = np.ones(len(X)), np.arange(len(X))
+    center = mean_row(X, rows, ones)
+    scale = X.dtype.type(mean_norm(X, rows, ones, center))
+    candidates, asked = (X - center) / scale, (queries - center) / scale
+    known = complete_labels(
+        Y,
+        label_values(model.decision_function(X), asymmetry=model.asymmetry),
+        asymmetry=model.asymmetry,
+    )
+    found = joint_omp(
+        label_values(model.decision_function(queries), asymmetry=model.asymmetry),
+        asked,
+        Dictionary(known @ model.graph_.matrix(), candidates),
+        k=model.k,
+        lambda_y=model.lambda_y,
+        lambda_f=model.lambda_f,
+    )
+    return [
+        [Neighbor(int(r), float(c), float(f)) for r, c, f in zip(*one, strict=True) if r >= 0]
+        for one in zip(*found, strict=True)
+    ]
+
+
+def write_neighbors_page(
+    path: Path,
+    source: PartialData,
+    data: Path,
+    *,
+    setting: int,
+    scheme: str,
+    rate: float,
+    split: int,
+    mask: int,
+) -> Path:
+    """Fit IMCL once more and show the neighbours of ten test images, drawn by the mask's seed.
+
+    Parameters
+    ----------
+    path : Path
+        The HTML file.
+    source : PartialData
+    data : Path
+        The folder of the images.
+    setting, scheme, rate, split, mask
+        Those of the fit.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    InputError
+        When `data` lacks an image.
+    """
+    dataset = load_dataset(data)
+    paths = dict(zip(dataset.ids, dataset.paths, strict=True))
+    missing = set(source.ids) - set(paths)
+    if missing:
+        raise InputError(
+            f"{data} lacks {min(missing)}: give the folder that the cache was extracted from"
+        )
+    rows = source.rows(split)
+    X = scaled(source.X, rows.train)
+    Y = hide(source.Y[rows.train], rate, mask, scheme)
+    model = make(IMCL, setting).fit(X[rows.train], Y)
+    shown = np.random.default_rng(mask).choice(rows.test, min(SHOWN, len(rows.test)), replace=False)
+    found = neighbors_of(model, X[rows.train], Y, X[shown])
+
+    def picture(row: int, words: str) -> Picture:
+        return Picture(source.ids[row], Path(dataset.root) / paths[source.ids[row]], words)
+
+    lines = []
+    for row, neighbors in zip(shown, found, strict=True):
+        first = picture(row, f"test image: {_names(source, source.Y[row])}")
+        others = [
+            picture(
+                rows.train[one.row],
+                f"labels {one.label_weight:.2f}, features {one.feature_weight:.2f}. "
+                f"Known: {_names(source, Y[one.row])}",
+            )
+            for one in neighbors
+        ]
+        lines.append([first, *others])
+    return write_picture_rows(
+        path,
+        title="Neighbours that IMCL found",
+        summary=(
+            f"Ten test images, each followed by the training images that explain it, with their "
+            f"weights, at {rate:.0%} missing labels. Under a test image stand its true labels, "
+            "under a training image the present ones of its known labels. The labels that support "
+            f"each other most: {_strongest(model, source.label_names)}."
+        ),
+        rows=lines,
+    )
+
+
+def _names(source: PartialData, labels: np.ndarray) -> str:
+    present = [source.label_names[column] for column in np.flatnonzero(labels == 1)]
+    if present:
+        return ", ".join(present)
+    return "none known" if (labels == UNKNOWN).any() else "none"
+
+
+def _strongest(model: Any, names: Sequence[str]) -> str:
+    graph = model.graph_
+    apart = np.flatnonzero(graph.sources != graph.targets)
+    best = apart[np.argsort(-graph.weights[apart], kind="stable")[:STRONGEST]]
+    return ", ".join(
+        f"{names[graph.sources[edge]]} for {names[graph.targets[edge]]} {graph.weights[edge]:.2f}"
+        for edge in best
+    )

@@ -1,0 +1,267 @@
+"""What one fit of ``tables imcl`` is: rows, hidden cells, a learner, and what it is worth.
+
+A selection line judges one setting of a learner on rows set aside from the training rows, by their
+known cells; a result line judges the setting that was chosen on the test rows. Writes no table.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.partial_learners import IMCL, PARTIAL_LEARNERS, VARIANTS
+from classify.class_metrics import map_plain
+from classify.grid import Cell
+from classify.group_metrics import group_map
+from classify.results import Line
+from classify.sgd import mean_norm
+from features.cache import FeatureCache
+from features.errors import InputError
+from features.missing import hide
+from features.splits import Split, inner_split, random_split
+
+SELECTION_KEY = ("learner", "rate", "split", "setting")
+KEY = ("learner", "section", "variant", "rate", "split", "mask")
+SET_ASIDE = 0.25  # of the training rows, to choose settings on
+GROUPS = 5
+
+
+class PartialData(NamedTuple):
+    """Features and labels of one data set, and how its rows may be split.
+
+    Attributes
+    ----------
+    X : float32 ndarray of shape (n, d)
+    Y : int8 ndarray of shape (n, L)
+    ids : tuple of n str
+    label_names : tuple of L str
+    layers : tuple of str
+    manifest_hash : str
+    split : Split or None
+        Where the rows are split by a file; otherwise they are split at random, by seed.
+    """
+
+    X: np.ndarray
+    Y: np.ndarray
+    ids: tuple[str, ...]
+    label_names: tuple[str, ...]
+    layers: tuple[str, ...]
+    manifest_hash: str
+    split: Split | None
+
+    def rows(self, seed: int) -> Split:
+        """Give the split of a seed, or that of the file."""
+        return random_split(len(self.ids), seed) if self.split is None else self.split
+
+
+def read_partial_data(
+    cache: Path, layers: Sequence[str] | None = None, split_file: Path | None = None
+) -> PartialData:
+    """Read a cache that has labels.
+
+    Parameters
+    ----------
+    cache : Path
+    layers : sequence of str, optional
+        Default: all.
+    split_file : Path, optional
+        CSV of ``image,split`` with ``train`` and ``test``. Labels that lack a present image in
+        either part are then left out, as is usual for Corel5k.
+
+    Returns
+    -------
+    PartialData
+
+    Raises
+    ------
+    InputError
+        For a cache without labels, a layer that isn't there, or a split file that doesn't fit.
+    """
+    store = FeatureCache(cache)
+    if store.labels is None:
+        raise InputError(f"{cache} has no labels: extract from a folder with labels.csv")
+    rows = store.valid_rows
+    names = tuple(store.resolve(layers))
+    ids = tuple(store.ids[row] for row in rows)
+    X, Y, label_names = store.read(names, rows), store.labels[rows], tuple(store.label_names)
+    split = None
+    if split_file is not None:
+        split = read_split(split_file, ids)
+        kept = (Y[split.train] == 1).any(axis=0) & (Y[split.test] == 1).any(axis=0)
+        Y, label_names = Y[:, kept], tuple(np.array(label_names)[kept].tolist())
+    return PartialData(X, Y, ids, label_names, names, store.manifest_hash, split)
+
+
+def read_split(path: Path, ids: Sequence[str]) -> Split:
+    """Read a file that says of every image whether it is for training or for testing.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns ``image`` and ``split``.
+    ids : sequence of str
+
+    Returns
+    -------
+    Split
+        Rows of `ids`, in their order.
+
+    Raises
+    ------
+    InputError
+        When it can't be read, leaves an image out or has another word than train and test.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            parts = {line["image"]: line["split"] for line in csv.DictReader(file)}
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"{path} can't be read as a split ({error}): give a CSV with columns image, split"
+        ) from None
+    for image in ids:
+        if parts.get(image) not in ("train", "test"):
+            raise InputError(
+                f"{path} says {parts.get(image)!r} of {image}: give every image train or test"
+            )
+    train = np.array([parts[image] == "train" for image in ids])
+    return Split(np.flatnonzero(train), np.flatnonzero(~train))
+
+
+def judge_setting(cell: Cell, data: PartialData, scheme: str) -> dict[str, float]:
+    """Fit one setting to some of the training rows and judge it on the others' known cells.
+
+    Parameters
+    ----------
+    cell : mapping
+        The fields of `SELECTION_KEY`. Cells are hidden by the split's number.
+    data : PartialData
+    scheme : str
+        As in `features.missing.hide`.
+
+    Returns
+    -------
+    dict
+        ``map``, NaN where no label has a present one among those cells or the fit fails.
+    """
+    train = data.rows(cell["split"]).train
+    Y = hide(data.Y[train], cell["rate"], cell["split"], scheme)
+    parts = inner_split(np.arange(len(train)), cell["split"], SET_ASIDE)
+    X = scaled(data.X, train)[train]
+    try:
+        model = make(cell["learner"], cell["setting"]).fit(X[parts.train], Y[parts.train])
+    except InputError:  # a descent that diverges, say: a setting not to be chosen
+        return {"map": np.nan}
+    return {"map": map_plain(Y[parts.test], model.decision_function(X[parts.test]))}
+
+
+def judge_learner(cell: Cell, data: PartialData, scheme: str) -> dict[str, Any]:
+    """Fit a learner to all training rows, some of their cells hidden, and judge it on test rows.
+
+    Parameters
+    ----------
+    cell : mapping
+        The fields of `KEY`, and ``setting``.
+    data : PartialData
+    scheme : str
+
+    Returns
+    -------
+    dict
+        ``map`` over labels with a known present test image, ``map_zero`` with 0 for the others,
+        ``evaluable``, and ``g1`` to ``g5``: by groups of labels, those with the fewest training
+        images first, counted before cells are hidden.
+    """
+    split = data.rows(cell["split"])
+    X = scaled(data.X, split.train)
+    Y = hide(data.Y[split.train], cell["rate"], cell["mask"], scheme)
+    model = make(cell["learner"], cell["setting"], cell["section"], cell["variant"])
+    scores = model.fit(X[split.train], Y).decision_function(X[split.test])
+    counts = (data.Y[split.train] == 1).sum(axis=0)
+    truth, groups = data.Y[split.test], min(GROUPS, data.Y.shape[1])
+    result = group_map(truth, scores, counts, n_groups=groups)
+    by_group = {f"g{number}": value for number, value in enumerate(result.groups, start=1)}
+    return {
+        "map": result.all,
+        "map_zero": map_plain(truth, scores, without_positives="zero"),
+        "evaluable": result.evaluable,
+        **by_group,
+    }
+
+
+def make(learner: str, setting: int, section: str = "main", variant: str = "") -> Any:
+    """Build the estimator of a line, unfitted."""
+    (record,) = [one for one in PARTIAL_LEARNERS if one.name == learner]
+    parameters = dict(record.settings[setting])
+    if section != "main":
+        (found,) = [one for one in VARIANTS if (one.section, one.name) == (section, variant)]
+        parameters |= found.parameters
+    return record.make(**parameters)
+
+
+def scaled(X: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Divide all rows by the mean length of the training rows."""
+    return X / X.dtype.type(mean_norm(X, train, np.ones(len(train))))
+
+
+def selection_cells(
+    learners: Sequence[str], rates: Sequence[float], splits: Sequence[int]
+) -> list[Cell]:
+    """List every setting of every learner."""
+    counts = {one.name: len(one.settings) for one in PARTIAL_LEARNERS}
+    return [
+        {"learner": learner, "rate": rate, "split": split, "setting": setting}
+        for rate in rates
+        for split in splits
+        for learner in learners
+        for setting in range(counts[learner])
+    ]
+
+
+def choose(lines: Sequence[Line]) -> dict[tuple, int]:
+    """Give the setting with the highest mAP, by learner, rate and split; the first of equal ones.
+
+    Examples
+    --------
+    >>> line = {"learner": "LSEP", "rate": 0.9, "split": 0}
+    >>> choose([{**line, "setting": 0, "map": None}, {**line, "setting": 1, "map": 0.4}])
+    {('LSEP', 0.9, 0): 1}
+    """
+    best: dict[tuple, Mapping[str, Any]] = {}
+    for line in sorted(lines, key=lambda line: line["setting"]):
+        key = (line["learner"], line["rate"], line["split"])
+        if key not in best or (line["map"] or 0) > (best[key]["map"] or 0):
+            best[key] = line
+    return {key: line["setting"] for key, line in best.items()}
+
+
+def result_cells(
+    learners: Sequence[str],
+    rates: Sequence[float],
+    pairs: Sequence[tuple[int, int]],
+    chosen: Mapping[tuple, int],
+    variant_rates: Sequence[float],
+) -> list[Cell]:
+    """List every fit to judge: learners at all rates, variants of IMCL at some.
+
+    `pairs` are those of split and mask.
+    """
+    cells: list[Cell] = []
+    for rate in rates:
+        for split, mask in pairs:
+            for learner in learners:
+                key = {"learner": learner, "section": "main", "variant": ""}
+                place = {"rate": rate, "split": split, "mask": mask}
+                cells.append({**key, **place, "setting": chosen[learner, rate, split]})
+            if rate in variant_rates and IMCL in learners:
+                cells += [
+                    {
+                        **{"learner": IMCL, "section": one.section, "variant": one.name},
+                        **{"rate": rate, "split": split, "mask": mask},
+                        "setting": chosen[IMCL, rate, split],
+                    }
+                    for one in VARIANTS
+                    if one.parameters
+                ]
+    return cells

@@ -1,0 +1,70 @@
+"""Known labels hidden on purpose, to see what a learner makes of the rest. It knows no learner."""
+
+import numpy as np
+
+from features.errors import InputError
+
+SCHEMES = ("uniform", "stratified")
+
+
+def hide(Y: np.ndarray, rate: float, seed: int, scheme: str = "uniform") -> np.ndarray:
+    """Turn a share of the known cells into unknown ones.
+
+    What one seed hides is nested in the rate: a cell that is hidden at a rate is hidden at every
+    higher one.
+
+    Parameters
+    ----------
+    Y : int array of shape (n, L)
+        1 = present, 0 = absent, -1 = unknown; unknown cells stay so and count in no share.
+    rate : float
+        Share of the known cells to hide, 0 to 1. The numbers of cells are rounded, halves up.
+    seed : int
+    scheme : {"uniform", "stratified"}
+        "uniform" hides that share of each image's known cells, as the interactive learning paper
+        (IMCL) does on bird attributes; some labels may lose all their positives. "stratified" hides
+        that share of each label's positives and of its negatives but keeps at least one of each, as
+        a helper of its released code does.
+
+    Returns
+    -------
+    int8 ndarray of shape (n, L)
+
+    Raises
+    ------
+    InputError
+        For a rate or scheme that is not allowed, or labels that are no such array.
+
+    Examples
+    --------
+    >>> hidden = hide(np.eye(4), 0.5, seed=0)
+    >>> (hidden == -1).sum(axis=1)
+    array([2, 2, 2, 2])
+    """
+    Y = np.asarray(Y)
+    if Y.ndim != 2 or not np.isin(Y, (-1, 0, 1)).all():
+        raise InputError(
+            f"labels to hide must be a 2-D array of 1, 0 and -1, got shape {Y.shape} of "
+            f"{Y.dtype}: give one row an image and one column a label"
+        )
+    if not 0 <= rate <= 1:
+        raise InputError(f"rate is a share of the known cells, 0 to 1, got {rate!r}")
+    if scheme not in SCHEMES:
+        raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+    draws = np.random.default_rng(seed).random(Y.shape)
+    if scheme == "uniform":
+        hidden = _first(draws, Y != -1, rate, keep=0)
+    else:
+        hidden = _first(draws.T, Y.T == 1, rate, keep=1).T | _first(draws.T, Y.T == 0, rate, 1).T
+    return np.where(hidden, -1, Y).astype(np.int8)
+
+
+def _first(draws: np.ndarray, mask: np.ndarray, rate: float, keep: int) -> np.ndarray:
+    """Mark, in each row, the share `rate` of the masked cells with the lowest draws.
+
+    `keep` masked cells of a row are left in any case, where it has as many.
+    """
+    ranks = np.where(mask, draws, np.inf).argsort(axis=1).argsort(axis=1)
+    totals = mask.sum(axis=1)
+    sizes = np.minimum(np.floor(rate * totals + 0.5), np.maximum(totals - keep, 0))
+    return mask & (ranks < sizes[:, None])
