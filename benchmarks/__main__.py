@@ -1,6 +1,15 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
-from benchmarks import quickstart, speed_extract, speed_imcl, speed_sweep, speed_warp, tables
+from benchmarks import (
+    finetune_tables,
+    quickstart,
+    speed_extract,
+    speed_finetune,
+    speed_imcl,
+    speed_sweep,
+    speed_warp,
+    tables,
+)
 from benchmarks.commands import Command, parser_of
 from features.errors import run_command
 
@@ -18,6 +27,13 @@ COMMANDS = (
         "python -m benchmarks tables miml --data data/msrc_v2 --cache msrc.cache --out tables/msrc",
         tables.add_miml_arguments,
         tables.miml,
+    ),
+    Command(
+        ("tables", "finetune"),
+        "finished fine-tunings beside the tables of three papers, which are quoted",
+        "python -m benchmarks tables finetune --runs tuned --out tables/finetune.md",
+        finetune_tables.add_arguments,
+        finetune_tables.finetune,
     ),
     Command(
         ("speed", "extract"),
@@ -46,6 +62,13 @@ COMMANDS = (
         "python -m benchmarks speed imcl --out speed-imcl.md",
         speed_imcl.add_arguments,
         speed_imcl.speed_imcl,
+    ),
+    Command(
+        ("speed", "finetune"),
+        "what the constrained ranking loss costs of a training step",
+        "python -m benchmarks speed finetune --out speed-finetune.md",
+        speed_finetune.add_arguments,
+        speed_finetune.speed_finetune,
     ),
 )
 

@@ -15,9 +15,9 @@ from classify.__main__ import main
 from classify.finetune.checkpoint import load_checkpoint, save_checkpoint
 from classify.finetune.config import MODELS, FinetuneConfig
 from classify.finetune.data import Images
-from classify.finetune.objectives import SemiSupervised, build_objective
+from classify.finetune.objectives import SemiSupervised
 from classify.finetune.processes import Processes
-from classify.finetune.run import build_network, finetune, load_run
+from classify.finetune.run import build_network, build_objective, finetune, load_run
 from classify.finetune.train import MODEL, STATE, Trainer
 from classify.metrics import METRICS
 from classify.propagation import propagate_labels

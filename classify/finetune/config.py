@@ -94,8 +94,16 @@ class FinetuneConfig:
     kappa: float = _option(5.0, "weight of labels by themselves beside their pairs (rml)")
     rank_mode: str = _option("expected", "how WARP estimates ranks", choices=RANK_MODES)
     rounding: str = _option("floor", "of the estimated rank", choices=ROUNDINGS)
-    warm_up: float = _option(0.3, "share of the epochs in which the hinge stands in for the ramp")
-    refresh: int = _option(20, "epochs between propagations of labels (ss-rml)")
+    warm_up: float = _option(
+        0.3, "share of the epochs with the hinge for the ramp (rml), without neighbours (imcl)"
+    )
+    refresh: int | None = _option(
+        None, "epochs between looks at all training images (20 for ss-rml, 1 for imcl)", type=int
+    )
+    neighbors: int = _option(5, "images that an image resembles, at most (imcl)")
+    lambda_y: float = _option(1.0, "weight of labels in that, also in the loss (imcl)")
+    lambda_f: float = _option(0.5, "weight of features in that (imcl)")
+    asymmetry: float = _option(2.0, "c: an absent label has the value -1/c (imcl)")
     missing: float = _option(0.0, "share of each training image's labels to hide")
     unlabelled: float = _option(0.0, "share of training images whose labels to hide altogether")
     min_positives: int = _option(1, "of every label among the training images; 0 allows none")
@@ -115,7 +123,7 @@ class FinetuneConfig:
             if choices and value not in choices:
                 raise InputError(f"{one.name} {value!r}; give one of {', '.join(choices)}")
         for name in ("epochs", "batch_size", "accumulate", "workers", "checkpoint_every",
-                     "log_every", "refresh"):  # fmt: skip
+                     "log_every", "refreshed", "neighbors"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give a whole number from 1")
         for name in ("missing", "unlabelled", "validation"):
@@ -131,6 +139,11 @@ class FinetuneConfig:
             "head": model.head_rate if self.head_rate is None else self.head_rate,
             "graph": self.graph_rate,
         }
+
+    @property
+    def refreshed(self) -> int:
+        """Epochs between looks at all training images."""
+        return self.refresh if self.refresh is not None else 1 if self.model == "imcl" else 20
 
     @property
     def decay(self) -> float:

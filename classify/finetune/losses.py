@@ -299,6 +299,30 @@ def embedding_mse(images: Tensor, label_sets: Tensor) -> Tensor:
     return (images - label_sets).square().sum(dim=1)
 
 
+def smoothness_loss(values: Tensor, neighbors: Tensor, weights: Tensor, graph: Tensor) -> Tensor:
+    """Squared distance of label values to those of the neighbours, carried over the label graph.
+
+    The l_y of the IMCL paper, the weights of the neighbours being given.
+
+    Parameters
+    ----------
+    values : Tensor, shape (b, L)
+        Completed labels of images.
+    neighbors : Tensor, shape (b, k, L)
+        Those of their neighbours.
+    weights : Tensor, shape (b, k)
+        An image whose weights are all 0 has no neighbours and counts 0.
+    graph : Tensor, shape (L, L)
+        How strongly the row's label supports the column's.
+
+    Returns
+    -------
+    Tensor, shape (b,)
+    """
+    said = torch.einsum("bk,bkl->bl", weights, neighbors) @ graph
+    return (values - said).square().sum(dim=1) * (weights > 0).any(dim=1)
+
+
 def _triplets(distances: Tensor, related: Tensor, margin: float) -> Triplets:
     """Rows of distances to related (1), unrelated (0) and neither (-1)."""
     present = related == 1

@@ -128,7 +128,7 @@ class SemiSupervised(Ranking):
 
     def start_epoch(self, epoch: int, predict: Predict) -> None:
         """Propagate labels afresh."""
-        if epoch == 0 or epoch % self.config.refresh or not len(self._unlabelled):
+        if epoch == 0 or epoch % self.config.refreshed or not len(self._unlabelled):
             return
         rows = np.concatenate([self._labelled, self._unlabelled])
         cut = len(self._labelled)
@@ -186,17 +186,3 @@ class ConstrainedRanking(Objective):
             out.images, out.vectors, batch.labels, reading=self.reading
         )
         return torch.cat([bce, torch.stack([0.5 * kind.means().sum() for kind in kinds])])
-
-
-OBJECTIVES: dict[str, type[Objective]] = {
-    "bce": Objective,
-    "rml": Ranking,
-    "warp": Ranking,
-    "softmax": Ranking,
-    "ss-rml": SemiSupervised,
-}
-
-
-def build_objective(config: FinetuneConfig, Y: np.ndarray, rows: np.ndarray) -> Objective:
-    """Build the objective of ``config.model``; arguments as for `Objective`."""
-    return OBJECTIVES.get(config.model, ConstrainedRanking)(config, Y, rows)

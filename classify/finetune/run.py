@@ -18,7 +18,12 @@ from classify.finetune.checkpoint import load_checkpoint
 from classify.finetune.config import FinetuneConfig
 from classify.finetune.data import Images, hidden_labels
 from classify.finetune.networks import Network, map_layer
-from classify.finetune.objectives import Objective, build_objective
+from classify.finetune.objectives import (
+    ConstrainedRanking,
+    Objective,
+    Ranking,
+    SemiSupervised,
+)
 from classify.finetune.processes import Processes, joined
 from classify.finetune.train import MODEL, Trainer
 from classify.metrics import METRICS
@@ -35,6 +40,13 @@ from features.manifest import require_equal
 from features.splits import Split, inner_split, random_split, splits_hash
 
 JUDGED = tuple(name for name in METRICS if name != "accuracy")  # that is for one label an image
+OBJECTIVES: dict[str, type[Objective]] = {
+    "bce": Objective,
+    "rml": Ranking,
+    "warp": Ranking,
+    "softmax": Ranking,
+    "ss-rml": SemiSupervised,
+}
 CONFIG, SPLIT, SCORES, RESULTS = "config.json", "split.csv", "scores.npy", "results.jsonl"
 
 
@@ -88,6 +100,11 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
         scores, _ = trainer.predict(split.test)
         _publish(out, processes, scores, Y[split.test], position.best_epoch, record)
     return out
+
+
+def build_objective(config: FinetuneConfig, Y: np.ndarray, rows: np.ndarray) -> Objective:
+    """Build the objective of ``config.model``; arguments as for `Objective`."""
+    return OBJECTIVES.get(config.model, ConstrainedRanking)(config, Y, rows)
 
 
 def build_network(config: FinetuneConfig, tensors: Tensors, objective: Objective) -> Network:
