@@ -35,7 +35,7 @@ from extract.weights import Tensors, checksum, load_weights
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
 from features.files import remove_temporaries, replacing, sha256_of_text, write_text
-from features.labels import read_split_csv
+from features.labels import read_split_csv, some_of
 from features.manifest import require_equal
 from features.splits import Split, inner_split, random_split, splits_hash
 
@@ -175,9 +175,8 @@ def _require_positives(Y: np.ndarray, names: tuple[str, ...], least: int) -> Non
     few = [name for name, count in zip(names, counts, strict=True) if count < least]
     if few:
         raise InputError(
-            f"{few[0]!r} and {len(few) - 1} more labels have fewer than {least} positives among "
-            f"the {len(Y)} training images; leave them out, give another --seed or "
-            "--min-positives 0"
+            f"{some_of(few)} of {len(names)} labels have fewer than {least} positives among the "
+            f"{len(Y)} training images; leave them out, give another --seed or --min-positives 0"
         )
 
 

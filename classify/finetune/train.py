@@ -184,6 +184,7 @@ class Trainer:
             parts[at.batch :],
             desc=f"epoch {at.epoch + 1} of {config.epochs}",
             unit="step",
+            leave=False,
             disable=not self.processes.first,
         ):
             self._step(batch, share, pixels, (at.epoch + at.batch / len(batches)) / config.epochs)
