@@ -33,13 +33,10 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], story: Mapping[st
         JSON values.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {
-        "format": str(FORMAT),
-        "story": json.dumps(story, sort_keys=True),
-        "sha256": checksum(plain, plain),
-    }
+    about = {"format": FORMAT, "sha256": checksum(plain, plain), "story": story}
     with replacing(path) as temporary:
-        save_file(plain, temporary, metadata=metadata)
+        # One entry, since the file's order of several differs from run to run.
+        save_file(plain, temporary, metadata={"about": json.dumps(about, sort_keys=True)})
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -57,9 +54,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            about = json.loads(file.metadata()["about"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        story, digest = json.loads(metadata["story"]), metadata["sha256"]
+        story, digest = about["story"], about["sha256"]
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"{path} can't be read as a checkpoint of a fine-tuning ({error!r}); give the folder "
