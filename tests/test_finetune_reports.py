@@ -60,7 +60,7 @@ def test_seeds_of_one_run_are_one_row_beside_the_quoted(runs, tmp_path, capsys):
         json.loads((out / "results.jsonl").read_text().splitlines()[1])["map_plain"] for out in outs
     ]
     assert f"{np.mean(values):.4f}" in lines[0]
-    assert text.count(", quoted |") == sum(len(one.rows) for one in QUOTATIONS)
+    assert text.count(", quoted ") == sum(len(one.rows) for one in QUOTATIONS)
     assert capsys.readouterr().out == text
 
 
@@ -85,7 +85,9 @@ def test_maps_are_drawn_for_both_branches(runs, tmp_path, capsys):
     assert drawn == [
         f"000.{label}.{branch}.png" for label in ("cat", "dog") for branch in ("main", "projection")
     ]
-    assert all(Image.open(tmp_path / "maps" / name).size == (32, 32) for name in drawn)
+    for name in drawn:
+        with Image.open(tmp_path / "maps" / name) as picture:
+            assert picture.size == (32, 32)
 
 
 def test_a_map_is_the_score_before_pooling_scaled(runs):
@@ -95,7 +97,7 @@ def test_a_map_is_the_score_before_pooling_scaled(runs):
     scores, maps = class_maps(network, pixels)
     with torch.inference_mode():
         (features,) = network.backbone(pixels[None])
-        raw = network.head.f_conv(features)[0]
+        raw = network.head.f_conv(features)[0].numpy()
         np.testing.assert_allclose(scores, network(pixels[None]).scores[0], rtol=1e-5)
     for label, values in enumerate(maps["projection"]):
         assert values.min() == 0 and values.max() == pytest.approx(1)
