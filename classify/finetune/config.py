@@ -41,6 +41,7 @@ MODELS: dict[str, Model] = {
     "ss-rml": Model("ramp-loss WARP; unlabelled images take their neighbours' labels", *_RATES),
     "warp": Model("WARP with the hinge", *_RATES),
     "softmax": Model("multi-label softmax", *_RATES),
+    "imcl": Model("unknown labels follow similar images, over a learned label graph", *_RATES),
     "coprojection": Model("two branches, constrained ranking of label vectors", *_RATES),
     "coprojection-b": Model("the same with a vector for each image's set of labels", *_RATES),
     "coprojection-tba": Model("ablation: embedded image added, no label vectors", *_RATES),

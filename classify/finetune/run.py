@@ -17,6 +17,7 @@ import torch
 from classify.finetune.checkpoint import load_checkpoint
 from classify.finetune.config import FinetuneConfig
 from classify.finetune.data import Images, hidden_labels
+from classify.finetune.imcl import Interactive
 from classify.finetune.networks import Network, map_layer
 from classify.finetune.objectives import (
     ConstrainedRanking,
@@ -46,6 +47,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "warp": Ranking,
     "softmax": Ranking,
     "ss-rml": SemiSupervised,
+    "imcl": Interactive,
 }
 CONFIG, SPLIT, SCORES, RESULTS = "config.json", "split.csv", "scores.npy", "results.jsonl"
 
