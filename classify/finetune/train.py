@@ -2,7 +2,9 @@
 
 Nothing here has to do with any one model: what is learnt, and the loss, come as an `Objective`.
 Steps depend on the settings and the step's number alone, so that a run that is killed and started
-again ends in the same bits on a CPU, and processes only share a batch.
+again ends in the same bits on a CPU, and processes only share a batch. The exception is a batch norm
+that is trained, such as those of the co-projection head: its statistics are those of a part of the
+batch, on several GPUs of one part of each.
 """
 
 import math
