@@ -2,9 +2,8 @@
 
 Nothing here has to do with any one model: what is learnt, and the loss, come as an `Objective`.
 Steps depend on the settings and the step's number alone, so that a run that is killed and started
-again ends in the same bits on a CPU, and processes only share a batch. The exception is a batch norm
-that is trained, such as those of the co-projection head: its statistics are those of a part of the
-batch, on several GPUs of one part of each.
+again ends in the same bits on a CPU, and processes only share a batch. Batch norms that are trained,
+as in the co-projection head, are the exception: they see one part of a batch, or one of each GPU.
 """
 
 import math
