@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from classify.finetune.config import FinetuneConfig
 from classify.finetune.networks import (
     CoProjection,
     LinearHead,
@@ -12,6 +13,7 @@ from classify.finetune.networks import (
     label_embedding,
     map_layer,
 )
+from classify.finetune.optimiser import build_optimiser, set_rates
 from extract.backbones import BACKBONES, find_backbone, parameter_shapes
 from extract.weights import load_weights
 from features.errors import InputError
@@ -170,3 +172,26 @@ def test_unknown_choices_are_named():
         CoProjection(3, 4, embedding="bag")
     with pytest.raises(InputError, match="pool 'min'; give one of sum, max"):
         CoProjection(3, 4, pool="min")
+
+
+def test_every_part_has_its_rate_and_weights_alone_decay(small):
+    network = Network(*small, LinearHead(512, 3, torch.eye(3)))
+    config = FinetuneConfig(model="imcl", rate=0.1, head_rate=0.2, graph_rate=0.3, weight_decay=0.4)
+    optimiser = build_optimiser(network, config)
+    set_rates(optimiser, "step", 0.7)
+    found = {
+        id(parameter): (group["lr"], group["weight_decay"])
+        for group in optimiser.param_groups
+        for parameter in group["params"]
+    }
+    expected = {
+        "backbone.network.conv1.weight": (0.01, 0.4),
+        "backbone.network.bn1.weight": (0.01, 0.0),
+        "head.fc.weight": (0.02, 0.4),
+        "head.fc.bias": (0.02, 0.0),
+        "head.graph": (0.03, 0.0),
+    }
+    for name, parameter in network.named_parameters():
+        if name in expected:
+            assert found[id(parameter)] == pytest.approx(expected.pop(name))
+    assert not expected and len(found) == len(list(network.parameters()))

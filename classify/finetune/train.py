@@ -2,8 +2,8 @@
 
 Nothing here has to do with any one model: what is learnt, and the loss, come as an `Objective`.
 Steps depend on the settings and the step's number alone, so that a run that is killed and started
-again ends in the same bits on a CPU, and processes only share a batch. Batch norms that are trained,
-as in the co-projection head, are the exception: they see one part of a batch, or one of each GPU.
+again ends in the same bits on a CPU, and processes only share a batch. Batch norms that are trained
+are the exception, as in the co-projection head: they see one part of a batch, or one of each GPU.
 """
 
 import math
@@ -30,8 +30,8 @@ from classify.finetune.data import Images, epoch_batches, row_uniforms
 from classify.finetune.log import Log
 from classify.finetune.networks import Network
 from classify.finetune.objectives import Batch, Objective
+from classify.finetune.optimiser import build_optimiser, load_momenta, momenta, set_rates
 from classify.finetune.processes import Processes
-from classify.finetune.schedule import rate_factor
 from classify.metrics import METRICS
 from extract.weights import RUN_MODEL
 from features.errors import InputError
@@ -110,7 +110,7 @@ class Trainer:
         self.validation, self.processes, self.folder = validation, processes, folder
         self.record, self.position = record, Position()
         self.network = network.to(processes.device).to(memory_format=torch.channels_last)
-        self.optimiser = torch.optim.SGD(_groups(network, config), momentum=config.momentum)
+        self.optimiser = build_optimiser(network, config)
         self._model: nn.Module = self.network
         if processes.world > 1:
             if processes.device.type == "cuda":
@@ -205,9 +205,7 @@ class Trainer:
 
     def _step(self, batch: np.ndarray, share: slice, pixels: Iterator[Tensor], progress: float):
         """Take one step on a batch, cut into parts (parts, rows)."""
-        factor = rate_factor(self.config.schedule, progress)
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+        set_rates(self.optimiser, self.config.schedule, progress)
         labels = [self._tensor(self.objective.labels[rows]) for rows in batch]
         count = torch.stack([self.objective.counts(one) for one in labels]).sum(dim=0)
         terms = torch.zeros(len(self.objective.terms), device=self.processes.device)
@@ -281,9 +279,7 @@ class Trainer:
             return
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"objective.{k}": v for k, v in to_tensors(self.objective.state()).items()}
-        for name, parameter in self.network.named_parameters():
-            if parameter in self.optimiser.state:
-                tensors[f"momentum.{name}"] = self.optimiser.state[parameter]["momentum_buffer"]
+        tensors |= {f"momentum.{k}": v for k, v in momenta(self.optimiser, self.network).items()}
         story = {"record": self.record, "position": asdict(self.position)}
         save_checkpoint(self.folder / STATE, tensors, story)
 
@@ -298,11 +294,7 @@ class Trainer:
         require_same_run(path, story.get("record", {}), self.record)
         self.position = Position(**story["position"])
         self.network.load_state_dict(_under("network.", tensors))
-        momenta = _under("momentum.", tensors)
-        for name, parameter in self.network.named_parameters():
-            if name in momenta:
-                momentum = momenta[name].to(parameter)
-                self.optimiser.state[parameter]["momentum_buffer"] = momentum
+        load_momenta(self.optimiser, self.network, _under("momentum.", tensors))
         arrays = {k: v.numpy() for k, v in _under("objective.", tensors).items()}
         self.objective.load_state(arrays)
         if self.processes.first:
@@ -323,23 +315,6 @@ class Trainer:
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.processes.device)
-
-
-def _groups(network: Network, config: FinetuneConfig) -> list[dict[str, Any]]:
-    """Parameters by part, weights apart from biases and norms, which don't decay."""
-    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        part = "graph" if name == "head.graph" else name.partition(".")[0]
-        groups.setdefault((part, parameter.ndim > 1 and part != "graph"), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "lr": config.rates[part],
-            "initial_lr": config.rates[part],
-            "weight_decay": config.decay if decays else 0.0,
-        }
-        for (part, decays), parameters in groups.items()
-    ]
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
