@@ -4,8 +4,10 @@ import json
 import multiprocessing
 import os
 import socket
-from dataclasses import replace
+import sys
+from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from classify.__main__ import main
 from classify.finetune.checkpoint import load_checkpoint, save_checkpoint
 from classify.finetune.config import MODELS, FinetuneConfig
 from classify.finetune.data import Images
+from classify.finetune.log import Log
 from classify.finetune.objectives import SemiSupervised
 from classify.finetune.processes import Processes
 from classify.finetune.run import build_network, build_objective, finetune, load_run
@@ -158,6 +161,19 @@ def test_running_again_trains_no_more(finished, data):
     assert contents(finished) == before
 
 
+def test_the_command_goes_on_with_the_run_of_the_same_settings(finished, data, capsys):
+    default = FinetuneConfig()
+    flags = [
+        f"--{one.name.replace('_', '-')}={getattr(CONFIG, one.name)}"
+        for one in fields(FinetuneConfig)
+        if getattr(CONFIG, one.name) != getattr(default, one.name)
+    ]
+    before = contents(finished)
+    main(["finetune", "--data", str(data), "--out", str(finished), *flags])
+    assert capsys.readouterr().out.strip() == str(finished)
+    assert contents(finished) == before
+
+
 def contents(folder):
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -188,6 +204,30 @@ def test_its_features_are_two_commands_away(finished, data, tmp_path, capsys):
     untouched = load_weights(find_backbone("resnet18"), "random:0")["conv1.weight"]
     assert not torch.equal(load_weights(find_backbone("resnet18"), str(finished))["conv1.weight"],
                            untouched)  # fmt: skip
+
+
+def test_the_log_is_cut_where_a_run_goes_on(tmp_path):
+    log = Log(tmp_path / "log.jsonl", ("loss",))
+    for step in (1, 2, 3):
+        log.add(torch.ones(1), 4)
+        log.write({"step": step}, timed=True, first=True)
+    with open(tmp_path / "log.jsonl", "a") as file:
+        file.write('{"step": 2, "half')
+    log.cut(2)
+    assert [line["step"] for line in logged(tmp_path)] == [1, 2]
+
+
+def test_tensorboard_gets_the_numbers_of_the_log(tmp_path, monkeypatch):
+    seen = []
+    board = SimpleNamespace(add_scalar=lambda *values: seen.append(values))
+    module = SimpleNamespace(SummaryWriter=lambda folder: board)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    log = Log(tmp_path / "log.jsonl", ("loss",), True)
+    log.write({"step": 7, "loss": 0.5}, timed=False, first=True)
+    assert ("loss", 0.5, 7) in seen
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(InputError, match="tensorboard is not installed: pip install"):
+        Log(tmp_path / "log.jsonl", ("loss",), True)
 
 
 # --- kills, cuts and processes

@@ -311,7 +311,11 @@ class Trainer:
         return torch.autocast(self.processes.device.type, torch.bfloat16, enabled=bf16)
 
     def _moved(self, pixels: Tensor) -> Tensor:
-        return pixels.to(self.processes.device, memory_format=torch.channels_last)
+        if self.processes.device.type == "cuda":
+            pixels = pixels.pin_memory()  # so that the copy runs beside the computation
+        return pixels.to(
+            self.processes.device, non_blocking=True, memory_format=torch.channels_last
+        )
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.processes.device)
