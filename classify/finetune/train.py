@@ -116,7 +116,7 @@ class Trainer:
             if processes.device.type == "cuda":
                 self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
             self._model = DistributedDataParallel(self.network, broadcast_buffers=False)
-        self._log = Log(folder / LOG, objective.terms, config.tensorboard)
+        self._log = Log(folder / LOG, objective.terms, config.tensorboard and processes.first)
 
     def run(self) -> Position:
         """Train from the last checkpoint, or from the start, to the end.
@@ -149,20 +149,15 @@ class Trainer:
         size = max(1, self.config.batch_size // self._parts)
         places = [np.arange(i, min(i + size, len(rows))) for i in range(0, len(rows), size)]
         mine = places[rank::world]
-        head = self.network.head.fc
-        scores = torch.zeros(len(rows), head.out_features, device=device)
-        features: Tensor | None = None
+        scores = torch.zeros(len(rows), self.network.head.fc.out_features, device=device)
+        features = torch.zeros(len(rows), self.network.backbone.layers[0].channels, device=device)
         self.network.eval()
         with torch.inference_mode(), self._autocast():
             for place, pixels in zip(
                 mine, self.images.batches([rows[p] for p in mine]), strict=True
             ):
                 out = self.network(self._moved(pixels))
-                if features is None:
-                    features = torch.zeros(len(rows), out.features.shape[1], device=device)
                 scores[place], features[place] = out.scores, out.features.float()
-        if features is None:  # fewer batches than processes
-            features = torch.zeros(len(rows), head.in_features, device=device)
         self.processes.summed(scores)
         self.processes.summed(features)
         return scores.cpu().numpy(), features.cpu().numpy()
@@ -203,7 +198,9 @@ class Trainer:
         at.over = at.epoch == config.epochs or (len(self.validation[0]) > 0 and waited)
         self._save()
 
-    def _step(self, batch: np.ndarray, share: slice, pixels: Iterator[Tensor], progress: float):
+    def _step(
+        self, batch: np.ndarray, share: slice, pixels: Iterator[Tensor], progress: float
+    ) -> None:
         """Take one step on a batch, cut into parts (parts, rows)."""
         set_rates(self.optimiser, self.config.schedule, progress)
         labels = [self._tensor(self.objective.labels[rows]) for rows in batch]
@@ -248,6 +245,8 @@ class Trainer:
         if len(means) > 1:
             line |= dict(zip(self.objective.terms, means.tolist(), strict=True))
         line |= {"rate": groups[0]["lr"]}
+        if self.processes.device.type == "cuda":
+            line |= {"gpu_bytes": torch.cuda.max_memory_allocated()}
         self._log.write(line, timed=True, first=self.processes.first)
 
     def _judge(self) -> None:
