@@ -23,7 +23,7 @@ METRICS = {
     "top3_f1c_mean": "top-3 F1-C (mean)",
 }
 # Runs that differ in nothing else are seeds of one and the same.
-SAME = ("seed", "labels", "splits", "weights_sha256", "versions", "key")
+SAME = ("seed", "splits", "versions", "key")
 
 
 def finetune(out: Path, *, runs: Sequence[Path] = ()) -> Path:

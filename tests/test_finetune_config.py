@@ -65,6 +65,7 @@ def test_help_never_waits_for_torch():
 def test_settings_of_the_machine_do_not_identify_a_run():
     assert FinetuneConfig(workers=1, device="cpu").record() == FinetuneConfig(workers=9).record()
     assert FinetuneConfig(rate=0.5).record() != FinetuneConfig().record()
+    assert FinetuneConfig(split="here.csv").record() == FinetuneConfig(split="there.csv").record()
 
 
 def test_the_rate_falls_where_it_should():

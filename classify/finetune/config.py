@@ -152,6 +152,7 @@ class FinetuneConfig:
         return MODELS[self.model].weight_decay if self.weight_decay is None else self.weight_decay
 
     def record(self) -> dict[str, Any]:
-        """Everything that can change a value, as JSON."""
-        kept = {k: v for k, v in asdict(self).items() if k not in OF_THE_MACHINE}
-        return {**kept, "rates": self.rates, "weight_decay": self.decay}
+        """Everything that can change a value, as JSON; files are left to their checksums."""
+        kept = {k: v for k, v in asdict(self).items() if k not in (*OF_THE_MACHINE, "weights")}
+        split = "random" if self.split == "random" else "given"
+        return {**kept, "split": split, "rates": self.rates, "weight_decay": self.decay}
