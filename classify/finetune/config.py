@@ -34,8 +34,8 @@ class Model(NamedTuple):
 
 # The co-projection paper's rates.
 _RATES = (1e-3, 1e-2, 1e-4)
-# Sums over pairs and labels are steeper than means over labels. The ramp-loss WARP paper's own rates
-# (5e-5 and 1e-4 for everything, in tens of thousands of steps of 96) are for far larger data sets.
+# Sums over pairs and labels are steeper than means over labels. The ramp-loss WARP paper's rates
+# (5e-5 and 1e-4 for everything, in tens of thousands of steps of 96) are for much more data.
 _RANKING_RATES = (1e-4, 1e-3, 1e-4)
 MODELS: dict[str, Model] = {
     "bce": Model("binary cross-entropy: the baseline", *_RATES),
