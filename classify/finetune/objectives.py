@@ -14,8 +14,8 @@ from torch import Tensor
 from classify.finetune import losses
 from classify.finetune.config import FinetuneConfig
 from classify.finetune.networks import CoProjection, LinearHead, Network, Outputs
+from classify.named_losses import DIVISORS
 from classify.propagation import propagate_labels
-from classify.warp import DIVISORS
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # rows to scores and features
 
