@@ -1,10 +1,12 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
 from benchmarks import (
+    finetune_tables,
     imcl_synthetic,
     quickstart,
     rml,
     speed_extract,
+    speed_finetune,
     speed_imcl,
     speed_sweep,
     speed_warp,
@@ -52,6 +54,13 @@ COMMANDS = (
         imcl_synthetic.imcl_synthetic,
     ),
     Command(
+        ("tables", "finetune"),
+        "finished fine-tunings beside the tables of three papers, which are quoted",
+        "python -m benchmarks tables finetune --runs tuned --out tables/finetune.md",
+        finetune_tables.add_arguments,
+        finetune_tables.finetune,
+    ),
+    Command(
         ("speed", "extract"),
         "images a second of every engine, beside a plain loop, a peer and the machine's limit",
         "python -m benchmarks speed extract --data data/msrc_v2 --out speed-extract.md",
@@ -78,6 +87,13 @@ COMMANDS = (
         "python -m benchmarks speed imcl --out speed-imcl.md",
         speed_imcl.add_arguments,
         speed_imcl.speed_imcl,
+    ),
+    Command(
+        ("speed", "finetune"),
+        "what the constrained ranking loss costs of a training step",
+        "python -m benchmarks speed finetune --out speed-finetune.md",
+        speed_finetune.add_arguments,
+        speed_finetune.speed_finetune,
     ),
 )
 

@@ -1,10 +1,11 @@
-"""`python -m classify`: train on a cache, and tag the images of another."""
+"""`python -m classify`: train on a cache, tag the images of another, fine-tune a network."""
 
 import argparse
 import inspect
 from pathlib import Path
 
 from classify import sweep, training
+from classify.finetune import command
 from classify.learners import LEARNERS, MEANING_OF_C, SCALINGS
 from classify.metrics import METRICS
 from features.errors import run_command
@@ -23,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parse = argparse.ArgumentParser(
         prog="python -m classify",
-        description="Learn labels from cached features, on a CPU.",
+        description="Learn labels from cached features, on a CPU; or fine-tune a whole network.",
         epilog=EXAMPLE,
         formatter_class=raw,
     )
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     tag.add_argument("--out", type=Path, required=True, help="a .csv or .jsonl file")
     tag.set_defaults(run=training.predict)
     _add_sweep(commands)
+    command.add_commands(commands)
     return parse
 
 

@@ -1,7 +1,7 @@
 """Where a backbone's weights come from, and the checksum of what was used.
 
-Sources: torchvision's own download, a `.pth` or `.safetensors` file with torchvision's names,
-VGG16's convolutions from the package index, or random numbers for tests.
+Sources: torchvision's own download, a `.pth` or `.safetensors` file with torchvision's names, the
+folder of a fine-tuning, VGG16's convolutions from the package index, or random numbers for tests.
 """
 
 import hashlib
@@ -22,7 +22,11 @@ from extract.backbones import Backbone, parameter_shapes
 from features.errors import InputError
 
 Tensors = Mapping[str, Tensor]
-CHOICES = "torchvision, vgg16-conv, random:SEED, or a path to a .pth or .safetensors file"
+CHOICES = (
+    "torchvision, vgg16-conv, random:SEED, a path to a .pth or .safetensors file, or the folder of "
+    "a fine-tuning"
+)
+RUN_MODEL = "checkpoint/model.safetensors"  # where a fine-tuning leaves its network
 
 
 class WeightsUnavailable(InputError):
@@ -37,7 +41,7 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
     backbone : Backbone
         Whose.
     source : str
-        `torchvision`, `vgg16-conv`, `random:SEED` or a path.
+        `torchvision`, `vgg16-conv`, `random:SEED`, or a path of a file or of a fine-tuning.
 
     Returns
     -------
@@ -62,6 +66,8 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
         tensors = _from_package_index()
     elif source.startswith("random:"):
         return RandomTensors(backbone, source.removeprefix("random:"))
+    elif Path(source).is_dir():
+        tensors = _from_file(Path(source, RUN_MODEL))
     elif Path(source).suffix in (".pth", ".pt", ".safetensors"):
         tensors = _from_file(Path(source))
     else:

@@ -1,0 +1,162 @@
+"""What a fine-tuning is asked to do: every setting with its reason. Loads no torch."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NamedTuple
+
+from classify.metrics import METRICS
+from classify.ranking_losses import RANK_MODES, ROUNDINGS
+from features.errors import InputError
+
+SCHEDULES = ("step", "cosine", "constant")
+AUGMENTATIONS = ("none", "flip", "crop")
+PRECISIONS = ("float32", "bf16")
+BATCH_NORMS = ("frozen", "train")
+# Settings that may change between a run and its resumption: they move rounding at most.
+OF_THE_MACHINE = ("device", "workers", "accumulate", "checkpoint_every", "log_every", "tensorboard")
+
+
+class Model(NamedTuple):
+    """A way to learn, and the rates it starts with.
+
+    Attributes
+    ----------
+    description : str
+    rate, head_rate : float
+        Learning rates of the backbone and of the head.
+    weight_decay : float
+    """
+
+    description: str
+    rate: float
+    head_rate: float
+    weight_decay: float
+
+
+# The co-projection paper's rates.
+_RATES = (1e-3, 1e-2, 1e-4)
+# Sums over pairs and labels are steeper than means over labels. The ramp-loss WARP paper's rates
+# (5e-5 and 1e-4 for everything, in tens of thousands of steps of 96) are for much more data.
+_RANKING_RATES = (1e-4, 1e-3, 1e-4)
+MODELS: dict[str, Model] = {
+    "bce": Model("binary cross-entropy: the baseline", *_RATES),
+    "rml": Model("ramp-loss WARP", *_RANKING_RATES),
+    "ss-rml": Model(
+        "ramp-loss WARP; unlabelled images take their neighbours' labels", *_RANKING_RATES
+    ),
+    "warp": Model("WARP with the hinge", *_RANKING_RATES),
+    "softmax": Model("multi-label softmax", *_RANKING_RATES),
+    "imcl": Model("unknown labels follow similar images, over a learned label graph", *_RATES),
+    "coprojection": Model("two branches, constrained ranking of label vectors", *_RATES),
+    "coprojection-b": Model("the same with a vector for each image's set of labels", *_RATES),
+    "coprojection-tba": Model("ablation: embedded image added, no label vectors", *_RATES),
+    "coprojection-tbc": Model("ablation: embedded image concatenated, no label vectors", *_RATES),
+    "coprojection-mse": Model("ablation: squared distance for constrained ranking", *_RATES),
+}
+
+
+def _option(default: Any, text: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": text, **more})
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Settings of a fine-tuning; the text of each stands beside it and in ``--help``.
+
+    Raises
+    ------
+    InputError
+        A number out of its range, or an unknown name.
+    """
+
+    model: str = _option("bce", "what learns", choices=tuple(MODELS))
+    backbone: str = _option("resnet101", "a backbone that extract knows")
+    weights: str = _option("torchvision", "its start, as for python -m extract")
+    size: int = _option(224, "side of the input in pixels; co-projection takes 448")
+    split: str = _option(
+        "random", "random (2/3 to train on), or a csv of image and train, val or test"
+    )
+    seed: int = _option(0, "of the split, the head, the order of images and every draw")
+    epochs: int = _option(30, "passes over the training images")
+    batch_size: int = _option(16, "images a step, over all processes")
+    accumulate: int = _option(1, "parts a process cuts its share of a batch into, to save memory")
+    rate: float | None = _option(None, "learning rate of the backbone (the model's)", type=float)
+    head_rate: float | None = _option(None, "of the head (the model's)", type=float)
+    graph_rate: float = _option(0.5, "of the label graph, as in IMCL's released code")
+    momentum: float = _option(0.9, "of the gradient descent")
+    weight_decay: float | None = _option(
+        None, "of weights, not of biases (the model's)", type=float
+    )
+    schedule: str = _option("step", "step: a tenth at 60 % and 85 %", choices=SCHEDULES)
+    batch_norm: str = _option(
+        "frozen", "statistics of the backbone's norms; train them in batches of 16 or more only",
+        choices=BATCH_NORMS,
+    )  # fmt: skip
+    augment: str = _option(
+        "none", "of training images; crop also flips; co-projection takes none",
+        choices=AUGMENTATIONS,
+    )  # fmt: skip
+    beta: float = _option(1.0, "leak of the ramp: 1 none, .9 as in RML-CNN's released code")
+    kappa: float = _option(5.0, "weight of labels by themselves beside their pairs (rml)")
+    rank_mode: str = _option("expected", "how WARP estimates ranks", choices=RANK_MODES)
+    rounding: str = _option("floor", "of the estimated rank", choices=ROUNDINGS)
+    warm_up: float = _option(
+        0.3, "share of the epochs with the hinge for the ramp (rml), without neighbours (imcl)"
+    )
+    refresh: int | None = _option(
+        None, "epochs between looks at all training images (20 for ss-rml, 1 for imcl)", type=int
+    )
+    neighbors: int = _option(5, "images that an image resembles, at most (imcl)")
+    lambda_y: float = _option(1.0, "weight of labels in that, also in the loss (imcl)")
+    lambda_f: float = _option(0.5, "weight of features in that (imcl)")
+    asymmetry: float = _option(2.0, "c: an absent label has the value -1/c (imcl)")
+    missing: float = _option(0.0, "share of each training image's labels to hide")
+    unlabelled: float = _option(0.0, "share of training images whose labels to hide altogether")
+    min_positives: int = _option(1, "of every label among the training images; 0 allows none")
+    validation: float = _option(0.1, "share of the training images to choose the epoch on; 0: last")
+    metric: str = _option("map_plain", "to choose the epoch by", choices=tuple(METRICS))
+    patience: int | None = _option(None, "epochs without a better one before stopping", type=int)
+    precision: str = _option("float32", "bf16 is autocast, for a GPU", choices=PRECISIONS)
+    device: str = _option("auto", "auto, cpu, cuda or cuda:N")
+    workers: int = _option(4, "threads that decode images")
+    checkpoint_every: int = _option(200, "steps; what a kill costs at most")
+    log_every: int = _option(10, "steps a line of log.jsonl, and between checks for NaN")
+    tensorboard: bool = _option(False, "write the log's numbers for TensorBoard too")
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            choices, value = one.metadata.get("choices"), getattr(self, one.name)
+            if choices and value not in choices:
+                raise InputError(f"{one.name} {value!r}; give one of {', '.join(choices)}")
+        for name in ("epochs", "batch_size", "accumulate", "workers", "checkpoint_every",
+                     "log_every", "refreshed", "neighbors"):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; give a whole number from 1")
+        for name in ("missing", "unlabelled", "validation"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; give a share from 0, below 1")
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Learning rate of each part: backbone, head and graph."""
+        model = MODELS[self.model]
+        return {
+            "backbone": model.rate if self.rate is None else self.rate,
+            "head": model.head_rate if self.head_rate is None else self.head_rate,
+            "graph": self.graph_rate,
+        }
+
+    @property
+    def refreshed(self) -> int:
+        """Epochs between looks at all training images."""
+        return self.refresh if self.refresh is not None else 1 if self.model == "imcl" else 20
+
+    @property
+    def decay(self) -> float:
+        """Weight decay."""
+        return MODELS[self.model].weight_decay if self.weight_decay is None else self.weight_decay
+
+    def record(self) -> dict[str, Any]:
+        """Everything that can change a value, as JSON; files are left to their checksums."""
+        kept = {k: v for k, v in asdict(self).items() if k not in (*OF_THE_MACHINE, "weights")}
+        split = "random" if self.split == "random" else "given"
+        return {**kept, "split": split, "rates": self.rates, "weight_decay": self.decay}

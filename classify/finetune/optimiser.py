@@ -1,0 +1,62 @@
+"""Gradient descent with a rate for each part of a network, and its state by parameter names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from classify.finetune.config import FinetuneConfig
+from classify.finetune.schedule import rate_factor
+
+MOMENTUM = "momentum_buffer"  # torch's name
+
+
+def build_optimiser(network: nn.Module, config: FinetuneConfig) -> torch.optim.SGD:
+    """Build stochastic gradient descent with momentum.
+
+    Parameters
+    ----------
+    network : Module
+        With the parts `backbone` and `head`, which may have a parameter `graph`.
+    config : FinetuneConfig
+        Its rates go by part; biases, norms and the graph don't decay.
+    """
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        part = "graph" if name == "head.graph" else name.partition(".")[0]
+        groups.setdefault((part, parameter.ndim > 1 and part != "graph"), []).append(parameter)
+    settings: list[dict[str, Any]] = [
+        {
+            "params": parameters,
+            "lr": config.rates[part],
+            "initial_lr": config.rates[part],
+            "weight_decay": config.decay if decays else 0.0,
+        }
+        for (part, decays), parameters in groups.items()
+    ]
+    return torch.optim.SGD(settings, momentum=config.momentum)
+
+
+def set_rates(optimiser: torch.optim.Optimizer, schedule: str, progress: float) -> None:
+    """Give every part its rate at a share of the run (`classify.finetune.schedule`)."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["initial_lr"] * rate_factor(schedule, progress)
+
+
+def momenta(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
+    """Name the momentum of every parameter that has taken a step."""
+    return {
+        name: optimiser.state[parameter][MOMENTUM]
+        for name, parameter in network.named_parameters()
+        if optimiser.state.get(parameter, {}).get(MOMENTUM) is not None
+    }
+
+
+def load_momenta(
+    optimiser: torch.optim.Optimizer, network: nn.Module, tensors: Mapping[str, Tensor]
+) -> None:
+    """Take what `momenta` named."""
+    for name, parameter in network.named_parameters():
+        if name in tensors:
+            optimiser.state[parameter][MOMENTUM] = tensors[name].to(parameter)

@@ -1,0 +1,257 @@
+"""A fine-tuning as a whole: a folder of images in, a run folder out.
+
+A run folder holds `config.json` (what was asked), `split.csv`, `log.jsonl`, `checkpoint/` (the
+state to go on from, and the model), `scores.npy` (the test images in the order of `split.csv`, one
+row each) and `results.jsonl` (the metrics). The same command goes on with a killed run.
+"""
+
+import json
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from classify.finetune.checkpoint import load_checkpoint
+from classify.finetune.config import FinetuneConfig
+from classify.finetune.data import Images, hidden_labels
+from classify.finetune.imcl import Interactive
+from classify.finetune.networks import Network, map_layer
+from classify.finetune.objectives import (
+    ConstrainedRanking,
+    Objective,
+    Ranking,
+    SemiSupervised,
+)
+from classify.finetune.processes import Processes, joined
+from classify.finetune.train import MODEL, Trainer
+from classify.metrics import METRICS
+from classify.models import library_versions
+from classify.results import ResultFile
+from extract.backbones import find_backbone, parameter_names
+from extract.images import Transform
+from extract.weights import Tensors, checksum, load_weights
+from features.datasets import Dataset, load_dataset
+from features.errors import InputError
+from features.files import remove_temporaries, replacing, sha256_of_text, write_text
+from features.labels import read_split_csv, some_of
+from features.manifest import require_equal
+from features.splits import Split, inner_split, random_split, splits_hash
+
+JUDGED = tuple(name for name in METRICS if name != "accuracy")  # that is for one label an image
+OBJECTIVES: dict[str, type[Objective]] = {
+    "bce": Objective,
+    "rml": Ranking,
+    "warp": Ranking,
+    "softmax": Ranking,
+    "ss-rml": SemiSupervised,
+    "imcl": Interactive,
+}
+CONFIG, SPLIT, SCORES, RESULTS = "config.json", "split.csv", "scores.npy", "results.jsonl"
+
+
+def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
+    """Train a whole network, score the test images and judge the scores.
+
+    Rows are split into training and test part; of the training part some are set aside to choose
+    the epoch on. The test part is only ever scored, once, by the model chosen.
+
+    Parameters
+    ----------
+    config : FinetuneConfig
+    data : Path
+        A folder with `images/` and `labels.csv`.
+    out : Path
+        The run folder; made if absent, continued if it holds the same run.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    InputError
+        Bad settings, data or weights; a label without a positive; a run folder of other settings;
+        out of memory; a loss that is not finite.
+    """
+    dataset = load_dataset(data)
+    Y, split, validation = _parts(config, dataset)
+    learnt = hidden_labels(
+        Y, split.train, missing=config.missing, unlabelled=config.unlabelled, seed=config.seed
+    )
+    _require_positives(learnt[split.train], dataset.label_names, config.min_positives)
+    objective = build_objective(config, learnt, split.train)
+    tensors = load_weights(find_backbone(config.backbone), config.weights)
+    network = build_network(config, tensors, objective)
+    record = _record(config, dataset, (split, validation), tensors)
+    with joined(config.device) as processes:
+        if processes.first:
+            _open_folder(out, config, record, dataset, (split, validation))
+        processes.wait()
+        images = Images(dataset, Transform(config.size), workers=config.workers)
+        trainer = Trainer(
+            config, network, objective, images,
+            validation=(validation, Y[validation]), processes=processes, folder=out, record=record,
+        )  # fmt: skip
+        position = trainer.run()
+        processes.wait()
+        network.load_test_tensors(load_checkpoint(out / MODEL)[0])
+        scores, _ = trainer.predict(split.test)
+        _publish(out, processes, scores, Y[split.test], position.best_epoch, record)
+    return out
+
+
+def build_objective(config: FinetuneConfig, Y: np.ndarray, rows: np.ndarray) -> Objective:
+    """Build the objective of ``config.model``; arguments as for `Objective`."""
+    return OBJECTIVES.get(config.model, ConstrainedRanking)(config, Y, rows)
+
+
+def build_network(config: FinetuneConfig, tensors: Tensors, objective: Objective) -> Network:
+    """Build the network of a run at its start: the head is drawn with the run's seed."""
+    backbone = find_backbone(config.backbone)
+    torch.manual_seed(config.seed)
+    head = objective.head(map_layer(backbone).channels)
+    return Network(backbone, tensors, head, batch_norm=config.batch_norm)
+
+
+def load_run(run: Path) -> tuple[FinetuneConfig, Network, tuple[str, ...]]:
+    """Open a finished run's network, in eval mode on the CPU.
+
+    Returns
+    -------
+    config : FinetuneConfig
+    network : Network
+    label_names : tuple of str
+
+    Raises
+    ------
+    InputError
+        The folder holds no run, or its model is missing or damaged.
+    """
+    path = run / CONFIG
+    try:
+        story = json.loads(path.read_text(encoding="utf-8"))
+        known = {field.name for field in fields(FinetuneConfig)}
+        config = FinetuneConfig(**{k: v for k, v in story["config"].items() if k in known})
+        names = tuple(story["label_names"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{run} is no run folder ({error}); make one with `python -m classify finetune`"
+        ) from error
+    tensors, _ = load_checkpoint(run / MODEL)
+    bare = np.zeros((1, len(names)), dtype=np.int8)
+    network = build_network(config, tensors, build_objective(config, bare, np.arange(1)))
+    network.load_test_tensors(tensors)
+    return config, network.eval(), names
+
+
+def _parts(config: FinetuneConfig, dataset: Dataset) -> tuple[np.ndarray, Split, np.ndarray]:
+    """Labels, the split with the rows to learn from, and the rows to choose the epoch on."""
+    nobody = np.empty(0, dtype=np.int64)
+    chosen: np.ndarray | None = None
+    if dataset.labels is None:
+        raise InputError(
+            f"{dataset.root} has no labels.csv; give one with a column `image` and one 0/1 column "
+            "a label"
+        )
+    if config.split == "random":
+        split = random_split(len(dataset), config.seed)
+    else:
+        parts = read_split_csv(Path(config.split), dataset.ids)
+        lacking = {"train", "test"} - parts.keys()
+        if lacking:
+            raise InputError(f"{config.split} has no image marked {' or '.join(sorted(lacking))}")
+        split, chosen = Split(parts["train"], parts["test"]), parts.get("val")
+    if chosen is None and config.validation:
+        inner = inner_split(split.train, config.seed, config.validation)
+        split, chosen = Split(inner.train, split.test), inner.test
+    chosen = nobody if chosen is None else np.sort(chosen)
+    return dataset.labels, Split(np.sort(split.train), np.sort(split.test)), chosen
+
+
+def _require_positives(Y: np.ndarray, names: tuple[str, ...], least: int) -> None:
+    counts = (Y == 1).sum(axis=0)
+    few = [name for name, count in zip(names, counts, strict=True) if count < least]
+    if few:
+        raise InputError(
+            f"{some_of(few)} of {len(names)} labels have fewer than {least} positives among the "
+            f"{len(Y)} training images; leave them out, give another --seed or --min-positives 0"
+        )
+
+
+def _record(
+    config: FinetuneConfig, dataset: Dataset, parts: tuple[Split, np.ndarray], tensors: Tensors
+) -> dict[str, Any]:
+    """Everything that identifies a run."""
+    split, validation = parts
+    backbone = find_backbone(config.backbone)
+    names = parameter_names(backbone, (map_layer(backbone),))
+    labels = sha256_of_text(repr((dataset.label_names, dataset.labels.tolist())))  # type: ignore[union-attr]
+    return {
+        **config.record(),
+        "labels": labels,
+        "splits": splits_hash([split, Split(split.train, validation)], dataset.ids),
+        "weights_sha256": checksum(tensors, names),
+    }
+
+
+def _open_folder(
+    out: Path,
+    config: FinetuneConfig,
+    record: dict[str, Any],
+    dataset: Dataset,
+    parts: tuple[Split, np.ndarray],
+) -> None:
+    """Make or check the folder, before anything is computed."""
+    (out / "checkpoint").mkdir(parents=True, exist_ok=True)
+    for folder in (out, out / "checkpoint"):
+        remove_temporaries(folder)
+    path = out / CONFIG
+    if path.exists():
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))["record"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path} can't be read ({error!r}); restore it, or give another --out"
+            ) from error
+        require_equal(there, json.loads(json.dumps(record)), out)
+        return
+    split, validation = parts
+    part_of = {int(row): "val" for row in validation}
+    part_of |= {int(row): "train" for row in split.train}
+    part_of |= {int(row): "test" for row in split.test}
+    lines = [f"{_quoted(dataset.ids[row])},{part_of[row]}\n" for row in sorted(part_of)]
+    write_text(out / SPLIT, "image,split\n" + "".join(lines))
+    story = {"record": record, "config": asdict(config), "label_names": dataset.label_names}
+    write_text(path, json.dumps(story, indent=2, ensure_ascii=False) + "\n")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n\r') else text
+
+
+def _publish(
+    out: Path,
+    processes: Processes,
+    scores: np.ndarray,
+    Y: np.ndarray,
+    epoch: int,
+    record: dict[str, Any],
+) -> None:
+    """Write the scores and the metrics, and print the metrics that papers print."""
+    if not processes.first:
+        return
+    with replacing(out / SCORES) as temporary, open(temporary, "wb") as file:
+        np.save(file, scores)
+    header = {**record, "versions": library_versions() | {"torch": torch.__version__}}
+    values = {name: METRICS[name].function(Y, scores) for name in JUDGED}
+    with ResultFile(out / RESULTS, key=("part",), header=header) as results:
+        if ("test",) not in results:
+            results.append({"part": "test", "epoch": epoch, "images": len(Y), **values})
+        results.finish()
+    shown = ("map_plain", "example_ap", "f1_o", "f1c_mean")
+    said = ", ".join(f"{name} {values[name]:.4f}" for name in shown)
+    print(f"epoch {epoch}, {len(Y)} test images: {said}", file=sys.stderr)
