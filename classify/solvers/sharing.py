@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
+import scipy.linalg  # noqa: F401  (brings its own matrix library)
 from threadpoolctl import ThreadpoolController
 
 
@@ -27,10 +29,20 @@ def share_labels(solve: Callable[[np.ndarray, int], None], count: int) -> None:
     >>> sorted(seen)
     [0, 1, 2, 3, 4]
     """
-    blas = ThreadpoolController().select(user_api="blas")
+    blas = _matrix_libraries()
     threads = max((library["num_threads"] for library in blas.info()), default=1)
     share = max(1, min(threads, count))
     # Neighbours in a file are often alike in cost: deal them out in turn.
     parts = [np.arange(first, count, share) for first in range(share)]
-    with blas.limit(limits=1), ThreadPoolExecutor(share) as pool:
-        list(pool.map(solve, parts, [share] * share))
+    with blas.limit(limits=1):
+        if share == 1:
+            solve(parts[0], 1)
+            return
+        with ThreadPoolExecutor(share) as pool:
+            list(pool.map(solve, parts, [share] * share))
+
+
+@cache
+def _matrix_libraries() -> ThreadpoolController:
+    """Find the matrix libraries of this process: numpy's and scipy's, loaded with this module."""
+    return ThreadpoolController().select(user_api="blas")
