@@ -147,19 +147,20 @@ def _protocol(task: Task, protocol: Protocol, header) -> str:
         )
     else:
         split = "Random splits, each draw has its own and chooses its own settings."
+    scaled = (
+        "The columns of each cache are divided by the mean distance of its training rows from "
+        "their mean"
+    )
     if len(task.widths) > 1:
-        split += (
-            f" The columns of both caches ({' and '.join(map(str, task.widths))}) stand side by "
-            "side; divided so, both caches weigh alike, whatever their number of columns."
-        )
+        columns = " and ".join(map(str, task.widths))
+        scaled += f" and stand side by side ({columns}), so that the caches weigh alike"
     inner = f"{protocol.validation:g} of them" if protocol.folds == 1 else f"{protocol.folds} folds"
     return "\n".join(
         [
             paragraph(
                 f"{n_train} training and {len(task.ids) - n_train} test images, "
                 f"{len(task.label_names)} labels, {(task.Y == 1).sum() / len(task.ids):.2f} an "
-                "image; mean ± standard deviation (ddof 1) over draws. The columns of each cache "
-                "are divided by the mean distance of its training rows from their mean. " + split
+                f"image; mean ± standard deviation (ddof 1) over draws. {scaled}. {split}"
             ),
             paragraph(
                 f"Chosen by {protocol.metric} on {inner}, of the training rows alone, before a fit "

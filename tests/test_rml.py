@@ -261,7 +261,7 @@ def test_two_caches_stand_side_by_side(made, task, tmp_path):
     options = {**SMALL, "parts": ["supervised"], "learners": ["LR"], "splits": 2}
     text = rml(data, [left, right], tmp_path, **options).read_text()
     assert "net/low, net/high and other/top" in text
-    assert "both caches weigh alike" in text.replace("\n", " ")
+    assert "side by side (8 and 4), so that the caches weigh alike" in text.replace("\n", " ")
 
 
 def test_caches_of_different_images_are_refused(made, tmp_path):
