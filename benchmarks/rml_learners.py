@@ -38,6 +38,10 @@ SCALINGS: dict[str, Callable[[], Any]] = {
     "max01": MaxAbsScaler,
 }
 
+#: Added to the seed of corruption. With equal seeds, the rows that are corrupted first would be
+#: just those that are set aside for selection.
+ANOTHER_STREAM = 1_000_003
+
 #: Of the epochs that descend on the hinge, with every ramp: else it loses rare labels from zeros.
 WARM_UP = 0.3
 
@@ -183,7 +187,7 @@ def run_cell(cell: Mapping[str, Any], task: Task, protocol: Protocol) -> dict[st
     """
     draw = cell["draw"]
     train, test = task.split(draw).train, task.split(draw).test
-    noisy = corrupt(task.Y[train], cell["noise"], draw, protocol.variant)
+    noisy = corrupt(task.Y[train], cell["noise"], draw + ANOTHER_STREAM, protocol.variant)
     Y = task.Y.copy()
     Y[train] = noisy.labels
     labelled = labelled_rows(train, cell["labelled"], draw)

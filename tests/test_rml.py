@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from benchmarks import __main__ as program
 from benchmarks import rml as command
+from benchmarks import rml_learners
 from benchmarks.__main__ import COMMANDS
 from benchmarks.commands import parser_of
 from benchmarks.papers import RML_TABLES
 from benchmarks.rml import KEY, NOISY, SEMI_SUPERVISED, SUPERVISED, rml
-from benchmarks.rml_inputs import BlockScaler, read_task
+from benchmarks.rml_inputs import BlockScaler, Task, read_task
 from benchmarks.rml_learners import CONTENDERS, Protocol, labelled_rows, run_cell
 from benchmarks.rml_report import CHOSEN, chosen_inside
 from benchmarks.rml_verdicts import gain, judge, verdicts
@@ -204,6 +205,19 @@ def test_half_of_the_training_rows_are_relabelled(task, monkeypatch):
     train = np.sort(task.split(1).train)
     changed = (seen["Y"] != task.Y[train]).any(axis=1).sum()
     assert 10 <= changed <= 20 and seen["Y"].any(axis=1).all()
+
+
+def test_rows_to_select_on_are_corrupted_no_more_than_others(monkeypatch):
+    """A learner that knows the true labels is wrong on the replaced share of the rows set aside."""
+    Y = np.zeros((600, 4), dtype=np.int8)
+    Y[np.arange(600), np.arange(600) % 4] = 1
+    ids = tuple(map(str, range(600)))
+    task = Task(Y.astype(np.float32), Y, ids, LABELS[:4], (4,), None, (), {})
+    protocol = Protocol(variant="permute", metric="one_error", validation=0.25)
+    monkeypatch.setattr(rml_learners, "_fit_and_score", lambda *given: given[1].Y[given[-1]] * 1.0)
+    cell = _cell("BCE", "none, rate 1, decay 0", stage="inner", noise=0.4, draw=3)
+    wrong = run_cell(cell, task, protocol)["score"]
+    assert wrong == pytest.approx(0.4 * 3 / 4, abs=0.1)
 
 
 @pytest.mark.parametrize("learner", ["RMLC", "SS-RMLC, official"])
