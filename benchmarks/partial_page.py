@@ -64,6 +64,9 @@ def neighbors_of(
         k=model.k,
         lambda_y=model.lambda_y,
         lambda_f=model.lambda_f,
+        rule=model.rule,
+        coefficients=model.coefficients,
+        balance=model.balance,
     )
     return [
         [Neighbor(int(r), float(c), float(f)) for r, c, f in zip(*one, strict=True) if r >= 0]

@@ -198,8 +198,8 @@ def _above_every_rival(values: Values) -> Verdict:
         margin = mine - others[best]
         margins.append(margin.mean())
         texts.append(
-            f"at {rate:.0%} {_show(margin, '+')} points against the best rival, {best}, above it "
-            f"on {(margin > 0).sum()} of {len(margin)} masks"
+            f"at {rate:.0%} {_show(margin, '+')} points against the best of {len(others)} rivals, "
+            f"{best}, above it on {(margin > 0).sum()} of {len(margin)} masks"
         )
     return Verdict(claim, bool(min(margins) > 0), "; ".join(texts))
 

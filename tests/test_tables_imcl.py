@@ -206,7 +206,7 @@ def test_verdicts_come_from_numbers(rival, fixed, holds):
     ]
     above, learned = verdicts(gather(lines))
     assert (above.holds, learned.holds) == (holds, holds)
-    assert "against the best rival, LSEP" in above.because
+    assert "against the best of 2 rivals, LSEP, above it" in above.because
     open_ones = verdicts(gather([_line(LOGISTIC, 0.4), _line(IMCL, 0.5, rate=0.2)]))
     assert [one.holds for one in open_ones] == [None, None]
 
