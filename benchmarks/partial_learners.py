@@ -129,6 +129,8 @@ PARTIAL_LEARNERS = (
 #: parameters of its own a variant is IMCL itself.
 VARIANTS = (
     Variant("neither used", {"lambda_y": 0.0, "lambda_f": 0.0}, "graphs"),
+    # Without a weight nothing descends; with next to none the classifier does, by its own loss.
+    Variant("neither used, same descent", {"lambda_y": 1e-6, "lambda_f": 0.0}, "graphs"),
     Variant(FIXED, {"image_graph": "fixed", "learn_graph": False}, "graphs"),
     Variant("image fixed, label learned", {"image_graph": "fixed"}, "graphs"),
     Variant("image learned, label fixed", {"learn_graph": False}, "graphs"),
