@@ -1,9 +1,13 @@
-"""Where the real images and filters lie, when this machine has them."""
+"""Where the real images and filters lie, when this machine has them; no test has a time limit."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("TAGGING_SHARED", ROOT.parent / "shared"))
