@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from features.errors import CommandParser
+
 
 class Command(NamedTuple):
     """One command.
@@ -47,7 +49,7 @@ def parser_of(
     argparse.ArgumentParser
         What it parses holds ``run`` and, by name, the options.
     """
-    parser = argparse.ArgumentParser(prog=program, description=description, **_examples(commands))
+    parser = CommandParser(prog=program, description=description, **_examples(commands))
     _add_level(parser, commands, 0)
     return parser
 

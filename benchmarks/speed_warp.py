@@ -33,7 +33,7 @@ from benchmarks.warp_contenders import (
 from benchmarks.warp_growth import Size, measure_growth
 from classify.metrics import example_ap
 from classify.propagation import ROWS_AT_ONCE, nearest_rows
-from features.errors import InputError
+from features.errors import InputError, argument
 
 OVER_TORCH, OVER_LOOP, SHARE = 1.5, 100.0, 0.8
 
@@ -110,9 +110,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add(f"--{name}", type=int, default=value, help=f"{text} (%(default)s)")
     growth, search = default(speed_warp, "growth"), default(speed_warp, "propagation")
     text = f"caches to read from, each ROWSxFEATURESxLABELS ({' '.join(map(_written, growth))})"
-    add("--growth", nargs="+", type=parse_size, default=growth, help=text)
+    add("--growth", nargs="+", type=argument(parse_size), default=growth, help=text)
     text = f"unlabelled rows x labelled rows x features ({_written(search)})"
-    add("--propagation", type=parse_size, default=search, help=text)
+    add("--propagation", type=argument(parse_size), default=search, help=text)
     add("--folder", type=Path, help="where the caches lie meanwhile (the temporary folder)")
 
 

@@ -8,7 +8,7 @@ from classify import sweep, training
 from classify.finetune import command
 from classify.learners import LEARNERS, MEANING_OF_C, SCALINGS
 from classify.metrics import METRICS
-from features.errors import run_command
+from features.errors import CommandParser, argument, run_command
 
 EXAMPLE = """\
 example:
@@ -22,7 +22,7 @@ example:
 def parser() -> argparse.ArgumentParser:
     """Build the command line; its defaults are those of the functions it calls."""
     raw = argparse.RawDescriptionHelpFormatter
-    parse = argparse.ArgumentParser(
+    parse = CommandParser(
         prog="python -m classify",
         description="Learn labels from cached features, on a CPU; or fine-tune a whole network.",
         epilog=EXAMPLE,
@@ -65,7 +65,7 @@ def _add_sweep(commands) -> None:
     add("--scale", nargs="+", default=default["scale"], help=f"{', '.join(SCALINGS)} (%(default)s)")
     add(
         "--C",
-        type=sweep.parse_C,
+        type=argument(sweep.parse_C),
         default=default["C"],
         help=f"LOW:HIGH:COUNT or a,b,c: {MEANING_OF_C} (%(default)s)",
     )
@@ -90,8 +90,6 @@ def _add_sweep(commands) -> None:
 
 def _sweep(**given) -> None:
     """Run a sweep and print what its splits give on average."""
-    if isinstance(given["C"], str):
-        given["C"] = sweep.parse_C(given["C"])
     for name, splits, values in sweep.summarise(sweep.sweep(**given)):
         numbers = "  ".join(f"{m} {mean:.4f} ± {std:.4f}" for m, (mean, std) in values.items())
         print(f"{name} ({splits} fits): {numbers}")

@@ -14,7 +14,7 @@ from extract.images import RESIZES
 from extract.run import Job, run
 from extract.weights import CHOICES
 from features.datasets import load_dataset
-from features.errors import InputError, run_command
+from features.errors import CommandParser, InputError, run_command
 
 EXAMPLE = """\
 example:
@@ -28,7 +28,7 @@ photos/images/ holds the images; photos/labels.csv, if there is one, an `image` 
 def parser() -> argparse.ArgumentParser:
     """Build the command line; its defaults are those of `ExtractConfig`."""
     default = ExtractConfig()
-    parse = argparse.ArgumentParser(
+    parse = CommandParser(
         prog="python -m extract",
         description="Run a network once over the images and cache its layers.",
         epilog=EXAMPLE,

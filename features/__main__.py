@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from features.annotations import READERS, index_annotations
-from features.errors import run_command
+from features.errors import CommandParser, run_command
 from features.export import export
 from features.info import describe_cache, describe_index, describe_rows
 from features.merge import merge
@@ -25,7 +25,7 @@ EXAMPLES = {
 
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
-    parse = argparse.ArgumentParser(
+    parse = CommandParser(
         prog="python -m features",
         description="Make an index of images, and look at, check, merge and export caches.",
         epilog=_examples(*EXAMPLES.values()),

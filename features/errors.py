@@ -1,7 +1,9 @@
 """How every command reports bad input: one line on stderr that names the remedy, exit code 1."""
 
+import argparse
 import sys
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 
 class InputError(ValueError):
@@ -9,6 +11,43 @@ class InputError(ValueError):
 
     The message is one line that names what came, what is allowed and the remedy.
     """
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser of a command line that reports as everything else does, and not by its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError(f"{message}; `{self.prog} --help` shows what can be given")
+
+
+def argument(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Let argparse, which hides the message of a ValueError, show that of an `InputError`.
+
+    Parameters
+    ----------
+    read : callable
+        Turns a text into a value, or raises `InputError`.
+
+    Returns
+    -------
+    callable
+        The same, for `type=` of an argument.
+    """
+
+    def checked(text: str) -> Any:
+        try:
+            return read(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return checked
 
 
 def run_command(main: Callable[[], int | None]) -> None:

@@ -1,0 +1,65 @@
+"""Wrong arguments of every command: one line, what can be given, exit code 1."""
+
+import argparse
+import sys
+
+import pytest
+
+from benchmarks.__main__ import main as benchmarks
+from classify.__main__ import main as classify
+from extract.__main__ import main as extract
+from features.__main__ import main as features
+from features.errors import CommandParser, InputError, argument, run_command
+
+SWEEP = ["sweep", "photos.cache", "--out", "sweep.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "message"),
+    [
+        (classify, [*SWEEP, "--C", "0"], "argument --C: C 0; give positive numbers; "),
+        (classify, [*SWEEP, "--C", "1:2"], "argument --C: C '1:2'; give LOW:HIGH:COUNT, as in "),
+        (classify, [*SWEEP, "--C=-1,2"], "argument --C: C -1; give positive numbers; "),
+        (classify, [*SWEEP, "--splits", "many"], "argument --splits: invalid int value: 'many'; "),
+        (classify, ["fit"], "the following arguments are required: cache, --out; "),
+        (classify, [], "the following arguments are required: command; "),
+        (extract, ["--data", "x", "--out", "y", "--dtype", "int8"], "argument --dtype: invalid "),
+        (extract, ["--data", "x", "--out", "y", "--sise", "9"], "unrecognized arguments: --sise"),
+        (features, ["inform", "x"], "argument command: invalid choice: 'inform' (choose from "),
+        (features, ["info"], "the following arguments are required: cache; `python -m features "),
+        (benchmarks, ["speed"], "the following arguments are required: command; `python -m "),
+        (
+            benchmarks,
+            ["speed", "warp", "--out", "x", "--growth", "1x0x1"],
+            "argument --growth: size '1x0x1'; give three numbers, as in 100000x512x80; ",
+        ),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_exit_code_1(
+    main, arguments, message, capsys, monkeypatch
+):
+    monkeypatch.setattr(sys, "argv", ["main", *arguments])
+    with pytest.raises(SystemExit) as left:
+        run_command(main if main is benchmarks else lambda: main(arguments))
+    printed = capsys.readouterr()
+    assert left.value.code == 1
+    assert printed.out == ""
+    assert printed.err.startswith(f"error: {message}")
+    assert printed.err.endswith(" --help` shows what can be given\n")
+    assert printed.err.count("\n") == 1
+
+
+def test_other_errors_of_a_conversion_stay_what_argparse_makes_of_them():
+    def read(text):
+        if text == "user's":
+            raise InputError("the user's mistake")
+        raise KeyError("ours")
+
+    parse = CommandParser(prog="python -m tool")
+    parse.add_argument("--given", type=argument(read))
+    with pytest.raises(InputError, match="argument --given: the user's mistake; `python -m tool "):
+        parse.parse_args(["--given", "user's"])
+    with pytest.raises(KeyError, match="ours"):
+        parse.parse_args(["--given", "other"])
+    with pytest.raises(argparse.ArgumentTypeError, match="the user's mistake"):
+        argument(read)("user's")
