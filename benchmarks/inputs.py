@@ -9,6 +9,8 @@ import numpy as np
 from features.cache import FeatureCache
 from features.datasets import load_dataset
 from features.errors import InputError
+from features.labels import read_split_csv
+from features.splits import Split
 
 
 class Features(NamedTuple):
@@ -96,3 +98,37 @@ def _refuse_other_images(cached: set[str], listed: set[str], cache: Path, data: 
                 f"{len(extra)} images of {here} are not in {there}, the first is {min(extra)}: "
                 "give the folder that the cache was extracted from, or extract again"
             )
+
+
+def read_official_split(path: Path, listed: Sequence[str], ids: Sequence[str]) -> Split:
+    """Read the split that a data set comes with.
+
+    Parameters
+    ----------
+    path : Path
+        Its split.csv. What is not for testing is for training, validation rows too.
+    listed : sequence of str
+        All images of the data set: those without features have a split as well.
+    ids : sequence of str
+        Those that are used.
+
+    Returns
+    -------
+    Split
+        Positions in `ids`, ascending.
+
+    Raises
+    ------
+    InputError
+        As `features.labels.read_split_csv`, and when a part is empty.
+    """
+    parts = read_split_csv(path, listed)
+    named = {listed[row]: name for name, rows in parts.items() for row in rows}
+    testing = np.array([named[image] == "test" for image in ids])
+    split = Split(np.flatnonzero(~testing), np.flatnonzero(testing))
+    if not (len(split.train) and len(split.test)):
+        raise InputError(
+            f"{path} leaves {len(split.train)} training and {len(split.test)} test images: both "
+            "are needed"
+        )
+    return split

@@ -4,13 +4,13 @@ A selection line judges one setting of a learner on rows set aside from the trai
 known cells; a result line judges the setting that was chosen on the test rows. Writes no table.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.inputs import read_official_split
 from benchmarks.partial_learners import IMCL, PARTIAL_LEARNERS, VARIANTS
 from classify.class_metrics import map_plain
 from classify.grid import Cell
@@ -88,45 +88,10 @@ def read_partial_data(
     X, Y, label_names = store.read(names, rows), store.labels[rows], tuple(store.label_names)
     split = None
     if split_file is not None:
-        split = read_split(split_file, ids)
+        split = read_official_split(split_file, store.ids, ids)
         kept = (Y[split.train] == 1).any(axis=0) & (Y[split.test] == 1).any(axis=0)
         Y, label_names = Y[:, kept], tuple(np.array(label_names)[kept].tolist())
     return PartialData(X, Y, ids, label_names, names, store.manifest_hash, split)
-
-
-def read_split(path: Path, ids: Sequence[str]) -> Split:
-    """Read a file that says of every image whether it is for training or for testing.
-
-    Parameters
-    ----------
-    path : Path
-        CSV with the columns ``image`` and ``split``.
-    ids : sequence of str
-
-    Returns
-    -------
-    Split
-        Rows of `ids`, in their order.
-
-    Raises
-    ------
-    InputError
-        When it can't be read, leaves an image out or has another word than train and test.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            parts = {line["image"]: line["split"] for line in csv.DictReader(file)}
-    except (OSError, KeyError) as error:
-        raise InputError(
-            f"{path} can't be read as a split ({error}): give a CSV with columns image, split"
-        ) from None
-    for image in ids:
-        if parts.get(image) not in ("train", "test"):
-            raise InputError(
-                f"{path} says {parts.get(image)!r} of {image}: give every image train or test"
-            )
-    train = np.array([parts[image] == "train" for image in ids])
-    return Split(np.flatnonzero(train), np.flatnonzero(~train))
 
 
 def judge_setting(cell: Cell, data: PartialData, scheme: str) -> dict[str, float]:

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from benchmarks.inputs import read_features
+from benchmarks.inputs import read_features, read_official_split
 from features.cache import FeatureCache
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.files import sha256_of_text
-from features.labels import read_split_csv
 from features.splits import Split, random_split, splits_hash
 
 Span = tuple[int, int]
@@ -114,17 +113,18 @@ def read_task(
                 f"{len(parts[0].ids)}, or in another order): extract both from the same folder"
             )
     first = parts[0]
-    train, test = (
-        _official_rows(split, data, first.ids) if split else (np.arange(len(first.Y)),) * 2
-    )
-    columns = _judged_labels(first.Y, train, test, labels)
+    given = Split(*(np.arange(len(first.Y)),) * 2)
+    if split:
+        given = read_official_split(Path(split), load_dataset(Path(data)).ids, first.ids)
+    columns = _judged_labels(first.Y, given.train, given.test, labels)
     Y = first.Y[:, columns]
     rows = np.flatnonzero((Y == 1).any(axis=1))
     number = np.full(len(Y), -1)
     number[rows] = np.arange(len(rows))
     official = None
     if split:
-        official = Split(*(number[part][number[part] >= 0] for part in (train, test)))
+        both = (given.train, given.test)
+        official = Split(*(number[part][number[part] >= 0] for part in both))
     notes = [part.excluded for part in parts if part.excluded]
     if len(columns) < first.Y.shape[1] or len(rows) < len(Y):
         notes.append(
@@ -194,19 +194,6 @@ def _layers_of_each(caches: Sequence[Path], layers: Sequence[str] | None) -> lis
             f"them; there are {', '.join(name for names in held for name in names)}"
         )
     return [*chosen]
-
-
-def _official_rows(path: Path, data: Path, ids: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    listed = load_dataset(Path(data)).ids  # rows without features have a split as well
-    parts = read_split_csv(Path(path), listed)
-    named = {listed[row]: name for name, rows in parts.items() for row in rows}
-    split = np.array([named[image] for image in ids])
-    train, test = np.flatnonzero(split != "test"), np.flatnonzero(split == "test")
-    if not len(train) or not len(test):
-        raise InputError(
-            f"{path} leaves {len(train)} training and {len(test)} test images: both are needed"
-        )
-    return train, test
 
 
 def _judged_labels(Y, train, test, most: int | None) -> np.ndarray:

@@ -59,6 +59,41 @@ def hide(Y: np.ndarray, rate: float, seed: int, scheme: str = "uniform") -> np.n
     return np.where(hidden, -1, Y).astype(np.int8)
 
 
+def hide_in_rows(
+    Y: np.ndarray, rows: np.ndarray, *, missing: float = 0.0, unlabelled: float = 0.0, seed: int
+) -> np.ndarray:
+    """Hide labels of the rows to train on, and keep those of all others.
+
+    Parameters
+    ----------
+    Y : int array of shape (n, L)
+        1 = present, 0 = absent, -1 = unknown.
+    rows : ndarray of int
+        The rows to hide labels of, in an order that the draw depends on.
+    missing : float
+        Share of each row's known labels, as in `hide`.
+    unlabelled : float
+        Share of the rows that lose all of them, rounded down.
+    seed : int
+
+    Returns
+    -------
+    int8 ndarray of shape (n, L)
+        A copy, -1 where hidden.
+
+    Examples
+    --------
+    >>> Y = np.ones((2, 4), dtype=np.int8)
+    >>> hide_in_rows(Y, np.array([1]), missing=0.5, seed=0).sum(axis=1)
+    array([4, 0])
+    """
+    hidden = np.array(Y, dtype=np.int8)
+    hidden[rows] = hide(hidden[rows], missing, seed)
+    bare = np.random.default_rng([seed, 1]).permutation(rows)[: int(unlabelled * len(rows))]
+    hidden[bare] = -1
+    return hidden
+
+
 def _first(draws: np.ndarray, mask: np.ndarray, rate: float, keep: int) -> np.ndarray:
     """Mark, in each row, the share `rate` of the masked cells with the lowest draws.
 

@@ -15,7 +15,6 @@ from classify.finetune.data import (
     Images,
     augmented,
     epoch_batches,
-    hidden_labels,
     row_generator,
     row_uniforms,
 )
@@ -93,19 +92,6 @@ def test_draws_belong_to_rows_not_to_batches():
     whole = row_uniforms(np.array([4, 9]), 3, seed=1, epoch=2)
     np.testing.assert_array_equal(whole[1:], row_uniforms(np.array([9]), 3, seed=1, epoch=2))
     assert ((whole >= 0) & (whole < 1)).all()
-
-
-def test_labels_are_hidden_from_training_rows_only():
-    Y = np.tile(np.array([1, 0, 0, 1, 0], dtype=np.int8), (20, 1))
-    rows = np.arange(5, 15)
-    hidden = hidden_labels(Y, rows, missing=0.4, unlabelled=0.3, seed=0)
-    others = np.setdiff1d(np.arange(20), rows)
-    np.testing.assert_array_equal(hidden[others], Y[others])
-    counts = (hidden[rows] == -1).sum(axis=1)
-    assert sorted(counts) == [2] * 7 + [5] * 3
-    seen = hidden >= 0
-    np.testing.assert_array_equal(hidden[seen], Y[seen])
-    np.testing.assert_array_equal(Y[0], [1, 0, 0, 1, 0])
 
 
 @pytest.mark.parametrize("augment", ["none", "flip", "crop"])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from features.errors import InputError
-from features.missing import SCHEMES, hide
+from features.missing import SCHEMES, hide, hide_in_rows
 
 LABELS = arrays(
     np.int8, st.tuples(st.integers(1, 12), st.integers(1, 9)), elements=st.integers(-1, 1)
@@ -67,3 +67,19 @@ def test_nothing_and_all():
 def test_wrong_input(arguments, message):
     with pytest.raises(InputError, match=message):
         hide(*arguments)
+
+
+def test_labels_are_hidden_from_training_rows_only():
+    Y = np.tile(np.array([1, 0, 0, 1, 0], dtype=np.int8), (20, 1))
+    rows = np.arange(5, 15)
+    hidden = hide_in_rows(Y, rows, missing=0.4, unlabelled=0.3, seed=0)
+    others = np.setdiff1d(np.arange(20), rows)
+    np.testing.assert_array_equal(hidden[others], Y[others])
+    counts = (hidden[rows] == -1).sum(axis=1)
+    assert sorted(counts) == [2] * 7 + [5] * 3
+    seen = hidden >= 0
+    np.testing.assert_array_equal(hidden[seen], Y[seen])
+    np.testing.assert_array_equal(Y[0], [1, 0, 0, 1, 0])
+    np.testing.assert_array_equal(
+        hide_in_rows(Y, rows, missing=0.4, seed=0)[rows], hide(Y[rows], 0.4, seed=0)
+    )

@@ -20,7 +20,6 @@ from benchmarks.partial_protocol import (
     judge_setting,
     make,
     read_partial_data,
-    read_split,
 )
 from benchmarks.partial_report import gather, verdicts
 from benchmarks.tables_partial import imcl
@@ -243,11 +242,12 @@ def test_a_split_file_is_kept_to_and_labels_without_a_positive_go(made, tmp_path
     cache = _cache_with_labels(tmp_path / "rare.cache", data, X)
     rare = read_partial_data(cache, split_file=made[2])
     assert rare.label_names == ("sky", "sea", "tree", "house", "boat") and rare.Y.shape == (N, 5)
-    (tmp_path / "split.csv").write_text(text.replace("000.png,test", "000.png,val"))
-    with pytest.raises(InputError, match="says 'val' of 000.png: give every image train or test"):
-        read_split(tmp_path / "split.csv", source.ids)
-    with pytest.raises(InputError, match="can't be read as a split"):
-        read_split(tmp_path / "none.csv", source.ids)
+    (tmp_path / "split.csv").write_text(text.replace(",train", ",val"))
+    validated = read_partial_data(made[1], split_file=tmp_path / "split.csv")
+    assert validated.rows(0).train.tolist() == source.rows(0).train.tolist()
+    (tmp_path / "split.csv").write_text(text.replace(",test", ",train"))
+    with pytest.raises(InputError, match="leaves 90 training and 0 test images: both are needed"):
+        read_partial_data(made[1], split_file=tmp_path / "split.csv")
 
 
 def test_the_page_shows_test_images_and_their_neighbors(made, whole):

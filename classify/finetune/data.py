@@ -162,42 +162,5 @@ def row_uniforms(rows: np.ndarray, n_labels: int, *, seed: int, epoch: int) -> n
     return np.stack([row_generator(seed, epoch, int(r)).random(n_labels) for r in rows])
 
 
-def hidden_labels(
-    Y: np.ndarray, rows: np.ndarray, *, missing: float, unlabelled: float, seed: int
-) -> np.ndarray:
-    """Hide labels of some rows, to learn as if they had never been given.
-
-    Parameters
-    ----------
-    Y : ndarray of int8, shape (n, L)
-    rows : ndarray of int
-        The rows to hide labels of: those to train on.
-    missing : float
-        Share of each row's labels, drawn row by row (as in the IMCL paper), rounded.
-    unlabelled : float
-        Share of the rows that lose all of them, rounded down.
-    seed : int
-
-    Returns
-    -------
-    ndarray of int8, shape (n, L)
-        A copy, -1 where hidden.
-
-    Examples
-    --------
-    >>> Y = np.ones((2, 4), dtype=np.int8)
-    >>> hidden_labels(Y, np.array([1]), missing=0.5, unlabelled=0.0, seed=0).sum(axis=1)
-    array([4, 0])
-    """
-    Y = Y.copy()
-    rng = np.random.default_rng(seed)
-    bare = rng.permutation(rows)[: int(unlabelled * len(rows))]
-    count = round(missing * Y.shape[1])
-    for row in np.sort(rows):
-        Y[row, rng.permutation(Y.shape[1])[:count]] = -1
-    Y[bare] = -1
-    return Y
-
-
 def _stacked(futures: list[Future]) -> Tensor:
     return torch.stack([future.result() for future in futures])

@@ -16,7 +16,7 @@ import torch
 
 from classify.finetune.checkpoint import load_checkpoint
 from classify.finetune.config import FinetuneConfig
-from classify.finetune.data import Images, hidden_labels
+from classify.finetune.data import Images
 from classify.finetune.imcl import Interactive
 from classify.finetune.networks import Network, map_layer
 from classify.finetune.objectives import (
@@ -38,6 +38,7 @@ from features.errors import InputError
 from features.files import remove_temporaries, replacing, sha256_of_text, write_text
 from features.labels import read_split_csv, some_of
 from features.manifest import require_equal
+from features.missing import hide_in_rows
 from features.splits import Split, inner_split, random_split, splits_hash
 
 JUDGED = tuple(name for name in METRICS if name != "accuracy")  # that is for one label an image
@@ -79,7 +80,7 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
     """
     dataset = load_dataset(data)
     Y, split, validation = _parts(config, dataset)
-    learnt = hidden_labels(
+    learnt = hide_in_rows(
         Y, split.train, missing=config.missing, unlabelled=config.unlabelled, seed=config.seed
     )
     _require_positives(learnt[split.train], dataset.label_names, config.min_positives)
