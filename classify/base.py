@@ -6,6 +6,7 @@ It knows no loss, no solver, no file and no feature layer.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -199,6 +200,64 @@ def check_sample_weight(sample_weight, n_rows: int) -> np.ndarray:
     return weights
 
 
+def usable_rows(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """List the rows that can be learnt from: with a known label and a weight above 0.
+
+    Parameters
+    ----------
+    targets : int8 array of shape (n, L)
+    weights : array of shape (n,)
+
+    Returns
+    -------
+    ndarray of int
+        Ascending.
+
+    Raises
+    ------
+    InputError
+        There is none.
+
+    Examples
+    --------
+    >>> usable_rows(np.array([[-1, 0], [-1, -1], [1, 0]]), np.array([1.0, 1.0, 0.0]))
+    array([0])
+    """
+    rows = np.flatnonzero((weights > 0) & (targets != UNKNOWN).any(axis=1))
+    if len(rows) == 0:
+        raise InputError("no row has both a known label and a sample_weight above 0: give one")
+    return rows
+
+
+class Presets:
+    """Settings by the name of who published them, for estimators that declare `presets`."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+
+    @classmethod
+    def from_preset(cls, name: str, **parameters):
+        """Build an estimator with the settings of the paper or of its released code.
+
+        Parameters
+        ----------
+        name : {"paper", "official"}
+        **parameters
+            Further parameters, or others in the preset's place.
+
+        Returns
+        -------
+        estimator
+
+        Raises
+        ------
+        InputError
+            For another name.
+        """
+        if name not in cls.presets:
+            raise InputError(f"there is no preset {name!r}: choose one of {', '.join(cls.presets)}")
+        return cls(**{**cls.presets[name], **parameters})
+
+
 class Tagger(ClassifierMixin, BaseEstimator):
     """Base of the estimators: `fit` encodes labels with it, scores and predictions take its shapes.
 
@@ -226,7 +285,10 @@ class Tagger(ClassifierMixin, BaseEstimator):
         try:
             checked = validate_data(self, *data, dtype=dtypes, ensure_all_finite=False, **options)
         except ValueError as error:
-            raise InputError(" ".join(str(error).split())) from error
+            text = " ".join(str(error).split())
+            if "features as input" in text:
+                text = f"{text.rstrip('.')}: give the layers that it was fitted with"
+            raise InputError(text) from error
         check_finite(checked[0] if isinstance(checked, tuple) else checked)
         return checked
 

@@ -14,14 +14,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from tqdm import tqdm
 
-from classify.base import (
-    UNKNOWN,
-    BatchTagger,
-    Flag,
-    Number,
-    OneOf,
-    check_parameters,
-)
+from classify.base import UNKNOWN, BatchTagger, Flag, Number, OneOf, Presets, check_parameters
 from classify.interactive_descent import Descent, Pace, Settings
 from classify.joint_omp import COEFFICIENTS, RULES
 from classify.label_graph import cooccurrence_graph, given_graph, identity_graph
@@ -34,7 +27,7 @@ from features.errors import InputError
 from features.splits import inner_split
 
 
-class InteractiveTagger(BatchTagger):
+class InteractiveTagger(Presets, BatchTagger):
     """IMCL on fixed features: logistic regression that also learns from unknown labels.
 
     Unknown labels (-1) are filled with predictions, on a scale from -1/c (absent) to 1 (present).
@@ -289,34 +282,6 @@ class InteractiveTagger(BatchTagger):
         self.random_state = random_state
         self.verbose = verbose
 
-    @classmethod
-    def from_preset(cls, name: str, **parameters):
-        """Build an estimator with the settings of the paper or of its released code.
-
-        Parameters
-        ----------
-        name : {"paper", "official"}
-        **parameters
-            Further parameters, or others in the preset's place.
-
-        Returns
-        -------
-        estimator
-
-        Raises
-        ------
-        InputError
-            For another name.
-
-        Examples
-        --------
-        >>> InteractiveTagger.from_preset("official", epochs=10).k
-        3
-        """
-        if name not in cls.presets:
-            raise InputError(f"there is no preset {name!r}: choose one of {', '.join(cls.presets)}")
-        return cls(**{**cls.presets[name], **parameters})
-
     def fit(self, X, y, side_information=None, coef_init=None, intercept_init=None):
         """Fit all labels at once.
 
@@ -473,6 +438,7 @@ def _check_side_information(side, n_rows) -> np.ndarray:
         )
     if not np.isin(side, (UNKNOWN, 0, 1)).all():
         raise InputError(
-            "side_information holds other values than 1 (present), 0 (absent) and -1 (unknown)"
+            "side_information holds other values than 1 (present), 0 (absent) and -1 (unknown): "
+            "give those"
         )
     return side.astype(np.int8, copy=False)

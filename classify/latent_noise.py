@@ -22,9 +22,9 @@ from classify.base import (
     Tagger,
     check_parameters,
     check_sample_weight,
+    usable_rows,
 )
 from classify.sgd import Settings, mean_norm, mean_row, sgd_epochs
-from features.errors import InputError
 
 _TINY = 1e-7  # h is kept as far from 0 and 1
 
@@ -191,9 +191,7 @@ class LatentNoiseTagger(Tagger):
         X, targets = self._start_fit(X, y)
         weights = check_sample_weight(sample_weight, len(X))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        rows = np.flatnonzero((weights > 0) & (targets != UNKNOWN).any(axis=1))
-        if len(rows) == 0:
-            raise InputError("no row has both a known label and a sample_weight above 0: give one")
+        rows = usable_rows(targets, weights)
         # One thread: batches are too small to share, and the bits then depend on no thread count.
         with threadpool_limits(1, user_api="blas"):
             coef, intercept = self._start(X, targets, sample_weight)

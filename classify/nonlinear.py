@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from classify.adam import adam_epochs
 from classify.base import (
-    UNKNOWN,
     Flag,
     Number,
     OneOf,
     Tagger,
     check_parameters,
     check_sample_weight,
+    usable_rows,
 )
 from classify.pair_losses import ImageLoss, with_threshold
 from classify.sgd import mean_norm, mean_row, row_blocks
@@ -75,9 +75,7 @@ class RankingNetwork(Tagger):
             )
         weights = check_sample_weight(sample_weight, len(X))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        rows = np.flatnonzero((weights > 0) & (targets != UNKNOWN).any(axis=1))
-        if len(rows) == 0:
-            raise InputError("no row has both a known label and a sample_weight above 0: give one")
+        rows = usable_rows(targets, weights)
         self.center_ = mean_row(X, rows, weights[rows])
         self.scale_ = mean_norm(X, rows, weights[rows], self.center_)
         # One thread: batches are too small to share, and the bits then depend on no thread count.

@@ -21,8 +21,10 @@ from classify.base import (
     Flag,
     Number,
     OneOf,
+    Presets,
     check_parameters,
     check_sample_weight,
+    usable_rows,
 )
 from classify.early_stopping import BestEpoch
 from classify.metrics import METRICS
@@ -33,7 +35,7 @@ from features.errors import InputError
 from features.splits import inner_split
 
 
-class WarpTagger(BatchTagger):
+class WarpTagger(Presets, BatchTagger):
     """Linear scores trained on a ranking loss, by default that of the ramp-loss WARP paper (RMLC).
 
     With W the coefficients of features that are centred and divided by the mean length of a row,
@@ -205,34 +207,6 @@ class WarpTagger(BatchTagger):
         self.random_state = random_state
         self.verbose = verbose
 
-    @classmethod
-    def from_preset(cls, name: str, **parameters):
-        """Build an estimator with the settings of the paper or of its released code.
-
-        Parameters
-        ----------
-        name : {"paper", "official"}
-        **parameters
-            Further parameters, or others in the preset's place.
-
-        Returns
-        -------
-        estimator
-
-        Raises
-        ------
-        InputError
-            For another name.
-
-        Examples
-        --------
-        >>> WarpTagger.from_preset("official", epochs=10).beta
-        0.9
-        """
-        if name not in cls.presets:
-            raise InputError(f"there is no preset {name!r}: choose one of {', '.join(cls.presets)}")
-        return cls(**{**cls.presets[name], **parameters})
-
     def fit(self, X, y, sample_weight=None):
         """Fit all labels at once.
 
@@ -277,9 +251,7 @@ class WarpTagger(BatchTagger):
 
     def _inner_rows(self, targets, weights, rng):
         """Rows with a label and a weight, cut into those to learn from and those set aside."""
-        rows = np.flatnonzero((weights > 0) & (targets != UNKNOWN).any(axis=1))
-        if len(rows) == 0:
-            raise InputError("no row has both a known label and a sample_weight above 0: give one")
+        rows = usable_rows(targets, weights)
         if not self.early_stopping:
             return rows, None
         parts = inner_split(rows, int(rng.integers(2**31)), self.validation_fraction)

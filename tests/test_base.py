@@ -95,7 +95,7 @@ def test_large_finite_values_are_no_infinity():
 def test_a_wrong_width_is_one_line_with_both_widths():
     tagger = LogisticTagger().fit(np.eye(3), [0, 1, 0])
     with pytest.raises(
-        InputError, match="X has 2 features, but LogisticTagger is expecting 3"
+        InputError, match="X has 2 .* is expecting 3 features as input: give the layers that it was"
     ) as e:
         tagger.predict(np.eye(2))
     assert "\n" not in str(e.value)
