@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.finetune_frozen import frozen_counterpart
 from benchmarks.markdown import mean_and_std, table
 from benchmarks.miml_report import over_splits
 from benchmarks.papers_finetune import QUOTATIONS, Quotation
 from classify.results import read_results
+from features.cache import FeatureCache
 from features.errors import InputError
 from features.files import write_text
 
@@ -22,14 +24,22 @@ METRICS = {
     "top3_f1_o": "top-3 F1-O",
     "top3_f1c_mean": "top-3 F1-C (mean)",
 }
+COMPARED = ("map_plain", "example_ap", "top3_f1c_mean")
 # Runs that differ in nothing else are seeds of one and the same.
 SAME = ("seed", "splits", "versions", "key")
 
 
-def finetune(out: Path, *, runs: Sequence[Path] = ()) -> Path:
+def finetune(
+    out: Path,
+    *,
+    runs: Sequence[Path] = (),
+    frozen: Path | None = None,
+    layers: Sequence[str] | None = None,
+) -> Path:
     """Lay finished fine-tunings beside the papers' tables, as Markdown; also printed.
 
     Runs whose settings differ in the seed alone are one row, their mean and standard deviation.
+    With cached features of the same images, every run also stands beside a learner on these.
 
     Parameters
     ----------
@@ -37,6 +47,10 @@ def finetune(out: Path, *, runs: Sequence[Path] = ()) -> Path:
         The Markdown file.
     runs : sequence of Path
         Run folders of ``python -m classify finetune``.
+    frozen : Path, optional
+        A cache of the network that the runs started from.
+    layers : sequence of str, optional
+        Its layers to learn from; by default all.
 
     Returns
     -------
@@ -46,9 +60,13 @@ def finetune(out: Path, *, runs: Sequence[Path] = ()) -> Path:
     Raises
     ------
     InputError
-        A folder without results.
+        A folder without results, or a cache of other images or labels.
     """
-    text = "# End to end\n\n" + _ours(runs) + "".join(quoted(one) for one in QUOTATIONS)
+    groups = _groups(runs)
+    text = "# End to end\n\n" + _ours(groups)
+    if frozen is not None:
+        text += _beside_frozen(groups, frozen, layers)
+    text += "".join(quoted(one) for one in QUOTATIONS)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, text)
     print(text, end="")
@@ -59,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `finetune`."""
     parser.add_argument("--out", type=Path, required=True, help="the Markdown file")
     parser.add_argument("--runs", type=Path, nargs="*", default=(), help="finished run folders")
+    text = "cached features of the network that the runs started from, to compare with"
+    parser.add_argument("--frozen", type=Path, help=text)
+    parser.add_argument("--layers", nargs="+", help="its layers to learn from (all)")
 
 
 def quoted(one: Quotation) -> str:
@@ -68,28 +89,61 @@ def quoted(one: Quotation) -> str:
     return f"## {one.title} (quoted)\n\n{table(['method', *one.columns], rows)}{notes}\n"
 
 
-def _ours(runs: Iterable[Path]) -> str:
-    groups: dict[str, list[Mapping[str, Any]]] = {}
+def _groups(runs: Iterable[Path]) -> list[dict[Path, Mapping[str, Any]]]:
+    """Give the results of each run, those of the same settings together."""
+    groups: dict[str, dict[Path, Mapping[str, Any]]] = {}
     for run in runs:
         header, line = _result(run)
-        groups.setdefault(repr(_settings(header)), []).append({**header, **line})
+        groups.setdefault(repr(_settings(header)), {})[run] = {**header, **line}
+    return list(groups.values())
+
+
+def _ours(groups: Sequence[Mapping[Path, Mapping[str, Any]]]) -> str:
     if not groups:
         return "No run was given; what follows are the papers' own numbers.\n\n"
     rows = []
-    for members in groups.values():
-        first = members[0]
-        values = [over_splits([one[metric] for one in members]) for metric in METRICS]
+    for group in groups:
+        first = next(iter(group.values()))
+        values = [over_splits([one[metric] for one in group.values()]) for metric in METRICS]
         rows.append(
             [
-                f"{first['model']}, {first['backbone']} at {first['size']}",
-                f"{first['missing']:g} / {first['unlabelled']:g}",
-                str(len(members)),
+                *_named(first),
+                str(len(group)),
                 str(first["images"]),
                 *(mean_and_std(*value) for value in values),
             ]
         )
     columns = ["run", "missing / unlabelled", "seeds", "test images", *METRICS.values()]
     return "## What was run here\n\n" + table(columns, rows) + "\n"
+
+
+def _beside_frozen(
+    groups: Sequence[Mapping[Path, Mapping[str, Any]]], cache: Path, layers: Sequence[str] | None
+) -> str:
+    rows = []
+    for group in groups:
+        others = [frozen_counterpart(run, cache, layers) for run in group]
+        row = [*_named(next(iter(group.values()))), others[0].learner]
+        row.append(", ".join(f"{C:g}" for C in sorted({other.C for other in others})))
+        for metric in COMPARED:
+            ours = [one[metric] for one in group.values()]
+            theirs = [other.values[metric] for other in others]
+            gains = [a - b for a, b in zip(ours, theirs, strict=True)]
+            row += [mean_and_std(*over_splits(theirs)), mean_and_std(*over_splits(gains))]
+        rows.append(row)
+    columns = ["run", "missing / unlabelled", "on frozen features", "C"]
+    columns += [text for metric in COMPARED for text in (METRICS[metric], "gain")]
+    read = ", ".join(layers or FeatureCache(cache).layers)
+    return (
+        f"## Beside frozen features\n\nCached learners on {read}, with the rows and labels of each "
+        "run; C is chosen where\nthe run chooses its epoch. The gain is that of fine-tuning, seed "
+        f"by seed.\n\n{table(columns, rows)}\n"
+    )
+
+
+def _named(run: Mapping[str, Any]) -> list[str]:
+    name = f"{run['model']}, {run['backbone']} at {run['size']}"
+    return [name, f"{run['missing']:g} / {run['unlabelled']:g}"]
 
 
 def _result(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,6 +1,7 @@
 """A real cache, and the folder it belongs to, from arrays: for tests that need no pictures."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -54,4 +55,11 @@ def write_cache(folder: Path, data: Path, layers, *, failed=()) -> Path:
             range(len(dataset)), arrays, status, [""] * len(dataset), ["0" * 64] * len(dataset)
         )
     write_index(folder, dataset, np.zeros(len(dataset), dtype=int), manifest)
+    return folder
+
+
+def write_labelled_cache(folder: Path, data: Path, layers) -> Path:
+    """Write a cache that keeps the labels of `data`, as extraction does."""
+    write_cache(folder, data, layers)
+    shutil.copy(data / "labels.csv", folder)
     return folder

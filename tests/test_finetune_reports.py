@@ -7,15 +7,20 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.finetune_frozen import frozen_counterpart, rows_of_run
 from benchmarks.finetune_tables import finetune as tables
 from benchmarks.papers_finetune import QUOTATIONS
 from benchmarks.speed_finetune import speed_finetune
 from classify.__main__ import main
+from classify.class_metrics import map_plain
 from classify.finetune.cam import class_maps, overlay
 from classify.finetune.config import FinetuneConfig
-from classify.finetune.run import finetune, load_run
+from classify.finetune.run import build_objective, finetune, load_run
+from classify.graph import InteractiveTagger
 from extract.images import Transform, load_image
+from features.datasets import load_dataset
 from features.errors import InputError
+from tests.caches import write_labelled_cache
 from tests.test_extract import make_images
 
 SETTINGS = {
@@ -62,6 +67,74 @@ def test_seeds_of_one_run_are_one_row_beside_the_quoted(runs, tmp_path, capsys):
     assert f"{np.mean(values):.4f}" in lines[0]
     assert text.count(", quoted ") == sum(len(one.rows) for one in QUOTATIONS)
     assert capsys.readouterr().out == text
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """A run with rows to choose on and hidden labels, its data, and a cache of other features."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("tuned")
+    data = make_images(folder / "data", n=24)
+    settings = SETTINGS | {"validation": 0.25, "missing": 0.5, "unlabelled": 0.2}
+    seen = {}
+
+    def spy(config, Y, rows):
+        seen.update(zip(rows.tolist(), Y[rows].tolist(), strict=True))
+        return build_objective(config, Y, rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("classify.finetune.run.build_objective", spy)
+        run = finetune(FinetuneConfig(model="imcl", **settings), data, folder / "run")
+    X = np.random.default_rng(1).normal(size=(24, 3)).astype(np.float32)
+    return data, run, write_labelled_cache(folder / "cache", data, {"net/pool": X}), X, seen
+
+
+def test_a_frozen_counterpart_sees_the_rows_and_labels_of_its_run(tuned):
+    data, run, cache, X, seen = tuned
+    config = json.loads((run / "config.json").read_text())["config"]
+    rows = rows_of_run(run, config, ["cat", "dog"], cache)
+    np.testing.assert_array_equal(rows.X, X)
+    assert {row: rows.learnt[row].tolist() for row in rows.parts["train"]} == seen
+    assert len({tuple(known) for known in seen.values()}) > 2
+    Y = load_dataset(data).labels
+    for part in ("val", "test"):
+        np.testing.assert_array_equal(rows.learnt[rows.parts[part]], Y[rows.parts[part]])
+
+
+def test_a_frozen_counterpart_takes_the_best_c_of_the_rows_set_aside(tuned):
+    data, run, cache, X, _ = tuned
+    config = json.loads((run / "config.json").read_text())["config"]
+    _, _, learnt, parts = rows_of_run(run, config, ["cat", "dog"], cache)
+    Y, values = load_dataset(data).labels, {}
+    for C in (0.01, 0.1):
+        model = InteractiveTagger(C=C).fit(X[parts["train"]], learnt[parts["train"]])
+        scores = {part: model.decision_function(X[parts[part]]) for part in ("val", "test")}
+        values[C] = [map_plain(Y[parts[part]], scores[part]) for part in ("val", "test")]
+    best = max(values, key=lambda C: values[C][0])
+    found = frozen_counterpart(run, cache, grid=(0.01, 0.1, 1000.0))  # the last diverges
+    assert (found.learner, found.C) == ("imcl", best)
+    assert found.values["map_plain"] == values[best][1]
+
+
+def test_the_gain_over_frozen_features_is_the_difference(tuned, tmp_path):
+    _, run, cache, _, _ = tuned
+    text = tables(tmp_path / "t.md", runs=[run], frozen=cache).read_text()
+    (line,) = [line for line in text.splitlines() if "| imcl |" in line.replace("  ", "")]
+    cells = [cell.strip() for cell in line.split("|")]
+    tuned_map = json.loads((run / "results.jsonl").read_text().splitlines()[1])["map_plain"]
+    assert float(cells[6]) == pytest.approx(tuned_map - float(cells[5]), abs=2e-4)
+
+
+def test_other_features_than_the_runs_are_one_line(tuned, runs, tmp_path):
+    _, run, cache, X, _ = tuned
+    few = make_images(tmp_path / "few", n=4)
+    other = write_labelled_cache(tmp_path / "few.cache", few, {"net/pool": X[:4]})
+    with pytest.raises(InputError, match=r"few.cache: images lack .*; extract from the folder"):
+        frozen_counterpart(run, other)
+    with pytest.raises(InputError, match="set no rows aside to choose C on: give runs with"):
+        frozen_counterpart(runs[1][0], cache)
+    with pytest.raises(InputError, match="is no run folder"):
+        frozen_counterpart(tmp_path, cache)
 
 
 def test_a_folder_without_results_is_one_line(tmp_path):

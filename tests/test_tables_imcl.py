@@ -1,6 +1,5 @@
 """``tables imcl`` on a small made-up cache: protocol, arithmetic, verdicts, kills, the page."""
 
-import shutil
 import subprocess
 import sys
 import time
@@ -28,7 +27,7 @@ from classify.logistic import LogisticTagger
 from classify.results import read_results
 from features.errors import InputError
 from features.missing import hide
-from tests.caches import write_cache, write_data
+from tests.caches import write_data, write_labelled_cache
 
 ROOT = Path(__file__).parents[1]
 N, NAMES = 90, ("sky", "sea", "sand", "tree", "house", "boat")
@@ -53,13 +52,11 @@ def made(tmp_path_factory):
         Image.new("RGB", (8, 8), (row, 100, 50)).save(data / "images" / image)
     parts = "".join(f"{image},{'test' if i % 3 == 0 else 'train'}\n" for i, image in enumerate(ids))
     (folder / "split.csv").write_text("image,split\n" + parts)
-    return data, _cache_with_labels(folder / "small.cache", data, X), folder / "split.csv"
-
-
-def _cache_with_labels(folder, data, X):
-    write_cache(folder, data, {"net/low": X})
-    shutil.copy(data / "labels.csv", folder)
-    return folder
+    return (
+        data,
+        write_labelled_cache(folder / "small.cache", data, {"net/low": X}),
+        folder / "split.csv",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +236,7 @@ def test_a_split_file_is_kept_to_and_labels_without_a_positive_go(made, tmp_path
     X, Y = _problem()
     Y[::3, 2] = 0
     data = write_data(tmp_path / "rare", source.ids, NAMES, Y)
-    cache = _cache_with_labels(tmp_path / "rare.cache", data, X)
+    cache = write_labelled_cache(tmp_path / "rare.cache", data, {"net/low": X})
     rare = read_partial_data(cache, split_file=made[2])
     assert rare.label_names == ("sky", "sea", "tree", "house", "boat") and rare.Y.shape == (N, 5)
     (tmp_path / "split.csv").write_text(text.replace(",train", ",val"))
