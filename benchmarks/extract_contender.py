@@ -1,47 +1,10 @@
-"""One contender of ``speed extract``: reads JSON lines on stdin, answers on stdout.
+"""The contenders of ``speed extract``: this project's engines, a plain loop and a peer."""
 
-The first line describes the work; it is answered when the contender is warm. Then every
-``{"start", "stop"}`` is answered by a rate, and ``{}`` by the totals.
-"""
-
-import json
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-Work = Callable[[int, int], float]  # runs images start to stop, returns bytes an image
-
-
-def serve(given: dict[str, Any], lines: Iterator[str]) -> None:
-    """Warm up, then take turns until told to end."""
-    try:
-        work, flops = CONTENDERS.get(given["name"], _engine)(given)
-        stored = work(0, given["rows"])
-    except Exception as error:  # whatever keeps a peer from running makes it absent, by name
-        print(json.dumps({"absent": f"absent: {type(error).__name__}: {error}"[:200]}), flush=True)
-        return
-    print(json.dumps({"ready": True}), flush=True)
-    for line in lines:
-        turn = json.loads(line)
-        if not turn:
-            break
-        begun = time.perf_counter()
-        stored = work(turn["start"], turn["stop"])
-        seconds = time.perf_counter() - begun
-        units = flops if given["name"] == "limit" else turn["stop"] - turn["start"]
-        print(json.dumps({"rate": units / seconds}), flush=True)
-    peak = _peak_megabytes()
-    print(json.dumps({"flops": flops, "bytes": int(stored), "peak_mb": peak}), flush=True)
-
-
-def _peak_megabytes() -> float:
-    """Peak of this process's own memory; `ru_maxrss` starts from that of its parent."""
-    status = Path("/proc/self/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+from benchmarks.contenders import LIMIT, Work, matrix_products, serve
 
 
 def _batch(given: dict[str, Any]) -> int:
@@ -187,32 +150,14 @@ def _thingsvision(given: dict[str, Any]) -> tuple[Work, int]:
     return work, flops_per_image(_plan(given))
 
 
-def _limit(given: dict[str, Any]) -> tuple[Work, int]:
-    """Multiply large square matrices in the same precision: the machine's roof."""
-    import torch
-
-    from extract.engines import choose_device
-
-    device = choose_device(given["device"])
-    gpu = device.type == "cuda"
-    side, dtype = (8192, torch.bfloat16) if gpu else (4096, torch.float32)
-    if given["precision"] == "float32":
-        dtype = torch.float32
-        torch.backends.cuda.matmul.allow_tf32 = False
-    a, b = (torch.randn((side, side), device=device, dtype=dtype) for _ in range(2))
-    repeats = 20 if gpu else 4
-
-    def work(start: int, stop: int) -> float:
-        for _ in range(repeats):
-            a @ b
-        if gpu:
-            torch.cuda.synchronize()
-        return 0
-
-    return work, repeats * 2 * side**3
+CONTENDERS = {"loop": _loop, "thingsvision": _thingsvision}
 
 
-CONTENDERS = {"limit": _limit, "loop": _loop, "thingsvision": _thingsvision}
+def _made(given: dict[str, Any]) -> tuple[Work, int]:
+    if given["name"] == LIMIT:
+        return matrix_products(given["device"], given["precision"])
+    return CONTENDERS.get(given["name"], _engine)(given)
+
 
 if __name__ == "__main__":
-    serve(json.loads(sys.stdin.readline()), iter(sys.stdin.readline, ""))
+    serve(_made)

@@ -1,18 +1,15 @@
 """Extraction against its peers and the machine's limit: ``python -m benchmarks speed extract``.
 
-Every contender is a process of its own that loads, warms up, and then waits for its turns:
-rounds are interleaved, so that a change of the machine's speed meets all alike, and each
-process's peak memory is its own. The timed region is decoding to stored features.
+Rounds are interleaved (see `benchmarks.contenders`). The timed region is decoding to stored
+features.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.commands import default
+from benchmarks.contenders import LIMIT, Contender, started
 from benchmarks.machine import describe_machine
 from benchmarks.markdown import table
 from features import files
@@ -166,7 +164,7 @@ def _compare(
     ends: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
         running: dict[str, Contender] = {}
-        for name in ("limit", *contenders):
+        for name in (LIMIT, *contenders):
             contender = stack.enter_context(_started(name, options, paths))
             if contender.ready.get("absent"):
                 ends[name] = contender.ready
@@ -201,7 +199,7 @@ def _report(
     rates: dict[str, list[float]],
     ends: dict[str, dict[str, Any]],
 ) -> str:
-    limit = statistics.median(rates["limit"])  # floating-point operations a second
+    limit = statistics.median(rates[LIMIT])  # floating-point operations a second
     rows = []
     for name in contenders:
         label = f"this project, {name}" if name in OURS else name
@@ -233,51 +231,9 @@ def _report(
     return f"{table(head, rows)}\n{unit}{work / 1e9:.2f} GFLOP.\n"
 
 
-class Contender:
-    """A measured process: one JSON line in, one out.
-
-    Parameters
-    ----------
-    process : Popen
-        Runs `benchmarks.extract_contender`, or a peer's script of the same form.
-    """
-
-    def __init__(self, process: subprocess.Popen):
-        self._process = process
-        self.ready = self._answer()
-
-    def turn(self, start: int, stop: int) -> float:
-        """Let it work through some of the images; return its rate per second."""
-        return self._ask({"start": start, "stop": stop})["rate"]
-
-    def end(self) -> dict[str, Any]:
-        """End it; return operations and bytes an image and its peak memory."""
-        return self._ask({})
-
-    def _ask(self, line: dict[str, int]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(line) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
-        return {"absent": "ended without an answer"}
-
-
-@contextmanager
-def _started(name: str, options: dict[str, Any], paths: list[str]) -> Iterator[Contender]:
+def _started(
+    name: str, options: dict[str, Any], paths: list[str]
+) -> AbstractContextManager[Contender]:
     python = options["thingsvision_python"] if name == "thingsvision" else sys.executable
-    command = [python, "-m", "benchmarks.extract_contender"]
-    given = json.dumps(options | {"name": name, "paths": paths})
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
-        try:
-            process.stdin.write(given + "\n")
-            process.stdin.flush()
-            yield Contender(process)
-        finally:
-            process.kill()
+    given = options | {"name": name, "paths": paths}
+    return started("benchmarks.extract_contender", given, python=python)
