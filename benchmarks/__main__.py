@@ -90,7 +90,7 @@ COMMANDS = (
     ),
     Command(
         ("speed", "finetune"),
-        "what the constrained ranking loss costs of a training step",
+        "a training step phase by phase with its memory, and training beside a plain loop",
         "python -m benchmarks speed finetune --out speed-finetune.md",
         speed_finetune.add_arguments,
         speed_finetune.speed_finetune,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import resnet18
 
 from benchmarks.finetune_frozen import frozen_counterpart, rows_of_run
 from benchmarks.finetune_tables import finetune as tables
@@ -15,6 +16,7 @@ from classify.__main__ import main
 from classify.class_metrics import map_plain
 from classify.finetune.cam import class_maps, overlay
 from classify.finetune.config import FinetuneConfig
+from classify.finetune.networks import CoProjection
 from classify.finetune.run import build_objective, finetune, load_run
 from classify.graph import InteractiveTagger
 from extract.images import Transform, load_image
@@ -142,12 +144,40 @@ def test_a_folder_without_results_is_one_line(tmp_path):
         tables(tmp_path / "t.md", runs=[tmp_path])
 
 
-def test_the_cost_of_the_loss_is_printed(tmp_path):
+def test_steps_and_a_race_are_printed(tmp_path, capsys):
     text = speed_finetune(
-        tmp_path / "s.md", backbone="resnet18", size=32, images=4, labels=5, repeats=1,
-        device="cpu",
+        tmp_path / "s.md", backbones=["resnet18"], sizes=[32], images=4, labels=5, repeats=1,
+        loop_size=32, rounds=2, batches=1, device="cpu",
     ).read_text()  # fmt: skip
-    assert "constrained ranking, 4 x 5" in text and "%" in text
+    assert capsys.readouterr().out == text
+    step, loop, ours = (
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith(("| resnet18 at 32 | 1", "| loop", "| this project"))
+    )
+    backbone = sum(p.numel() for p in resnet18(num_classes=5).parameters())
+    head = CoProjection(512, 5)
+    embedding = sum(p.numel() for p in head.parameters()) - sum(
+        p.numel() for p in head.fc.parameters()
+    )
+    assert step[1] == f"{backbone + embedding:,}"
+    assert all(float(cell) > 0 for cell in step[2:6]) and float(step[7].replace(",", "")) > 100
+    assert loop[2] == "1.00" and float(ours[2]) > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"backbones": ["alexnet"]}, "a step of alexnet at 32 pixels failed .*alexnet.*lower --pa"),
+        ({"part": 0}, "part is 0; give a whole number from 1"),
+        ({"rounds": 3}, "has 4 images; 3 rounds of 1 batches of 16 need 48: lower one of these"),
+    ],
+)
+def test_what_can_not_be_timed_is_one_line(given, message, tmp_path):
+    few = make_images(tmp_path / "few", n=4)
+    quick = {"backbones": [], "sizes": [32], "rounds": 0, "batches": 1, "device": "cpu"} | given
+    with pytest.raises(InputError, match=message):
+        speed_finetune(tmp_path / "s.md", data=few, **quick)
 
 
 def test_maps_are_drawn_for_both_branches(runs, tmp_path, capsys):
