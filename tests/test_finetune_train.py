@@ -249,11 +249,20 @@ def with_environment(environment, *arguments):
     work(*arguments)
 
 
-def test_killed_runs_end_in_the_same_bits(data, tmp_path):
-    config = replace(
-        CONFIG, model="ss-rml", epochs=3, refresh=1, augment="crop", rank_mode="sample",
-        unlabelled=0.4, min_positives=0,
-    )  # fmt: skip
+HIDDEN = {"refresh": 1, "min_positives": 0, "missing": 0.3}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model": "ss-rml", "rank_mode": "sample", "unlabelled": 0.4, "augment": "crop"},
+        {"model": "imcl", "augment": "flip"},
+        {"model": "coprojection"},
+    ],
+    ids=lambda settings: settings["model"],
+)
+def test_killed_runs_end_in_the_same_bits(settings, data, tmp_path):
+    config = replace(CONFIG, epochs=3, **HIDDEN | settings)
     whole, out = tmp_path / "whole", tmp_path / "killed"
     work(config, data, whole)
     rng = np.random.default_rng(3)
@@ -291,19 +300,22 @@ def assert_close(out, other):
     )
 
 
-def test_two_processes_equal_one(finished, data, tmp_path):
+@pytest.mark.parametrize("model", ["bce", "ss-rml", "imcl", "coprojection"])
+def test_two_processes_equal_one(model, data, tmp_path):
+    config = replace(CONFIG, model=model, **HIDDEN)
+    alone = finetune(config, data, tmp_path / "alone")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     pair = [
-        start(CONFIG, data, tmp_path / "r", {**address, "RANK": str(i), "LOCAL_RANK": str(i)})
+        start(config, data, tmp_path / "r", {**address, "RANK": str(i), "LOCAL_RANK": str(i)})
         for i in range(2)
     ]
     for child in pair:
         child.join()
         assert child.exitcode == 0
-    assert_close(tmp_path / "r", finished)
+    assert_close(tmp_path / "r", alone)
 
 
 # --- what goes wrong is one line
