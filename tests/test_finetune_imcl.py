@@ -143,6 +143,24 @@ def test_nobody_is_a_neighbour_of_itself(objective):
     assert not ((made._pool[picked] == rows[:, None]) & (weights > 0)).any()
 
 
+def test_neighbours_never_say_worse_than_nothing():
+    """Few labels are present: rows of values are nearly alike, as are all sums of them."""
+    rng = np.random.default_rng(0)
+    n, n_labels, config = 60, 23, replace(CONFIG, neighbors=5)
+    Y = (rng.random((n, n_labels)) < 0.1).astype(np.int8)
+    Y[rng.random(Y.shape) < 0.8] = -1
+    X = np.abs(rng.normal(size=(n, 30))).astype(np.float32)
+    scores = (rng.normal(size=(n, n_labels)) - 3).astype(np.float32)
+    made = Interactive(config, Y, np.arange(n))
+    made.head(30)
+    made.start_epoch(2, lambda rows: (scores[rows], X[rows]))
+    values = complete_labels(Y, label_values(scores))
+    picked, weights = made._neighbours(np.arange(n), values, X)
+    said = np.einsum("bk,bkl->bl", weights, made._dictionary.values[picked])
+    apart, alone = ((values - said) ** 2).sum(axis=1), (values**2).sum(axis=1)
+    assert (weights > 0).any(axis=1).all() and (apart <= alone * (1 + 1e-5)).all()
+
+
 def test_the_state_brings_the_same_loss_back(objective):
     made, head, X, predict = objective
     made.start_epoch(1, predict)

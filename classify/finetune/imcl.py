@@ -141,6 +141,7 @@ class Interactive(Objective):
             k=self.config.neighbors,
             lambda_y=self.config.lambda_y,
             lambda_f=self.config.lambda_f,
+            coefficients="nnls",  # clipped ones can be far from any label: training then diverges
             exclude=np.where(self._pool[place] == rows, place, -1),
         )
         # Whoever found fewer takes the first of the dictionary, at weight 0.
