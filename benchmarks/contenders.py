@@ -133,7 +133,7 @@ def matrix_products(device: str, precision: str) -> tuple[Work, int]:
     device : str
         As for extraction.
     precision : str
-        ``float32``, or ``bf16`` where a GPU computes in it by default.
+        ``float32`` or ``bf16``.
     """
     import torch
 
@@ -141,9 +141,9 @@ def matrix_products(device: str, precision: str) -> tuple[Work, int]:
 
     chosen = choose_device(device)
     gpu = chosen.type == "cuda"
-    side, dtype = (8192, torch.bfloat16) if gpu else (4096, torch.float32)
+    side = 8192 if gpu else 4096
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     if precision == "float32":
-        dtype = torch.float32
         torch.backends.cuda.matmul.allow_tf32 = False
     a, b = (torch.randn((side, side), device=chosen, dtype=dtype) for _ in range(2))
     repeats = 20 if gpu else 4

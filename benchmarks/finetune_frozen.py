@@ -5,13 +5,13 @@ place of the epoch, C is chosen. Trains no network.
 """
 
 import csv
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from classify.finetune.config import FinetuneConfig, read_run
 from classify.learners import NamedLearner, find_learner
 from classify.metrics import METRICS, Metric, get_metric
 from features.cache import FeatureCache
@@ -94,10 +94,10 @@ def frozen_counterpart(
         The folder holds no run, the run set no rows aside, or the cache lacks some of its images or
         labels.
     """
-    config, names = _story(run)
+    config, names = read_run(run)
     rows = rows_of_run(run, config, names, cache, layers)
-    learner = find_learner(COUNTERPARTS.get(config["model"], BASELINE))
-    metric = get_metric(config["metric"])
+    learner = find_learner(COUNTERPARTS.get(config.model, BASELINE))
+    metric = get_metric(config.metric)
     if "val" not in rows.parts:
         raise InputError(
             f"{run} set no rows aside to choose C on: give runs with --validation above 0"
@@ -112,7 +112,7 @@ def frozen_counterpart(
 
 def rows_of_run(
     run: Path,
-    config: Mapping[str, Any],
+    config: FinetuneConfig,
     names: Sequence[str],
     cache: Path,
     layers: Sequence[str] | None = None,
@@ -122,8 +122,7 @@ def rows_of_run(
     Parameters
     ----------
     run : Path
-    config : mapping
-        The run's settings.
+    config : FinetuneConfig
     names : sequence of L str
         Its labels.
     cache : Path
@@ -151,9 +150,9 @@ def rows_of_run(
     learnt = hide_in_rows(
         Y,
         parts["train"],
-        missing=config["missing"],
-        unlabelled=config["unlabelled"],
-        seed=config["seed"],
+        missing=config.missing,
+        unlabelled=config.unlabelled,
+        seed=config.seed,
     )
     return Rows(store.read(layers, places), Y, learnt, parts)
 
@@ -181,17 +180,7 @@ def _best(
     return max(found, key=lambda one: one[0])[1:]
 
 
-def _story(run: Path) -> tuple[dict[str, Any], list[str]]:
-    try:
-        story = json.loads((run / "config.json").read_text(encoding="utf-8"))
-        return story["config"], story["label_names"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{run} is no run folder ({error}); make one with `python -m classify finetune`"
-        ) from error
-
-
-def _places(wanted: Iterable[str], there: Iterable[str], what: str) -> np.ndarray:
+def _places(wanted: Sequence[str], there: Sequence[str], what: str) -> np.ndarray:
     place = {name: i for i, name in enumerate(there)}
     lacking = [name for name in wanted if name not in place]
     if lacking:

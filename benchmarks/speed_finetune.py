@@ -18,6 +18,7 @@ from benchmarks.contenders import LIMIT, started
 from benchmarks.machine import describe_machine
 from benchmarks.markdown import table
 from benchmarks.pictures import render_dataset
+from classify.finetune.config import PRECISIONS
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.files import write_text
@@ -80,12 +81,14 @@ def speed_finetune(
     Raises
     ------
     InputError
-        A step that can't be taken, or too few images in `data`.
+        A number or precision that is not allowed, a step that can't be taken, or too few images.
     """
     counts = {"images": images, "labels": labels, "part": part, "repeats": repeats}
     for name, value in {**counts, "batches": batches, "workers": workers}.items():
         if value < 1:
             raise InputError(f"{name} is {value}; give a whole number from 1")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r}; give one of {', '.join(PRECISIONS)}")
     if data is not None and len(load_dataset(data)) < rounds * batches * images:
         raise InputError(
             f"{data} has {len(load_dataset(data))} images; {rounds} rounds of {batches} batches of "

@@ -15,7 +15,7 @@ from benchmarks.speed_finetune import speed_finetune
 from classify.__main__ import main
 from classify.class_metrics import map_plain
 from classify.finetune.cam import class_maps, overlay
-from classify.finetune.config import FinetuneConfig
+from classify.finetune.config import FinetuneConfig, read_run
 from classify.finetune.networks import CoProjection
 from classify.finetune.run import build_objective, finetune, load_run
 from classify.graph import InteractiveTagger
@@ -93,8 +93,7 @@ def tuned(tmp_path_factory):
 
 def test_a_frozen_counterpart_sees_the_rows_and_labels_of_its_run(tuned):
     data, run, cache, X, seen = tuned
-    config = json.loads((run / "config.json").read_text())["config"]
-    rows = rows_of_run(run, config, ["cat", "dog"], cache)
+    rows = rows_of_run(run, *read_run(run), cache)
     np.testing.assert_array_equal(rows.X, X)
     assert {row: rows.learnt[row].tolist() for row in rows.parts["train"]} == seen
     assert len({tuple(known) for known in seen.values()}) > 2
@@ -105,8 +104,7 @@ def test_a_frozen_counterpart_sees_the_rows_and_labels_of_its_run(tuned):
 
 def test_a_frozen_counterpart_takes_the_best_c_of_the_rows_set_aside(tuned):
     data, run, cache, X, _ = tuned
-    config = json.loads((run / "config.json").read_text())["config"]
-    _, _, learnt, parts = rows_of_run(run, config, ["cat", "dog"], cache)
+    _, _, learnt, parts = rows_of_run(run, *read_run(run), cache)
     Y, values = load_dataset(data).labels, {}
     for C in (0.1, 10.0):
         model = InteractiveTagger(C=C).fit(X[parts["train"]], learnt[parts["train"]])
@@ -169,6 +167,7 @@ def test_steps_and_a_race_are_printed(tmp_path, capsys):
     ("given", "message"),
     [
         ({"backbones": ["alexnet"]}, "a step of alexnet at 32 pixels failed .*alexnet.*lower --pa"),
+        ({"precision": "bf15"}, "precision 'bf15'; give one of float32, bf16"),
         ({"part": 0}, "part is 0; give a whole number from 1"),
         ({"rounds": 3}, "has 4 images; 3 rounds of 1 batches of 16 need 48: lower one of these"),
     ],

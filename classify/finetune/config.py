@@ -1,12 +1,15 @@
 """What a fine-tuning is asked to do: every setting with its reason. Loads no torch."""
 
+import json
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from classify.metrics import METRICS
 from classify.ranking_losses import RANK_MODES, ROUNDINGS
 from features.errors import InputError
 
+CONFIG = "config.json"  # in a run folder
 SCHEDULES = ("step", "cosine", "constant")
 AUGMENTATIONS = ("none", "flip", "crop")
 PRECISIONS = ("float32", "bf16")
@@ -160,3 +163,32 @@ class FinetuneConfig:
         kept = {k: v for k, v in asdict(self).items() if k not in (*OF_THE_MACHINE, "weights")}
         split = "random" if self.split == "random" else "given"
         return {**kept, "split": split, "rates": self.rates, "weight_decay": self.decay}
+
+
+def read_run(run: Path) -> tuple[FinetuneConfig, tuple[str, ...]]:
+    """Read what a run was asked to do.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder.
+
+    Returns
+    -------
+    config : FinetuneConfig
+    label_names : tuple of str
+
+    Raises
+    ------
+    InputError
+        The folder holds no run.
+    """
+    try:
+        story = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+        known = {one.name for one in fields(FinetuneConfig)}
+        config = FinetuneConfig(**{k: v for k, v in story["config"].items() if k in known})
+        return config, tuple(story["label_names"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{run} is no run folder ({error}); make one with `python -m classify finetune`"
+        ) from error

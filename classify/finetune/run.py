@@ -7,7 +7,7 @@ row each) and `results.jsonl` (the metrics). The same command goes on with a kil
 
 import json
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from classify.finetune.checkpoint import load_checkpoint
-from classify.finetune.config import FinetuneConfig
+from classify.finetune.config import CONFIG, FinetuneConfig, read_run
 from classify.finetune.data import Images
 from classify.finetune.imcl import Interactive
 from classify.finetune.networks import Network, map_layer
@@ -50,7 +50,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "ss-rml": SemiSupervised,
     "imcl": Interactive,
 }
-CONFIG, SPLIT, SCORES, RESULTS = "config.json", "split.csv", "scores.npy", "results.jsonl"
+SPLIT, SCORES, RESULTS = "split.csv", "scores.npy", "results.jsonl"
 
 
 def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
@@ -132,16 +132,7 @@ def load_run(run: Path) -> tuple[FinetuneConfig, Network, tuple[str, ...]]:
     InputError
         The folder holds no run, or its model is missing or damaged.
     """
-    path = run / CONFIG
-    try:
-        story = json.loads(path.read_text(encoding="utf-8"))
-        known = {field.name for field in fields(FinetuneConfig)}
-        config = FinetuneConfig(**{k: v for k, v in story["config"].items() if k in known})
-        names = tuple(story["label_names"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{run} is no run folder ({error}); make one with `python -m classify finetune`"
-        ) from error
+    config, names = read_run(run)
     tensors, _ = load_checkpoint(run / MODEL)
     bare = np.zeros((1, len(names)), dtype=np.int8)
     network = build_network(config, tensors, build_objective(config, bare, np.arange(1)))
