@@ -184,8 +184,8 @@ class LogisticTagger(Tagger):
         tol = _TOL if self.tol is None else self.tol
         solve_path = (working_set if self.penalty == "l1" else newton_cg).solve_path
         solutions = solve_path(X, loss, Cs, bias=self.bias, tol=tol)
-        worst = max((solution.gap / solution.objective).max() for solution in solutions)
-        if worst > tol:
+        worst = np.max([solution.gap / solution.objective for solution in solutions])
+        if not worst <= tol:  # a gap that is not a number proves nothing
             warnings.warn(
                 f"stopped at a relative duality gap of {worst:.1e}, short of tol={tol:.1e}: "
                 "raise tol, scale the features or lower C",

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from classify.logistic import LogisticTagger
@@ -60,6 +61,18 @@ def test_a_weak_loss_gives_no_weights(solver, C):
     tagger.fit(X6, Y6)
     np.testing.assert_array_equal(tagger.coef_, 0)
     np.testing.assert_allclose(tagger.intercept_, 0, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_direction_that_is_not_finite_ends_in_a_warning(problem, monkeypatch):
+    X, Y = problem
+
+    def broken(basis, curvature, gradient, forcing):
+        return np.full_like(gradient, np.nan)
+
+    monkeypatch.setattr("classify.solvers.newton_cg._newton_direction", broken)
+    with pytest.warns(ConvergenceWarning, match="duality gap of nan"):
+        LogisticTagger("l2").fit(X, Y)
 
 
 def test_scores_are_those_of_the_weights(problem):

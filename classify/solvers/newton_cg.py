@@ -137,10 +137,14 @@ def _step_length(basis, loss, C: float, V, move, scores, scores_move) -> np.ndar
     return increasing_root(slope, np.ones(len(linear)), near=_FLAT * np.abs(slope(0.0)[0]))
 
 
+@np.errstate(invalid="ignore")
 def _newton_direction(basis, curvature, gradient, forcing) -> np.ndarray:
     """Solve ``(ridge + F' diag(curvature) F) move = -gradient`` for each label, to its forcing.
 
-    Conjugate gradients, preconditioned by the diagonal; a label leaves when it is done.
+    Conjugate gradients, preconditioned by the diagonal; a label leaves when it is done. The flag
+    of an invalid operation is passed over: OpenBLAS has been seen to raise it in float32 products
+    of finite factors (compare numpy issue 24067). A direction that is not finite shows in the
+    duality gap.
     """
     kind = np.float32 if forcing.min() >= _SINGLE else np.float64
     D, R = curvature.astype(kind), -gradient.astype(kind)
