@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classify.finetune.config import FinetuneConfig, read_run
+from classify.finetune.config import HEAD_CS, FinetuneConfig, read_run
 from classify.learners import NamedLearner, find_learner
 from classify.metrics import METRICS, Metric, get_metric
 from features.cache import FeatureCache
@@ -28,7 +28,6 @@ COUNTERPARTS = {
     "imcl": "imcl",
 }
 BASELINE = "l2"
-GRID = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
 class Rows(NamedTuple):
@@ -69,7 +68,7 @@ class Counterpart(NamedTuple):
 
 
 def frozen_counterpart(
-    run: Path, cache: Path, layers: Sequence[str] | None = None, grid: Sequence[float] = GRID
+    run: Path, cache: Path, layers: Sequence[str] | None = None, grid: Sequence[float] = HEAD_CS
 ) -> Counterpart:
     """Train a run's counterpart on cached features.
 

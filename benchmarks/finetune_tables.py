@@ -143,6 +143,8 @@ def _beside_frozen(
 
 def _named(run: Mapping[str, Any]) -> list[str]:
     name = f"{run['model']}, {run['backbone']} at {run['size']}"
+    if run.get("head_start") == "solved":
+        name += ", solved head"
     return [name, f"{run['missing']:g} / {run['unlabelled']:g}"]
 
 

@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[1]
         ({"epochs": 0}, "epochs is 0; give a whole number from 1"),
         ({"missing": 1.0}, "missing is 1.0; give a share from 0, below 1"),
         ({"schedule": "linear"}, "schedule 'linear'; give one of step, cosine, constant"),
+        ({"head_start": "warm"}, "head_start 'warm'; give one of zero, solved"),
     ],
 )
 def test_wrong_settings_are_one_line(change, message):

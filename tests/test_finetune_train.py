@@ -24,6 +24,7 @@ from classify.finetune.objectives import SemiSupervised
 from classify.finetune.processes import Processes
 from classify.finetune.run import build_network, build_objective, finetune, load_run
 from classify.finetune.train import MODEL, STATE, Trainer
+from classify.logistic import LogisticTagger
 from classify.metrics import METRICS
 from classify.propagation import propagate_labels
 from classify.results import read_results
@@ -257,7 +258,7 @@ HIDDEN = {"refresh": 1, "min_positives": 0, "missing": 0.3}
     [
         {"model": "ss-rml", "rank_mode": "sample", "unlabelled": 0.4, "augment": "crop"},
         {"model": "imcl", "augment": "flip"},
-        {"model": "coprojection"},
+        {"model": "coprojection", "head_start": "solved"},
     ],
     ids=lambda settings: settings["model"],
 )
@@ -300,9 +301,12 @@ def assert_close(out, other):
     )
 
 
-@pytest.mark.parametrize("model", ["bce", "ss-rml", "imcl", "coprojection"])
-def test_two_processes_equal_one(model, data, tmp_path):
-    config = replace(CONFIG, model=model, **HIDDEN)
+@pytest.mark.parametrize(
+    ("model", "head_start"),
+    [("bce", "zero"), ("ss-rml", "solved"), ("imcl", "solved"), ("coprojection", "zero")],
+)
+def test_two_processes_equal_one(model, head_start, data, tmp_path):
+    config = replace(CONFIG, model=model, head_start=head_start, **HIDDEN)
     alone = finetune(config, data, tmp_path / "alone")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -397,16 +401,51 @@ def test_the_best_epoch_is_kept_and_waiting_ends(data, tmp_path, monkeypatch):
     monkeypatch.setitem(METRICS, "example_ap", better)
     kept = {}
 
-    def judge():
-        before.append(trainer.position.best_epoch)
-        return Trainer._judge(trainer)
-
-    before: list[int] = []
-    monkeypatch.setattr(trainer, "_judge", judge)
     position = trainer.run()
     assert (position.best_epoch, position.epoch, position.best) == (2, 4, 0.5)
     kept.update(load_checkpoint(tmp_path / MODEL)[0])
     assert not torch.equal(kept["conv1.weight"], trainer.network.test_tensors()["conv1.weight"])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_solved_head_starts_with_the_scores_of_the_cached_learner(model, data, tmp_path):
+    Y = load_dataset(data).labels
+    Y = np.column_stack([Y, 1 - Y]).astype(np.int8)
+    Y[0, :3] = -1
+    train, held_out = np.arange(14), np.arange(14, 21)
+    config = replace(CONFIG, model=model, head_start="solved")
+    trainer = trainer_of(config, Y, data, tmp_path, rows=train, validation=held_out)
+    trainer._start()
+    scores, X = trainer.predict(held_out)
+    [line] = logged(tmp_path)
+    expected = LogisticTagger("l2", C=line["head_C"]).fit(trainer.predict(train)[1], Y[train])
+    # Both stop at a gap of 1e-4, one of them along a path of C.
+    np.testing.assert_allclose(scores, expected.decision_function(X), rtol=1e-2, atol=2e-2)
+    assert line["validation_example_ap"] == METRICS["example_ap"].function(Y[held_out], scores)
+    assert (trainer.position.best_epoch, trainer.position.best) == (
+        0, line["validation_example_ap"],
+    )  # fmt: skip
+
+
+def test_training_goes_on_from_a_solved_head_which_may_stay_the_best(data, tmp_path):
+    start = replace(CONFIG, head_start="solved", epochs=1)
+    held = finetune(replace(start, rate=0.0, head_rate=0.0), data, tmp_path / "held")
+    moved = finetune(start, data, tmp_path / "moved")
+    assert [line["step"] for line in logged(held) if "head_C" in line] == [0]
+    assert read_results(held / "results.jsonl")[1][0]["epoch"] == 0
+    began, ended = (load_checkpoint(run / STATE)[0] for run in (held, moved))
+    for name in ("network.head.fc.weight", "network.backbone.network.conv1.weight"):
+        change = (ended[name] - began[name]).norm() / began[name].norm()
+        assert 0 < change < 0.2
+
+
+def test_without_rows_held_out_a_solved_head_takes_c_of_one(data, tmp_path):
+    config = replace(CONFIG, head_start="solved", validation=0.0)
+    trainer = trainer_of(config, load_dataset(data).labels, data, tmp_path)
+    trainer._start()
+    scores, X = trainer.predict(np.arange(21))
+    expected = LogisticTagger("l2", C=1.0).fit(X, load_dataset(data).labels)
+    np.testing.assert_allclose(scores, expected.decision_function(X), rtol=1e-3, atol=1e-4)
 
 
 def test_labels_are_propagated_from_the_network_s_own_features(data):

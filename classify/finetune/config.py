@@ -14,6 +14,9 @@ SCHEDULES = ("step", "cosine", "constant")
 AUGMENTATIONS = ("none", "flip", "crop")
 PRECISIONS = ("float32", "bf16")
 BATCH_NORMS = ("frozen", "train")
+HEAD_STARTS = ("zero", "solved")
+#: Weights of the loss that a solved head is chosen from.
+HEAD_CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 # Settings that may change between a run and its resumption: they move rounding at most.
 OF_THE_MACHINE = ("device", "workers", "accumulate", "checkpoint_every", "log_every", "tensorboard")
 
@@ -84,6 +87,10 @@ class FinetuneConfig:
     accumulate: int = _option(1, "parts a process cuts its share of a batch into, to save memory")
     rate: float | None = _option(None, "learning rate of the backbone (the model's)", type=float)
     head_rate: float | None = _option(None, "of the head (the model's)", type=float)
+    head_start: str = _option(
+        "zero", "its first scores: 0, or logistic regression solved on the features at the start",
+        choices=HEAD_STARTS,
+    )  # fmt: skip
     graph_rate: float = _option(0.5, "of the label graph, as in IMCL's released code")
     momentum: float = _option(0.9, "of the gradient descent")
     weight_decay: float | None = _option(

@@ -64,6 +64,10 @@ class LinearHead(nn.Module):
         features = maps.mean(dim=(2, 3))
         return Outputs(self.fc(features).float(), features, graph=self.graph)
 
+    def start_at(self, coef: Tensor, intercept: Tensor) -> None:
+        """Take weights (L, c) and biases (L,) to start from."""
+        _set_linear(self.fc, coef, intercept)
+
     def class_maps(self, maps: Tensor) -> dict[str, Tensor]:
         """Class activation maps (b, L, h, w) of each branch: scores before pooling."""
         return {"main": torch.einsum("bchw,lc->blhw", maps, self.fc.weight)}
@@ -141,6 +145,15 @@ class CoProjection(nn.Module):
             given = (labels == 1).float()
         vectors = self.f_l(given).float()
         return Outputs(scores, features, self._embedded(projected).float(), vectors)
+
+    def start_at(self, coef: Tensor, intercept: Tensor) -> None:
+        """Take weights (L, c) and biases (L,) of the pooled map; the other branch starts at 0."""
+        _set_linear(self.fc, coef, intercept)
+        if self.embedding == "add":
+            for parameter in self.f_im[-1].parameters():
+                nn.init.zeros_(parameter)
+        elif self.embedding != "concatenate":
+            nn.init.zeros_(self.f_conv.weight)
 
     def pooled(self, maps: Tensor) -> Tensor:
         """Pool maps (b, c, h, w) to (b, c)."""
@@ -244,6 +257,14 @@ class Network(nn.Module):
 def map_layer(backbone: Backbone) -> Layer:
     """Find the backbone's last spatial map, which the heads start from."""
     return [layer for layer in backbone.layers if layer.stride][-1]
+
+
+def _set_linear(linear: nn.Linear, coef: Tensor, intercept: Tensor) -> None:
+    """Take weights of the first inputs, and biases; further inputs weigh 0."""
+    with torch.no_grad():
+        linear.weight.zero_()
+        linear.weight[:, : coef.shape[1]] = coef
+        linear.bias.copy_(intercept)
 
 
 def _linear_from_zero(channels: int, n_labels: int) -> nn.Linear:

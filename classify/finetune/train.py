@@ -32,6 +32,7 @@ from classify.finetune.networks import Network
 from classify.finetune.objectives import Batch, Objective
 from classify.finetune.optimiser import build_optimiser, load_momenta, momenta, set_rates
 from classify.finetune.processes import Processes
+from classify.finetune.solved_head import solve_head
 from classify.metrics import METRICS
 from extract.weights import RUN_MODEL
 from features.errors import InputError
@@ -52,7 +53,7 @@ class Position:
     best : float or None
         Best validation metric so far.
     best_epoch : int
-        Its epoch, counted from 1; that of the saved model.
+        Its epoch, counted from 1; that of the saved model. 0 is a solved head's start.
     over : bool
         Whether there is nothing left to do.
     """
@@ -132,7 +133,8 @@ class Trainer:
             Out of memory, a loss that is not finite, or a checkpoint of another run.
         """
         with _memory_errors(self.config):
-            self._resume()
+            if not self._resume():
+                self._start()
             while not self.position.over:
                 self._epoch()
         return self.position
@@ -161,6 +163,23 @@ class Trainer:
         self.processes.summed(scores)
         self.processes.summed(features)
         return scores.cpu().numpy(), features.cpu().numpy()
+
+    def _start(self) -> None:
+        """Solve the head, if it is to be; judge that start like an epoch, so that it may win."""
+        if self.config.head_start == "zero":
+            return
+        rows, (held_out, truth) = self.objective.rows(0), self.validation
+        X, X_held_out = self.predict(rows)[1], self.predict(held_out)[1]
+        fc, first = self.network.head.fc, self.processes.first
+        weights, C = torch.zeros(fc.out_features, X.shape[1] + 1), 0.0
+        if first:
+            labels, metric = self.objective.labels[rows], METRICS[self.config.metric]
+            coef, intercept, C = solve_head(X, labels, (X_held_out, truth), metric)
+            weights = torch.from_numpy(np.column_stack([coef, intercept])).float()
+        weights = self.processes.summed(weights.to(self.processes.device))
+        self.network.head.start_at(weights[:, :-1], weights[:, -1])
+        self._judge(0, {"head_C": C})
+        self._save()
 
     def _epoch(self) -> None:
         """Do what is left of an epoch, judge it, and save."""
@@ -192,7 +211,7 @@ class Trainer:
             if saving:
                 self._save()
         self._report()
-        self._judge()
+        self._judge(at.epoch + 1, {"epoch": at.epoch})
         at.epoch, at.batch = at.epoch + 1, 0
         waited = config.patience is not None and at.epoch - at.best_epoch >= config.patience
         at.over = at.epoch == config.epochs or (len(self.validation[0]) > 0 and waited)
@@ -249,8 +268,11 @@ class Trainer:
             line |= {"gpu_bytes": torch.cuda.max_memory_allocated()}
         self._log.write(line, timed=True, first=self.processes.first)
 
-    def _judge(self) -> None:
-        """Save the model if its epoch is the best so far, or the last without validation rows."""
+    def _judge(self, epoch: int, story: dict[str, Any]) -> None:
+        """Save the model if its epoch, counted from 1, is the best so far, or there is no judge.
+
+        Without validation rows that is the last epoch's. `story` goes into the log.
+        """
         at, (rows, labels) = self.position, self.validation
         if len(rows):
             metric = METRICS[self.config.metric]
@@ -260,13 +282,13 @@ class Trainer:
                     f"{self.config.metric} is undefined on the {len(rows)} images set aside, which "
                     "have no label present: raise --validation, or set it to 0"
                 )
-            line = {"step": at.step, "epoch": at.epoch, f"validation_{self.config.metric}": value}
+            line = {"step": at.step, **story, f"validation_{self.config.metric}": value}
             self._log.write(line, timed=False, first=self.processes.first)
             sign = 1 if metric.higher_is_better else -1
             if at.best is not None and sign * value <= sign * at.best:
                 return
             at.best = value
-        at.best_epoch = at.epoch + 1
+        at.best_epoch = epoch
         if self.processes.first and (len(rows) or at.best_epoch == self.config.epochs):
             save_checkpoint(
                 self.folder / MODEL, self.network.test_tensors(), {"record": self.record}
@@ -282,13 +304,13 @@ class Trainer:
         story = {"record": self.record, "position": asdict(self.position)}
         save_checkpoint(self.folder / STATE, tensors, story)
 
-    def _resume(self) -> None:
-        """Go back to the last checkpoint, if there is one."""
+    def _resume(self) -> bool:
+        """Go back to the last checkpoint; say whether there is one."""
         path = self.folder / STATE
-        if self.processes.first and not path.exists():
-            self._log.cut(0)
         if not path.exists():
-            return
+            if self.processes.first:
+                self._log.cut(-1)
+            return False
         tensors, story = load_checkpoint(path)
         require_same_run(path, story.get("record", {}), self.record)
         self.position = Position(**story["position"])
@@ -298,6 +320,7 @@ class Trainer:
         self.objective.load_state(arrays)
         if self.processes.first:
             self._log.cut(self.position.step)
+        return True
 
     def _gradients_later(self):
         """Add gradients up without exchanging them."""

@@ -1,0 +1,76 @@
+"""A head's first weights: logistic regression, solved on the features that training starts from.
+
+A head that starts at 0 needs hundreds of steps to come where a solver is in a second, and meanwhile
+sends its noise into the backbone (Kumar et al., "Fine-tuning can distort pretrained features",
+2022). Loads no torch.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from classify.finetune.config import HEAD_CS
+from classify.logistic import LogisticTagger
+from classify.metrics import Metric
+
+
+class SolvedHead(NamedTuple):
+    """Linear scores of features.
+
+    Attributes
+    ----------
+    coef : float64 ndarray of shape (L, d)
+    intercept : float64 ndarray of shape (L,)
+    C : float
+        The one chosen.
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    C: float
+
+
+def solve_head(
+    X: np.ndarray,
+    Y: np.ndarray,
+    held_out: tuple[np.ndarray, np.ndarray],
+    metric: Metric,
+    Cs: Sequence[float] = HEAD_CS,
+) -> SolvedHead:
+    """Fit L2 logistic regression at several C, and choose one on rows held out.
+
+    Parameters
+    ----------
+    X : float32 ndarray of shape (n, d)
+        Features.
+    Y : int8 ndarray of shape (n, L)
+        Labels: 1, 0 or -1 (unknown, left out).
+    held_out : tuple of (ndarray of shape (m, d), ndarray of shape (m, L))
+        Further features and labels; with m = 0 the choice is C = 1.
+    metric : Metric
+        To choose by.
+    Cs : sequence of float
+        Weights of the loss to choose from.
+
+    Returns
+    -------
+    SolvedHead
+
+    Raises
+    ------
+    InputError
+        For what `LogisticTagger.fit_path` refuses.
+    """
+    X_held_out, truth = held_out
+    if not len(truth):
+        Cs = (1.0,)
+    models = LogisticTagger("l2").fit_path(X, Y, Cs)
+    best = models[0]
+    if len(truth):
+        sign = 1 if metric.higher_is_better else -1
+        best = max(
+            models,
+            key=lambda model: sign * metric.function(truth, model.decision_function(X_held_out)),
+        )
+    return SolvedHead(best.coef_, best.intercept_, best.C)
