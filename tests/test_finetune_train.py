@@ -419,8 +419,10 @@ def test_a_solved_head_starts_with_the_scores_of_the_cached_learner(model, data,
     scores, X = trainer.predict(held_out)
     [line] = logged(tmp_path)
     expected = LogisticTagger("l2", C=line["head_C"]).fit(trainer.predict(train)[1], Y[train])
-    # Both stop at a gap of 1e-4, one of them along a path of C.
-    np.testing.assert_allclose(scores, expected.decision_function(X), rtol=1e-2, atol=2e-2)
+    # Both stop at a gap of 1e-4, one of them along a path of C; co-projection's other branch has
+    # 3 % of its weights.
+    atol = 0.3 if model in ("coprojection", "coprojection-b", "coprojection-mse") else 2e-2
+    np.testing.assert_allclose(scores, expected.decision_function(X), rtol=1e-2, atol=atol)
     assert line["validation_example_ap"] == METRICS["example_ap"].function(Y[held_out], scores)
     assert (trainer.position.best_epoch, trainer.position.best) == (
         0, line["validation_example_ap"],

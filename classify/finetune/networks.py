@@ -14,6 +14,7 @@ from extract.backbones import Backbone, FeatureNetwork, Layer
 from features.errors import InputError
 
 EMBEDDINGS = ("label", "label set", "add", "concatenate")
+HUSHED = 0.03
 BACKBONE = "backbone.network."  # where torchvision's names begin in `Network`
 
 
@@ -147,13 +148,18 @@ class CoProjection(nn.Module):
         return Outputs(scores, features, self._embedded(projected).float(), vectors)
 
     def start_at(self, coef: Tensor, intercept: Tensor) -> None:
-        """Take weights (L, c) and biases (L,) of the pooled map; the other branch starts at 0."""
+        """Take weights (L, c) and biases (L,) of the pooled map, and hush the other branch.
+
+        The projection keeps 3 % of its weights: from 0, the batch norms of the embedding would
+        magnify its first steps 100,000 times.
+        """
         _set_linear(self.fc, coef, intercept)
         if self.embedding == "add":
             for parameter in self.f_im[-1].parameters():
                 nn.init.zeros_(parameter)
         elif self.embedding != "concatenate":
-            nn.init.zeros_(self.f_conv.weight)
+            with torch.no_grad():
+                self.f_conv.weight.mul_(HUSHED)
 
     def pooled(self, maps: Tensor) -> Tensor:
         """Pool maps (b, c, h, w) to (b, c)."""
