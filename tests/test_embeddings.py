@@ -115,7 +115,7 @@ def test_what_cannot_be_fitted(problem, tagger):
 
 
 def test_adam_is_that_of_torch():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="compared with torch")
     rng = np.random.default_rng(0)
     A, target = rng.normal(size=(5, 3)), rng.normal(size=5)
     w = np.ones(3)

@@ -133,6 +133,16 @@ def test_the_constrained_loss_reaches_the_scores_through_the_projection_alone():
     assert head.f_conv.weight.grad.abs().sum() > 0 and head.fc.weight.grad is None
 
 
+@pytest.mark.parametrize("embedding", ["label", "label set"])
+def test_a_solved_head_still_embeds_different_images_differently(embedding):
+    torch.manual_seed(0)
+    head, maps = CoProjection(3, 8, embedding=embedding), torch.randn(5, 3, 4, 4)
+    before = head(maps, torch.zeros(5, 8)).images
+    head.start_at(torch.randn(8, 3), torch.zeros(8))
+    torch.testing.assert_close(head(maps, torch.zeros(5, 8)).images, before, rtol=0.1, atol=0.1)
+    assert before.std(dim=0).min() > 0.05
+
+
 @pytest.fixture(scope="module")
 def small():
     backbone = find_backbone("resnet18")

@@ -399,11 +399,9 @@ def test_the_best_epoch_is_kept_and_waiting_ends(data, tmp_path, monkeypatch):
     values = iter([0.2, 0.5, 0.5, 0.4, 0.9])
     better = METRICS["example_ap"]._replace(function=lambda Y, scores: next(values))
     monkeypatch.setitem(METRICS, "example_ap", better)
-    kept = {}
-
     position = trainer.run()
     assert (position.best_epoch, position.epoch, position.best) == (2, 4, 0.5)
-    kept.update(load_checkpoint(tmp_path / MODEL)[0])
+    kept = load_checkpoint(tmp_path / MODEL)[0]
     assert not torch.equal(kept["conv1.weight"], trainer.network.test_tensors()["conv1.weight"])
 
 

@@ -14,7 +14,7 @@ from extract.backbones import Backbone, FeatureNetwork, Layer
 from features.errors import InputError
 
 EMBEDDINGS = ("label", "label set", "add", "concatenate")
-HUSHED = 0.03
+HUSHED = 0.03  # of the projection's weights, where a solved head scores alone
 BACKBONE = "backbone.network."  # where torchvision's names begin in `Network`
 
 

@@ -5,7 +5,6 @@ sends its noise into the backbone (Kumar et al., "Fine-tuning can distort pretra
 2022). Loads no torch.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,9 +35,8 @@ def solve_head(
     Y: np.ndarray,
     held_out: tuple[np.ndarray, np.ndarray],
     metric: Metric,
-    Cs: Sequence[float] = HEAD_CS,
 ) -> SolvedHead:
-    """Fit L2 logistic regression at several C, and choose one on rows held out.
+    """Fit L2 logistic regression at every C of `HEAD_CS`, and choose one on rows held out.
 
     Parameters
     ----------
@@ -50,8 +48,6 @@ def solve_head(
         Further features and labels; with m = 0 the choice is C = 1.
     metric : Metric
         To choose by.
-    Cs : sequence of float
-        Weights of the loss to choose from.
 
     Returns
     -------
@@ -64,13 +60,11 @@ def solve_head(
     """
     X_held_out, truth = held_out
     if not len(truth):
-        Cs = (1.0,)
-    models = LogisticTagger("l2").fit_path(X, Y, Cs)
-    best = models[0]
-    if len(truth):
-        sign = 1 if metric.higher_is_better else -1
-        best = max(
-            models,
-            key=lambda model: sign * metric.function(truth, model.decision_function(X_held_out)),
-        )
+        model = LogisticTagger("l2", C=1.0).fit(X, Y)
+        return SolvedHead(model.coef_, model.intercept_, model.C)
+    sign = 1 if metric.higher_is_better else -1
+    best = max(
+        LogisticTagger("l2").fit_path(X, Y, HEAD_CS),
+        key=lambda model: sign * metric.function(truth, model.decision_function(X_held_out)),
+    )
     return SolvedHead(best.coef_, best.intercept_, best.C)

@@ -269,9 +269,9 @@ class Trainer:
         self._log.write(line, timed=True, first=self.processes.first)
 
     def _judge(self, epoch: int, story: dict[str, Any]) -> None:
-        """Save the model if its epoch, counted from 1, is the best so far, or there is no judge.
+        """Save the model if its epoch, counted from 1, is the best so far; log the metric, `story`.
 
-        Without validation rows that is the last epoch's. `story` goes into the log.
+        Without validation rows the last epoch's is saved.
         """
         at, (rows, labels) = self.position, self.validation
         if len(rows):
