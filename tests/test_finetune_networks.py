@@ -13,6 +13,7 @@ from classify.finetune.networks import (
     label_embedding,
     map_layer,
 )
+from classify.finetune.objectives import Batch, ConstrainedRanking
 from classify.finetune.optimiser import build_optimiser, set_rates
 from extract.backbones import BACKBONES, find_backbone, parameter_shapes
 from extract.weights import load_weights
@@ -182,6 +183,32 @@ def test_unknown_choices_are_named():
         CoProjection(3, 4, embedding="bag")
     with pytest.raises(InputError, match="pool 'min'; give one of sum, max"):
         CoProjection(3, 4, pool="min")
+
+
+def objective(Y, **settings):
+    return ConstrainedRanking(FinetuneConfig(**settings), Y, np.arange(len(Y)))
+
+
+def test_a_run_chooses_pooling_and_stride():
+    Y, maps = np.zeros((2, 8), dtype=np.int8), torch.rand(2, 3, 8, 8)
+    head = objective(Y, model="coprojection", pool="max", row3_stride=2).head(3)
+    torch.testing.assert_close(head.pooled(maps), maps.amax(dim=(2, 3)))
+    assert head.f_im(head.f_conv(maps)).shape == (2, 8, 2, 2)
+    assert objective(Y, model="coprojection").head(3).f_im(head.f_conv(maps)).shape[-1] == 4
+
+
+@pytest.mark.parametrize("model", ["coprojection", "coprojection-b", "coprojection-mse"])
+def test_what_embeddings_add_is_weighted(model):
+    torch.manual_seed(0)
+    labels = torch.tensor([[1, 1, 0, 0, -1], [0, 0, 1, 1, 0], [1, 0, 0, 0, 1]], dtype=torch.int8)
+    batch = Batch(np.arange(3), labels, torch.ones(3), torch.zeros(3, 5), 0.0)
+    out = objective(labels.numpy(), model=model).head(4)(torch.rand(3, 4, 6, 6), labels)
+    none, one, three = (
+        objective(labels.numpy(), model=model, embedding_weight=weight).sums(out, batch)
+        for weight in (0.0, 1.0, 3.0)
+    )
+    assert none[0] == one[0] == three[0] > 0 and not none[1:].any() and one[1:].all()
+    torch.testing.assert_close(three[1:], 3 * one[1:])
 
 
 def test_every_part_has_its_rate_and_weights_alone_decay(small):

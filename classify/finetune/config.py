@@ -1,6 +1,7 @@
 """What a fine-tuning is asked to do: every setting with its reason. Loads no torch."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ AUGMENTATIONS = ("none", "flip", "crop")
 PRECISIONS = ("float32", "bf16")
 BATCH_NORMS = ("frozen", "train")
 HEAD_STARTS = ("zero", "solved")
+POOLS = ("sum", "max")  # of co-projection's map: maximum plus mean, or the maximum alone
 #: Weights of the loss that a solved head is chosen from.
 HEAD_CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 # Settings that may change between a run and its resumption: they move rounding at most.
@@ -119,6 +121,16 @@ class FinetuneConfig:
     lambda_y: float = _option(1.0, "weight of labels in that, also in the loss (imcl)")
     lambda_f: float = _option(0.5, "weight of features in that (imcl)")
     asymmetry: float = _option(2.0, "c: an absent label has the value -1/c (imcl)")
+    pool: str = _option(
+        "sum", "of the map, for the linear score: maximum plus mean, or max alone (coprojection)",
+        choices=POOLS,
+    )  # fmt: skip
+    row3_stride: int = _option(
+        1, "of the embedding's second 3 x 3 convolution, printed as 2 (coprojection)"
+    )
+    embedding_weight: float = _option(
+        1.0, "of what embeddings add to cross-entropy, the paper's beta (coprojection)"
+    )
     missing: float = _option(0.0, "share of each training image's labels to hide")
     unlabelled: float = _option(0.0, "share of training images whose labels to hide altogether")
     min_positives: int = _option(1, "of every label among the training images; 0 allows none")
@@ -138,12 +150,14 @@ class FinetuneConfig:
             if choices and value not in choices:
                 raise InputError(f"{one.name} {value!r}; give one of {', '.join(choices)}")
         for name in ("epochs", "batch_size", "accumulate", "workers", "checkpoint_every",
-                     "log_every", "refreshed", "neighbors"):  # fmt: skip
+                     "log_every", "refreshed", "neighbors", "row3_stride"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give a whole number from 1")
         for name in ("missing", "unlabelled", "validation"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give a share from 0, below 1")
+        if not 0 <= self.embedding_weight < math.inf:
+            raise InputError(f"embedding_weight is {self.embedding_weight}; give a number from 0")
 
     @property
     def rates(self) -> dict[str, float]:

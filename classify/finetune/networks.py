@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from classify.finetune.config import POOLS
 from extract.backbones import Backbone, FeatureNetwork, Layer
 from features.errors import InputError
 
@@ -113,7 +114,7 @@ class CoProjection(nn.Module):
     ):
         super().__init__()
         for name, value, allowed in (
-            ("embedding", embedding, EMBEDDINGS), ("pool", pool, ("sum", "max")),
+            ("embedding", embedding, EMBEDDINGS), ("pool", pool, POOLS),
         ):  # fmt: skip
             if value not in allowed:
                 raise InputError(f"{name} {value!r}; give one of {', '.join(allowed)}")

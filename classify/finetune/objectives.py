@@ -148,7 +148,7 @@ class SemiSupervised(Ranking):
 
 
 class ConstrainedRanking(Objective):
-    """Co-projection: cross-entropy and the constrained ranking loss, alike in weight; ablations."""
+    """Co-projection: cross-entropy plus a weighted constrained ranking loss; its ablations."""
 
     def __init__(self, config: FinetuneConfig, Y: np.ndarray, rows: np.ndarray):
         super().__init__(config, Y, rows)
@@ -163,7 +163,10 @@ class ConstrainedRanking(Objective):
 
     def head(self, channels: int) -> CoProjection:
         """Build the head with two branches."""
-        return CoProjection(channels, self.labels.shape[1], embedding=self.embedding)
+        return CoProjection(
+            channels, self.labels.shape[1], embedding=self.embedding,
+            row3_stride=self.config.row3_stride, pool=self.config.pool,
+        )  # fmt: skip
 
     def counts(self, labels: Tensor) -> Tensor:
         """Count known labels, then images with a triplet of each kind, or images."""
@@ -176,13 +179,14 @@ class ConstrainedRanking(Objective):
         return known
 
     def sums(self, out: Outputs, batch: Batch) -> Tensor:
-        """Sum the cross-entropy, then half of each kind of triplets' means, or the distances."""
-        bce = super().sums(out, batch)
+        """Sum the cross-entropy; weighted, half of each kind of triplets' means, or distances."""
+        bce, weight = super().sums(out, batch), self.config.embedding_weight
         if out.images is None or out.vectors is None:
             return bce
         if "mse" in self.terms:
-            return torch.cat([bce, losses.embedding_mse(out.images, out.vectors).sum()[None]])
+            distances = losses.embedding_mse(out.images, out.vectors)
+            return torch.cat([bce, weight * distances.sum()[None]])
         kinds = losses.constrained_triplets(
             out.images, out.vectors, batch.labels, reading=self.reading
         )
-        return torch.cat([bce, torch.stack([0.5 * kind.means().sum() for kind in kinds])])
+        return torch.cat([bce, 0.5 * weight * torch.stack([kind.means().sum() for kind in kinds])])
