@@ -9,6 +9,7 @@ from benchmarks.finetune_frozen import frozen_counterpart
 from benchmarks.markdown import mean_and_std, table
 from benchmarks.miml_report import over_splits
 from benchmarks.papers_finetune import QUOTATIONS, Quotation
+from classify.finetune.config import FinetuneConfig
 from classify.results import read_results
 from features.cache import FeatureCache
 from features.errors import InputError
@@ -27,6 +28,8 @@ METRICS = {
 COMPARED = ("map_plain", "example_ap", "top3_f1c_mean")
 # Runs that differ in nothing else are seeds of one and the same.
 SAME = ("seed", "splits", "versions", "key")
+# Settings that a row is named by, where they are not the default.
+OF_COPROJECTION = ("pool", "row3_stride", "embedding_weight")
 
 
 def finetune(
@@ -145,6 +148,9 @@ def _named(run: Mapping[str, Any]) -> list[str]:
     name = f"{run['model']}, {run['backbone']} at {run['size']}"
     if run.get("head_start") == "solved":
         name += ", solved head"
+    for key in OF_COPROJECTION:
+        if run.get(key, getattr(FinetuneConfig, key)) != getattr(FinetuneConfig, key):
+            name += f", {key.replace('_', ' ')} {run[key]}"
     return [name, f"{run['missing']:g} / {run['unlabelled']:g}"]
 
 

@@ -71,6 +71,16 @@ def test_seeds_of_one_run_are_one_row_beside_the_quoted(runs, tmp_path, capsys):
     assert capsys.readouterr().out == text
 
 
+def test_a_row_is_named_by_how_its_co_projection_differs(runs, tmp_path):
+    _, (run, _) = runs
+    header, *lines = (run / "results.jsonl").read_text().splitlines()
+    other = {**json.loads(header)["header"], "pool": "max", "embedding_weight": 0.02}
+    (tmp_path / "results.jsonl").write_text("\n".join([json.dumps({"header": other}), *lines, ""]))
+    text = tables(tmp_path / "t.md", runs=[run, tmp_path]).read_text()
+    assert "| coprojection, resnet18 at 32 " in text
+    assert "| coprojection, resnet18 at 32, pool max, embedding weight 0.02 " in text
+
+
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory):
     """A run with rows to choose on and hidden labels, its data, and a cache of other features."""
