@@ -294,7 +294,8 @@ def constrained_ranking_loss(
 def embedding_mse(images: Tensor, label_sets: Tensor) -> Tensor:
     """Squared distance of each embedded image to its embedded label set: shape (b,).
 
-    The co-projection paper's ablation, in the place of the constrained ranking loss.
+    The co-projection paper's ablation, in the place of the constrained ranking loss. It is a sum
+    over the embedding's L numbers; torch's own `MSELoss` is their mean, 1 / L of it.
     """
     return (images - label_sets).square().sum(dim=1)
 
