@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from benchmarks.contenders import peak_megabytes
-from classify.finetune.losses import constrained_ranking_loss
+from classify.finetune.embedding_losses import constrained_ranking_loss
 from classify.finetune.networks import CoProjection, Network, map_layer
 from extract.backbones import find_backbone
 from extract.engines import choose_device

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classify import ranking_losses
-from classify.finetune import losses
+from classify.finetune import embedding_losses, losses
 from features.errors import InputError
 
 SCORES = torch.tensor([[0.2, -1.5, 0.9, -0.4, 0.1, -2.0]], dtype=torch.float64)
@@ -127,26 +127,26 @@ def test_hinge_sums_are_those_of_a_double_loop(seed, level):
 
 
 def test_triplets_by_hand():
-    of_image, of_labels = losses.constrained_triplets(IMAGE, V, OWN)
+    of_image, of_labels = embedding_losses.constrained_triplets(IMAGE, V, OWN)
     assert of_image.sums.item() == pytest.approx(0.3) and of_image.counts.item() == 4
     assert of_labels.sums.item() == pytest.approx(0.193774, abs=1e-6)
     assert of_labels.means().item() == pytest.approx(0.0484435, abs=1e-6)
-    with_self = losses.constrained_triplets(IMAGE, V, OWN, include_self=True)[1]
+    with_self = embedding_losses.constrained_triplets(IMAGE, V, OWN, include_self=True)[1]
     assert with_self.sums.item() == pytest.approx(0.193774, abs=1e-6)
     assert with_self.means().item() == pytest.approx(0.0242218, abs=1e-6)
 
 
 @pytest.mark.parametrize("reduction, value", [("sum", 0.246887), ("mean", 0.0617218)])
 def test_the_constrained_ranking_loss_by_hand(reduction, value):
-    got = losses.constrained_ranking_loss(IMAGE, V, OWN, reduction=reduction)
+    got = embedding_losses.constrained_ranking_loss(IMAGE, V, OWN, reduction=reduction)
     assert got.item() == pytest.approx(value, abs=1e-6)
 
 
-@pytest.mark.parametrize("reading", losses.READINGS)
+@pytest.mark.parametrize("reading", embedding_losses.READINGS)
 def test_embeddings_in_one_point_lose_the_margin(reading):
     labels = torch.tensor([[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]])
     points = torch.ones(4, 3)
-    got = losses.constrained_ranking_loss(points, points, labels, reading=reading)
+    got = embedding_losses.constrained_ranking_loss(points, points, labels, reading=reading)
     assert got.item() == pytest.approx(0.5)
 
 
@@ -179,7 +179,7 @@ def plain_loops(images, vectors, labels, reading, include_self):
 
 
 @pytest.mark.parametrize("include_self", [False, True])
-@pytest.mark.parametrize("reading", losses.READINGS)
+@pytest.mark.parametrize("reading", embedding_losses.READINGS)
 @pytest.mark.parametrize("seed", range(3))
 def test_triplets_are_those_of_plain_loops(seed, reading, include_self):
     _, labels, _ = drawn(seed)
@@ -187,11 +187,11 @@ def test_triplets_are_those_of_plain_loops(seed, reading, include_self):
     images = rng.normal(size=(7, 4))
     vectors = rng.normal(size=(9 if reading == "A" else 7, 4))
     sums, counts = plain_loops(images, vectors, labels, reading, include_self)
-    got = losses.constrained_triplets(
+    got = embedding_losses.constrained_triplets(
         *map(torch.from_numpy, (images, vectors, labels)),
         reading=reading, include_self=include_self,
     )  # fmt: skip
-    known = losses.triplet_counts(
+    known = embedding_losses.triplet_counts(
         torch.from_numpy(labels), reading=reading, include_self=include_self
     )
     for kind in range(2):
@@ -200,13 +200,13 @@ def test_triplets_are_those_of_plain_loops(seed, reading, include_self):
         np.testing.assert_array_equal(known[kind], counts[kind])
 
 
-@pytest.mark.parametrize("reading", losses.READINGS)
+@pytest.mark.parametrize("reading", embedding_losses.READINGS)
 def test_the_constrained_gradient_is_that_of_finite_differences(reading):
     _, labels, _ = drawn(5, b=5, n_labels=5)
     torch.manual_seed(0)
     images = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
     vectors = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
-    loss = lambda a, b: losses.constrained_ranking_loss(  # noqa: E731
+    loss = lambda a, b: embedding_losses.constrained_ranking_loss(  # noqa: E731
         a, b, torch.from_numpy(labels), reading=reading
     )
     assert torch.autograd.gradcheck(loss, (images, vectors))
@@ -215,19 +215,19 @@ def test_the_constrained_gradient_is_that_of_finite_differences(reading):
 def test_a_vector_on_its_anchor_gets_a_finite_gradient():
     vectors = torch.zeros(4, 2, requires_grad=True)
     images = torch.zeros(1, 2, requires_grad=True)
-    loss = losses.constrained_ranking_loss(images, vectors, OWN, include_self=True)
+    loss = embedding_losses.constrained_ranking_loss(images, vectors, OWN, include_self=True)
     assert all(g.isfinite().all() for g in gradient(loss, images, vectors))
 
 
 def test_mse_is_the_squared_distance():
-    got = losses.embedding_mse(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 4.0]]))
+    got = embedding_losses.embedding_mse(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 4.0]]))
     assert got.tolist() == [5.0]
 
 
 def test_unknown_options_are_named():
     with pytest.raises(InputError, match="reading 'C'; give one of A, B"):
-        losses.constrained_ranking_loss(IMAGE, V, OWN, reading="C")
+        embedding_losses.constrained_ranking_loss(IMAGE, V, OWN, reading="C")
     with pytest.raises(InputError, match="reduction 'max'; give mean or sum"):
-        losses.constrained_ranking_loss(IMAGE, V, OWN, reduction="max")
+        embedding_losses.constrained_ranking_loss(IMAGE, V, OWN, reduction="max")
     with pytest.raises(InputError, match="mode is one of"):
         losses.warp_loss(SCORES, LABELS, rank_mode="guess")

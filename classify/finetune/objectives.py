@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from classify.finetune import losses
+from classify.finetune import embedding_losses, losses
 from classify.finetune.config import FinetuneConfig
 from classify.finetune.networks import CoProjection, LinearHead, Network, Outputs
 from classify.named_losses import DIVISORS
@@ -174,7 +174,7 @@ class ConstrainedRanking(Objective):
         if "mse" in self.terms:
             return torch.cat([known, known.new_tensor([len(labels)])])
         if "image_triplets" in self.terms:
-            kinds = losses.triplet_counts(labels, reading=self.reading)
+            kinds = embedding_losses.triplet_counts(labels, reading=self.reading)
             return torch.cat([known, torch.stack([(kind > 0).sum() for kind in kinds])])
         return known
 
@@ -184,9 +184,9 @@ class ConstrainedRanking(Objective):
         if out.images is None or out.vectors is None:
             return bce
         if "mse" in self.terms:
-            distances = losses.embedding_mse(out.images, out.vectors)
+            distances = embedding_losses.embedding_mse(out.images, out.vectors)
             return torch.cat([bce, weight * distances.sum()[None]])
-        kinds = losses.constrained_triplets(
+        kinds = embedding_losses.constrained_triplets(
             out.images, out.vectors, batch.labels, reading=self.reading
         )
         return torch.cat([bce, 0.5 * weight * torch.stack([kind.means().sum() for kind in kinds])])
