@@ -36,8 +36,15 @@ ROOT = Path(__file__).parents[1]
         ({"schedule": "linear"}, "schedule 'linear'; give one of step, cosine, constant"),
         ({"row3_stride": 0}, "row3_stride is 0; give a whole number from 1"),
         ({"pool": "mean"}, "pool 'mean'; give one of sum, max"),
-        ({"embedding_weight": -1.0}, "embedding_weight is -1.0; give a number from 0"),
-        ({"embedding_weight": float("nan")}, "embedding_weight is nan; give a number from 0"),
+        ({"embedding_weight": -1.0}, "embedding_weight is -1.0; give a finite number from 0"),
+        (
+            {"embedding_weight": float("nan")},
+            "embedding_weight is nan; give a finite number from 0",
+        ),
+        (
+            {"embedding_weight": float("inf")},
+            "embedding_weight is inf; give a finite number from 0",
+        ),
         ({"head_start": "warm"}, "head_start 'warm'; give one of zero, solved"),
     ],
 )

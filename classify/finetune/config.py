@@ -157,7 +157,9 @@ class FinetuneConfig:
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give a share from 0, below 1")
         if not 0 <= self.embedding_weight < math.inf:
-            raise InputError(f"embedding_weight is {self.embedding_weight}; give a number from 0")
+            raise InputError(
+                f"embedding_weight is {self.embedding_weight}; give a finite number from 0"
+            )
 
     @property
     def rates(self) -> dict[str, float]:
