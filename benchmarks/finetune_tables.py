@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.finetune_frozen import frozen_counterpart
-from benchmarks.markdown import mean_and_std, table
-from benchmarks.miml_report import over_splits
 from benchmarks.papers_finetune import QUOTATIONS, Quotation
+from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.statistics import over_splits
 from classify.finetune.config import FinetuneConfig
 from classify.results import read_results
 from features.cache import FeatureCache

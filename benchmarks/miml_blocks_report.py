@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.markdown import mean_and_std, table
 from benchmarks.miml_blocks import ALL, CS, LEARNERS, LIBLINEAR, SELECTION, Span, layer_groups
-from benchmarks.miml_report import heading, over_splits, quoted_rows
+from benchmarks.miml_report import quoted_rows
 from benchmarks.papers import PublishedTable
-from benchmarks.plots import Curve, Panel
+from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.plots import Curve, Panel
+from benchmarks.report.statistics import heading, over_splits
 from classify.metrics import MIML_METRICS
 from classify.results import Line
 

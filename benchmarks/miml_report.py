@@ -6,19 +6,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.learners import KEY, LIBLINEAR_TOL, Learner
-from benchmarks.markdown import mean_and_std, table
-from benchmarks.papers import PublishedTable, Quoted
-from benchmarks.plots import Curve, Panel
+from benchmarks.papers import PublishedTable
+from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.plots import Curve, Panel
+from benchmarks.report.statistics import Quoted, heading, over_splits
 from classify.grid import Cell
 from classify.metrics import METRICS, MIML_METRICS
-
-HEADINGS = {
-    "example_ap": "average precision",
-    "coverage": "coverage",
-    "hamming_loss": "Hamming loss",
-    "one_error": "one-error",
-    "ranking_loss": "ranking loss",
-}
 
 #: (learner, training rows) to field to mean and std over the splits.
 Summary = dict[tuple[str, int], dict[str, Quoted]]
@@ -50,17 +43,6 @@ def summarise(cells: Iterable[Cell], lines: Iterable[Mapping[str, Any]]) -> Summ
         }
         for group, members in groups.items()
     }
-
-
-def heading(metric: str) -> str:
-    """Name a metric for people, with an arrow to where better values lie.
-
-    Examples
-    --------
-    >>> heading("one_error")
-    'one-error ↓'
-    """
-    return f"{HEADINGS[metric]} {'↑' if METRICS[metric].higher_is_better else '↓'}"
 
 
 def best_earlier(paper: PublishedTable, metric: str) -> tuple[str, float]:
@@ -185,26 +167,3 @@ def _best_earlier_line(paper: PublishedTable | None, metric: str) -> dict[str, f
         return {}
     method, value = best_earlier(paper, metric)
     return {f"{method}, quoted": value}
-
-
-def over_splits(values: Sequence[float | None]) -> Quoted:
-    """Give the mean of some splits' values and their standard deviation.
-
-    Parameters
-    ----------
-    values : sequence of float or None
-        One a split; None is undefined and makes the mean undefined as well.
-
-    Returns
-    -------
-    Quoted
-        ddof is 1, and the std of one split is NaN.
-
-    Examples
-    --------
-    >>> over_splits([1.0, 3.0]).mean
-    2.0
-    """
-    numbers = np.array([np.nan if value is None else value for value in values], dtype=float)
-    std = float(numbers.std(ddof=1)) if len(numbers) > 1 else float("nan")
-    return Quoted(float(numbers.mean()), std)

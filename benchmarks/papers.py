@@ -8,12 +8,7 @@ tables on NUS-WIDE and COCO, and its accuracies with few labels. The interactive
 
 from typing import NamedTuple
 
-
-class Quoted(NamedTuple):
-    """A printed mean and standard deviation over 30 random splits."""
-
-    mean: float
-    std: float
+from benchmarks.report.statistics import Quoted
 
 
 class PublishedTable(NamedTuple):

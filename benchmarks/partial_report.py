@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.markdown import mean_and_std, table
 from benchmarks.papers import (
     OPEN_IMAGES,
     OPEN_IMAGES_ABLATION,
@@ -13,7 +12,8 @@ from benchmarks.papers import (
     OPEN_IMAGES_SENSITIVITY,
 )
 from benchmarks.partial_learners import FIXED, IMCL, LEARNED, LOGISTIC, VARIANTS
-from benchmarks.plots import Curve, Panel
+from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.plots import Curve, Panel
 from classify.results import Line
 
 HIGH_RATES = (0.8, 0.9)  # where IMCL must be above its rivals

@@ -13,10 +13,11 @@ from pathlib import Path
 from benchmarks.commands import default
 from benchmarks.inputs import Features, read_features
 from benchmarks.learners import MIML_LEARNERS
-from benchmarks.markdown import table
-from benchmarks.miml_report import heading, summarise
-from benchmarks.page import Example, write_page
+from benchmarks.miml_report import summarise
 from benchmarks.pictures import render_dataset
+from benchmarks.report.html import Example, write_page
+from benchmarks.report.markdown import table
+from benchmarks.report.statistics import heading
 from benchmarks.tables import miml
 from classify.logistic import LogisticTagger
 from classify.metrics import MIML_METRICS

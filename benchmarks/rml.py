@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import default
-from benchmarks.plots import draw_curves
+from benchmarks.report.plots import draw_curves
 from benchmarks.rml_inputs import Task, read_task
 from benchmarks.rml_learners import CONTENDERS, SCALINGS, Protocol, run_cell
 from benchmarks.rml_report import Runs, group, markdown, noise_panels, provenance

@@ -11,16 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.markdown import mean_and_std, table
-from benchmarks.miml_report import heading, over_splits, quoted_rows
-from benchmarks.papers import (
-    MIML_TABLES,
-    RML_NOTES,
-    RML_SEMI_SUPERVISED,
-    RML_TABLES,
-    Quoted,
-)
-from benchmarks.plots import Curve, Panel
+from benchmarks.miml_report import quoted_rows
+from benchmarks.papers import MIML_TABLES, RML_NOTES, RML_SEMI_SUPERVISED, RML_TABLES
+from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.plots import Curve, Panel
+from benchmarks.report.statistics import Quoted, heading, over_splits
 from benchmarks.rml_inputs import Task
 from benchmarks.rml_learners import CONTENDERS, TOP3, Protocol
 from classify.grid import Cell

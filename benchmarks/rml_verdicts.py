@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.markdown import mean_and_std, table
-from benchmarks.miml_report import over_splits
-from benchmarks.papers import Quoted
+from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.statistics import Quoted, over_splits
 from benchmarks.rml_report import CURVES, Groups, mean_of, paragraph, title_of
 from classify.metrics import METRICS
 from classify.results import Line

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from benchmarks.commands import default
 from benchmarks.contenders import LIMIT, Contender, started
-from benchmarks.machine import describe_machine
-from benchmarks.markdown import table
+from benchmarks.report.machine import describe_machine
+from benchmarks.report.markdown import table
 from features import files
 from features.datasets import load_dataset
 from features.errors import InputError

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from benchmarks.commands import default
 from benchmarks.contenders import LIMIT, started
-from benchmarks.machine import describe_machine
-from benchmarks.markdown import table
 from benchmarks.pictures import render_dataset
+from benchmarks.report.machine import describe_machine
+from benchmarks.report.markdown import table
 from classify.finetune.config import PRECISIONS
 from features.datasets import load_dataset
 from features.errors import InputError

@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from benchmarks.commands import default
 from benchmarks.literal_omp import literal_omp, omp_by_query
-from benchmarks.machine import describe_machine
-from benchmarks.markdown import table
-from benchmarks.sweep_report import Report, Target, at_least
+from benchmarks.report.machine import describe_machine
+from benchmarks.report.markdown import table
+from benchmarks.report.targets import Report, Target, at_least
 from benchmarks.warp_growth import peak_memory
 from classify.graph import InteractiveTagger
 from classify.interactive_descent import Descent, Settings

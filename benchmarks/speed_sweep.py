@@ -16,14 +16,15 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.commands import default
-from benchmarks.machine import describe_machine, version_of
-from benchmarks.markdown import table
-from benchmarks.plots import draw_race
+from benchmarks.report.machine import describe_machine, version_of
+from benchmarks.report.markdown import table
+from benchmarks.report.plots import draw_race
+from benchmarks.report.targets import Report, count_of, named
 from benchmarks.solver_peers import OURS, PEERS, REFERENCE, find_peer
 from benchmarks.sweep_paths import SweepTimes, compare_path, sweep_lines, whole_sweep
 from benchmarks.sweep_process import PENALTIES, Contender
-from benchmarks.sweep_race import Race
-from benchmarks.sweep_report import Report, ahead, count_of, named, race_table, race_targets
+from benchmarks.sweep_race import Race, keep_trace
+from benchmarks.sweep_report import ahead, race_table, race_targets
 from benchmarks.sweep_scaling import Sizes, measure_scaling
 from benchmarks.sweep_tasks import Task, first_task, second_task
 
@@ -188,7 +189,7 @@ def _measure(
                 _report_race(report, race, absent, count, prefix)
                 if penalty not in races:
                     races[penalty] = race
-                    report.trace(race)
+                    keep_trace(report, race)
                 if whole is not None and OURS in running:
                     _report_path(report, plan, task, penalty, running[OURS], prefix)
             if whole is not None and not sweeps and {OURS, REFERENCE} <= running.keys():

@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from benchmarks.commands import default
-from benchmarks.machine import describe_machine
-from benchmarks.markdown import table
-from benchmarks.sweep_report import Report, Target, at_least, at_most
+from benchmarks.report.machine import describe_machine
+from benchmarks.report.markdown import table
+from benchmarks.report.targets import Report, Target, at_least, at_most
 from benchmarks.warp_contenders import (
     BATCH_SIZE,
     CONTENDERS,

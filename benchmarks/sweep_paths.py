@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.markdown import table
+from benchmarks.report.markdown import table
+from benchmarks.report.targets import Target, at_least, at_most, count_of
 from benchmarks.solver_peers import REFERENCE
 from benchmarks.sweep_process import Contender, Turn, completed
 from benchmarks.sweep_race import judge
-from benchmarks.sweep_report import Target, at_least, at_most, count_of
 from benchmarks.sweep_tasks import Task, usable
 from classify.logistic import objective_and_gap
 from features.splits import random_split

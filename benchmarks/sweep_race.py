@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.report.plots import Trace
+from benchmarks.report.targets import Report
 from benchmarks.sweep_process import Contender, Turn
-from benchmarks.sweep_tasks import Task
+from benchmarks.sweep_tasks import OPTIMUM, Task
 from classify.logistic import objective_and_gap
 
 
@@ -219,3 +221,19 @@ def judge(
     ratio = (objective / task.optimum(penalty, C)[labels]).max()
     nonzeros = float((coef != 0).sum(axis=1).mean())
     return float(ratio), float((gap / objective).max()), nonzeros
+
+
+def keep_trace(report: Report, race: Race) -> None:
+    """Keep the curves of a race in the report, for its picture."""
+    curves = report.traces.setdefault(race.penalty, {})
+    curves[str(race.task)] = {
+        name: Trace(
+            sorted(map(_place, lane.points), key=lambda place: -place[1]),
+            _place(lane.default) if lane.default else None,
+        )
+        for name, lane in race.lanes.items()
+    }
+
+
+def _place(point: Point) -> tuple[float, float]:
+    return point.time, max(point.ratio - 1, OPTIMUM)

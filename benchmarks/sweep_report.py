@@ -1,132 +1,13 @@
 """What ``speed sweep`` prints: tables of races, and targets beside what was measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.markdown import table
-from benchmarks.plots import Trace
+from benchmarks.report.markdown import table
+from benchmarks.report.targets import Target, at_least
 from benchmarks.solver_peers import OURS, REFERENCE, find_peer
 from benchmarks.sweep_race import Lane, Point, Race
-from benchmarks.sweep_tasks import OPTIMUM
-from features import files
-
-
-class Target(NamedTuple):
-    """One thing asked for.
-
-    Attributes
-    ----------
-    what : str
-    asked : str
-    measured : str
-    met : bool or None
-        None where it could not be measured.
-    """
-
-    what: str
-    asked: str
-    measured: str
-    met: bool | None
-
-
-@dataclass
-class Report:
-    """Sections as they grow: text and targets by title.
-
-    Attributes
-    ----------
-    preamble : str
-    path : Path, optional
-        A file that holds all there is after every addition, so that a kill loses one section.
-    """
-
-    preamble: str
-    path: Path | None = None
-    texts: dict[str, list[str]] = field(default_factory=dict)
-    targets: dict[str, list[Target]] = field(default_factory=dict)
-    traces: dict[str, dict[str, dict[str, Trace]]] = field(default_factory=dict)
-
-    def add(self, title: str, text: str, targets: Sequence[Target] = ()) -> None:
-        """Add to a section."""
-        self.texts.setdefault(title, []).append(text)
-        self.targets.setdefault(title, []).extend(targets)
-        if self.path is not None:
-            files.write_text(self.path, str(self))
-
-    def trace(self, race: Race) -> None:
-        """Keep the curves of a race for its picture."""
-        curves = self.traces.setdefault(race.penalty, {})
-        curves[str(race.task)] = {
-            name: Trace(
-                sorted(map(_place, lane.points), key=lambda place: -place[1]),
-                _place(lane.default) if lane.default else None,
-            )
-            for name, lane in race.lanes.items()
-        }
-
-    def __str__(self) -> str:
-        parts = [self.preamble]
-        for title, texts in self.texts.items():
-            parts.append(f"## {title}\n")
-            parts += texts
-            parts.append(targets_table(self.targets[title]))
-        return "\n".join(parts)
-
-
-def _place(point: Point) -> tuple[float, float]:
-    return point.time, max(point.ratio - 1, OPTIMUM)
-
-
-def at_least(what: str, factor: float, slow: float | None, fast: float | None) -> Target:
-    """How many times faster, and is it enough; None for a time that there is none of.
-
-    Examples
-    --------
-    >>> at_least("a fit", 10, 3.0, 0.25)
-    Target(what='a fit', asked='at least 10 x', measured='12.0 x', met=True)
-    """
-    asked = f"at least {factor:g} x"
-    if slow is None or fast is None:
-        return Target(what, asked, "no such point", None)
-    return Target(what, asked, f"{slow / fast:.1f} x", slow >= factor * fast)
-
-
-def at_most(what: str, factor: float, value: float) -> Target:
-    """Whether a number is small enough.
-
-    Examples
-    --------
-    >>> at_most("a path", 2.5, 3.0)
-    Target(what='a path', asked='at most 2.5', measured='3.00', met=False)
-    """
-    return Target(what, f"at most {factor:g}", f"{value:.2f}", value <= factor)
-
-
-def targets_table(targets: Iterable[Target]) -> str:
-    """Lay targets out."""
-    words = {True: "met", False: "not met", None: "not measured"}
-    rows = [[t.what, t.asked, t.measured, words[t.met]] for t in targets]
-    return table(["target", "asked", "measured", ""], rows)
-
-
-def named(prefix: str, targets: Iterable[Target]) -> list[Target]:
-    """Say of targets what they were measured on."""
-    return [target._replace(what=prefix + target.what) for target in targets]
-
-
-def count_of(count: int, noun: str) -> str:
-    """Write a number of things.
-
-    Examples
-    --------
-    >>> count_of(1, "thread"), count_of(2, "thread")
-    ('1 thread', '2 threads')
-    """
-    return f"{count} {noun}" + "s" * (count != 1)
 
 
 def race_targets(race: Race, factor: float, *, default_factor: float | None = None) -> list[Target]:

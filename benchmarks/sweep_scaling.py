@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.markdown import table
+from benchmarks.report.markdown import table
+from benchmarks.report.targets import Target, count_of
 from benchmarks.solver_peers import OURS
 from benchmarks.sweep_paths import TOL
 from benchmarks.sweep_process import PENALTIES, Contender, completed
-from benchmarks.sweep_report import Target, count_of
 from benchmarks.sweep_tasks import Task
 from features import schema
 from features.datasets import Dataset

@@ -13,7 +13,7 @@ from benchmarks.miml_blocks import run_blocks
 from benchmarks.miml_blocks_report import blocks_markdown, path_panels
 from benchmarks.miml_report import Summary, curve_panels, markdown, summarise
 from benchmarks.papers import MIML_TABLES, PublishedTable
-from benchmarks.plots import draw_curves
+from benchmarks.report.plots import draw_curves
 from classify.grid import Cell, run_grid
 from classify.results import ResultFile
 from features.errors import InputError

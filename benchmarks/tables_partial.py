@@ -22,7 +22,7 @@ from benchmarks.partial_protocol import (
     selection_cells,
 )
 from benchmarks.partial_report import gain_panel, gather, markdown
-from benchmarks.plots import draw_curves
+from benchmarks.report.plots import draw_curves
 from classify.grid import run_grid
 from classify.results import ResultFile
 from features.errors import InputError

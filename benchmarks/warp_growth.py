@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.markdown import table
-from benchmarks.sweep_report import Target, at_most
+from benchmarks.report.markdown import table
+from benchmarks.report.targets import Target, at_most
 from benchmarks.sweep_scaling import LINEAR, exponent, write_shards
 from benchmarks.warp_contenders import EPOCHS, draw_blocks, ours
 from features.cache import FeatureCache

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.chart import format_score, learning_curve
-from benchmarks.page import THUMBNAIL, Example, write_page
+from benchmarks.report.html import THUMBNAIL, Example, write_page
+from benchmarks.report.svg import format_score, learning_curve
 
 NASTY = "<script>alert(1)</script>&\"'"
 PICTURE = "data:image/jpeg;base64,"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from benchmarks.chart import Point, Score, format_score, learning_curve
+from benchmarks.report.svg import Point, Score, format_score, learning_curve
 from features.files import write_text
 
 THUMBNAIL = (320, 320)  # pixels at most; cards are half as wide, so sharp on dense screens
