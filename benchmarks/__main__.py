@@ -5,15 +5,12 @@ from benchmarks import (
     imcl_synthetic,
     quickstart,
     rml,
-    speed_extract,
-    speed_finetune,
-    speed_imcl,
     speed_sweep,
-    speed_warp,
     tables,
     tables_partial,
 )
 from benchmarks.commands import Command, parser_of
+from benchmarks.speed import extract, finetune, imcl, warp
 from features.errors import run_command
 
 COMMANDS = (
@@ -64,8 +61,8 @@ COMMANDS = (
         ("speed", "extract"),
         "images a second of every engine, beside a plain loop, a peer and the machine's limit",
         "python -m benchmarks speed extract --data data/msrc_v2 --out speed-extract.md",
-        speed_extract.add_arguments,
-        speed_extract.speed_extract,
+        extract.add_arguments,
+        extract.speed_extract,
     ),
     Command(
         ("speed", "sweep"),
@@ -78,22 +75,22 @@ COMMANDS = (
         ("speed", "warp"),
         "an epoch of ramp-loss WARP beside logistic descents, growing caches, and propagation",
         "python -m benchmarks speed warp --out speed-warp.md",
-        speed_warp.add_arguments,
-        speed_warp.speed_warp,
+        warp.add_arguments,
+        warp.speed_warp,
     ),
     Command(
         ("speed", "imcl"),
         "IMCL's joint matching pursuit against loops, a step on growing data, and memory",
         "python -m benchmarks speed imcl --out speed-imcl.md",
-        speed_imcl.add_arguments,
-        speed_imcl.speed_imcl,
+        imcl.add_arguments,
+        imcl.speed_imcl,
     ),
     Command(
         ("speed", "finetune"),
         "a training step phase by phase with its memory, and training beside a plain loop",
         "python -m benchmarks speed finetune --out speed-finetune.md",
-        speed_finetune.add_arguments,
-        speed_finetune.speed_finetune,
+        finetune.add_arguments,
+        finetune.speed_finetune,
     ),
 )
 

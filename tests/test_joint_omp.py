@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.literal_omp import literal_omp
+from benchmarks.speed.imcl_reference import literal_omp
 from classify import joint_omp as module
 from classify.joint_omp import Dictionary, Neighbors, joint_omp, refit
 

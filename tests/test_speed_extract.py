@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.speed_extract import speed_extract
+from benchmarks.speed.extract import speed_extract
 from features.errors import InputError
 from tests.test_extract import make_images
 

@@ -1,11 +1,11 @@
 import numpy as np
 
-from benchmarks import speed_imcl
-from benchmarks.literal_omp import literal_omp, omp_by_query
+from benchmarks.speed import imcl
+from benchmarks.speed.imcl_reference import literal_omp, omp_by_query
 
 
 def test_tables_of_a_small_run(tmp_path, capsys):
-    text = speed_imcl.speed_imcl(
+    text = imcl.speed_imcl(
         tmp_path / "speed.md",
         queries=20,
         candidates=40,
@@ -37,13 +37,13 @@ def test_tables_of_a_small_run(tmp_path, capsys):
 
 
 def test_loops_find_the_same():
-    Z, F, Y, G = speed_imcl.draw_pursuit(10, 50, 16, 9)
+    Z, F, Y, G = imcl.draw_pursuit(10, 50, 16, 9)
     for y, f in zip(Y, G, strict=True):
         assert omp_by_query(y, f, Z, F, k=4) == literal_omp(y, f, Z, F, k=4)[0]
 
 
 def test_drawn_rows_have_few_known_labels(tmp_path):
-    X, Y = speed_imcl.mapped_problem(tmp_path, 5000, 64, 200)
+    X, Y = imcl.mapped_problem(tmp_path, 5000, 64, 200)
     assert abs(np.linalg.norm(X, axis=1).mean() - 1) < 0.02
     assert 11 < (Y >= 0).sum(axis=1).mean() <= 12
     assert 2.9 < (Y == 1).sum(axis=1).mean() <= 3

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import speed_warp, warp_contenders, warp_growth
 from benchmarks.__main__ import COMMANDS
 from benchmarks.commands import parser_of
-from benchmarks.warp_contenders import (
+from benchmarks.speed import warp, warp_peers, warp_scaling
+from benchmarks.speed.warp_peers import (
     CONTENDERS,
     draw_problem,
     literal_epoch,
@@ -41,7 +41,7 @@ def test_tables_of_a_small_run(tmp_path, capsys):
 def test_sizes_are_three_numbers():
     for text in ("3x4", "3x4x0", "axbxc"):
         with pytest.raises(InputError, match="give three numbers, as in 100000x512x80"):
-            speed_warp.parse_size(text)
+            warp.parse_size(text)
 
 
 def test_the_literal_loop_is_that_of_ramp_loss_warp():
@@ -56,7 +56,7 @@ def test_the_literal_loop_is_that_of_ramp_loss_warp():
 
 def test_the_pairwise_loss_of_torch_is_this_one(monkeypatch):
     # Two epochs see no fall of the rate, which torch applies to the past of the momentum as well.
-    monkeypatch.setattr(warp_contenders, "EPOCHS", 2)
+    monkeypatch.setattr(warp_peers, "EPOCHS", 2)
     X, Y = draw_problem(60, 9, 7)  # one batch: the orders of the rows do not count
     ours = WarpTagger("pairwise", center=False, epochs=2).fit(X, Y)
     scale = np.linalg.norm(X, axis=1).mean()
@@ -80,7 +80,7 @@ def test_drawn_problems_have_three_labels_a_row_and_rows_of_length_one():
 
 
 def test_a_cache_of_many_shards_gives_the_fit_of_its_array(tmp_path):
-    X, Y = warp_growth.cache_of(tmp_path / "growth.cache", (4500, 8, 5))
+    X, Y = warp_scaling.cache_of(tmp_path / "growth.cache", (4500, 8, 5))
     assert len(list((tmp_path / "growth.cache").glob("shard-*.h5"))) == 3
     mapped, whole = (WarpTagger(epochs=2).fit(data, Y) for data in (X, np.asarray(X)))
     np.testing.assert_array_equal(mapped.coef_, whole.coef_)
@@ -89,7 +89,7 @@ def test_a_cache_of_many_shards_gives_the_fit_of_its_array(tmp_path):
 
 def test_allocations_are_watched():
     size = 80 << 20
-    with warp_growth.peak_memory() as peak:
+    with warp_scaling.peak_memory() as peak:
         held = np.ones(size // 8)
         waiting = iter(range(6000))
         while peak["bytes"] < 0.9 * size and next(waiting, None) is not None:
@@ -102,17 +102,17 @@ def test_memory_that_was_freed_before_counts_again():
     np.ones(30 << 17)  # freed at once: blocks up to its size come from the heap from now on
     freed, above = [np.ones(20 << 17) for _ in range(6)], [np.ones(100) for _ in range(2000)]
     freed.clear()  # a hole in the heap, kept from shrinking by what lies above
-    with warp_growth.peak_memory() as peak:
+    with warp_scaling.peak_memory() as peak:
         held = np.ones(80 << 17)
     assert above and 0.9 * held.nbytes < peak["bytes"] < 2 * held.nbytes
 
 
 def test_what_is_held_at_the_end_counts_even_if_nobody_watched(monkeypatch):
     sizes = iter([100, 700])
-    monkeypatch.setattr(warp_growth, "_allocated", lambda: next(sizes))
+    monkeypatch.setattr(warp_scaling, "_allocated", lambda: next(sizes))
     monkeypatch.setattr(
-        warp_growth.threading, "Thread", lambda target: SimpleNamespace(start=int, join=int)
+        warp_scaling.threading, "Thread", lambda target: SimpleNamespace(start=int, join=int)
     )
-    with warp_growth.peak_memory() as peak:
+    with warp_scaling.peak_memory() as peak:
         pass
     assert peak["bytes"] == 600

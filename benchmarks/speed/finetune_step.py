@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.contenders import peak_megabytes
+from benchmarks.speed.workers import peak_megabytes
 from classify.finetune.embedding_losses import constrained_ranking_loss
 from classify.finetune.networks import CoProjection, Network, map_layer
 from extract.backbones import find_backbone
@@ -35,7 +35,7 @@ def measure_step(
     Parameters
     ----------
     backbone, size, images, labels, part, repeats, device, precision
-        As for `benchmarks.speed_finetune.speed_finetune`.
+        As for `benchmarks.speed.finetune.speed_finetune`.
 
     Returns
     -------

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import LIMIT, Work, matrix_products, serve
+from benchmarks.speed.workers import LIMIT, Work, matrix_products, serve
 
 
 def _batch(given: dict[str, Any]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders import LIMIT, Work, matrix_products, serve
+from benchmarks.speed.workers import LIMIT, Work, matrix_products, serve
 
 SEED = 0
 

@@ -14,10 +14,10 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.commands import default
-from benchmarks.contenders import LIMIT, started
 from benchmarks.pictures import render_dataset
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
+from benchmarks.speed.workers import LIMIT, started
 from classify.finetune.config import PRECISIONS
 from features.datasets import load_dataset
 from features.errors import InputError
@@ -141,7 +141,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _step(given: dict[str, Any]) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.finetune_step"],
+        [sys.executable, "-m", "benchmarks.speed.finetune_step"],
         input=json.dumps(given),
         text=True,
         capture_output=True,
@@ -190,7 +190,9 @@ def _race(given: dict[str, Any], data: Path | None, rounds: int) -> str:
             data = render_dataset(Path(folder) / "pictures", n=each * rounds)
         running = {
             name: stack.enter_context(
-                started("benchmarks.finetune_contender", given | {"name": name, "data": str(data)})
+                started(
+                    "benchmarks.speed.finetune_worker", given | {"name": name, "data": str(data)}
+                )
             )
             for name in (LIMIT, *RACERS)
         }

@@ -18,11 +18,11 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from benchmarks.commands import default
-from benchmarks.literal_omp import literal_omp, omp_by_query
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Report, Target, at_least
-from benchmarks.warp_growth import peak_memory
+from benchmarks.speed.imcl_reference import literal_omp, omp_by_query
+from benchmarks.speed.memory import peak_memory
 from classify.graph import InteractiveTagger
 from classify.interactive_descent import Descent, Settings
 from classify.joint_omp import Dictionary, Neighbors, joint_omp

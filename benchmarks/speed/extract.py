@@ -1,6 +1,6 @@
 """Extraction against its peers and the machine's limit: ``python -m benchmarks speed extract``.
 
-Rounds are interleaved (see `benchmarks.contenders`). The timed region is decoding to stored
+Rounds are interleaved (see `benchmarks.speed.workers`). The timed region is decoding to stored
 features.
 """
 
@@ -17,9 +17,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.commands import default
-from benchmarks.contenders import LIMIT, Contender, started
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
+from benchmarks.speed.workers import LIMIT, Contender, started
 from features import files
 from features.datasets import load_dataset
 from features.errors import InputError
@@ -236,4 +236,4 @@ def _started(
 ) -> AbstractContextManager[Contender]:
     python = options["thingsvision_python"] if name == "thingsvision" else sys.executable
     given = options | {"name": name, "paths": paths}
-    return started("benchmarks.extract_contender", given, python=python)
+    return started("benchmarks.speed.extract_worker", given, python=python)

@@ -19,7 +19,7 @@ from benchmarks.commands import default
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Report, Target, at_least, at_most
-from benchmarks.warp_contenders import (
+from benchmarks.speed.warp_peers import (
     BATCH_SIZE,
     CONTENDERS,
     EPOCHS,
@@ -30,7 +30,7 @@ from benchmarks.warp_contenders import (
     literal_epoch,
     objective,
 )
-from benchmarks.warp_growth import Size, measure_growth
+from benchmarks.speed.warp_scaling import Size, measure_growth
 from classify.metrics import example_ap
 from classify.propagation import ROWS_AT_ONCE, nearest_rows
 from features.errors import InputError, argument

@@ -1,12 +1,8 @@
 """How an epoch of RMLC grows with rows and labels that are read from a cache mapped into memory."""
 
-import ctypes
-import gc
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +10,9 @@ from tqdm import tqdm
 
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Target, at_most
+from benchmarks.speed.memory import peak_memory
+from benchmarks.speed.warp_peers import EPOCHS, draw_blocks, ours
 from benchmarks.sweep_scaling import LINEAR, exponent, write_shards
-from benchmarks.warp_contenders import EPOCHS, draw_blocks, ours
 from features.cache import FeatureCache
 from features.rows import CacheRows
 
@@ -79,46 +76,6 @@ def cache_of(folder: Path, size: Size) -> tuple[CacheRows, np.ndarray]:
 
     write_shards(folder, rows, columns, features, shard_rows=SHARD_ROWS)
     return CacheRows(FeatureCache(folder)), np.concatenate(truth)
-
-
-@contextmanager
-def peak_memory() -> Iterator[dict[str, int]]:
-    """Watch what the process allocates, mapped files apart, and give its peak's rise in bytes.
-
-    Memory freed earlier goes back to the system first: what the allocator fills again would not
-    count otherwise.
-    """
-    _hand_back()
-    before, done = _allocated(), threading.Event()
-    peak = {"bytes": 0}
-
-    def look():
-        peak["bytes"] = max(peak["bytes"], _allocated() - before)
-
-    def watch():
-        while not done.wait(0.02):
-            look()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        watcher.join()
-        look()  # a busy machine may not have let the watcher
-
-
-def _hand_back() -> None:
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:  # glibc; other allocators keep less
-        trim(0)
-
-
-def _allocated() -> int:
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.partition("RssAnon:")[2].split()[0])
 
 
 def _growing(sizes: Sequence[Size], axis: int) -> list[list[Size]]:

@@ -1,0 +1,1 @@
+"""Measurements: one a module or folder, its peers beside it."""
