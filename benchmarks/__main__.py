@@ -1,16 +1,9 @@
 """``python -m benchmarks``: the papers' tables and measurements. A command is one entry here."""
 
-from benchmarks import (
-    finetune_tables,
-    imcl_synthetic,
-    quickstart,
-    rml,
-    speed_sweep,
-    tables,
-    tables_partial,
-)
+from benchmarks import finetune_tables, imcl_synthetic, quickstart, rml, tables, tables_partial
 from benchmarks.commands import Command, parser_of
 from benchmarks.speed import extract, finetune, imcl, warp
+from benchmarks.speed.sweep import run
 from features.errors import run_command
 
 COMMANDS = (
@@ -68,8 +61,8 @@ COMMANDS = (
         ("speed", "sweep"),
         "seconds and objective of fits, paths of C and whole sweeps, beside every peer",
         "python -m benchmarks speed sweep --cache msrc.cache --out speed",
-        speed_sweep.add_arguments,
-        speed_sweep.speed_sweep,
+        run.add_arguments,
+        run.speed_sweep,
     ),
     Command(
         ("speed", "warp"),

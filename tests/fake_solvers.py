@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from benchmarks.solver_peers import Peer
+from benchmarks.speed.sweep.peers import Peer
 
 ROWS = 45  # of the data on which `slow` is slow
 

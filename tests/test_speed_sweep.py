@@ -7,13 +7,13 @@ from scipy.optimize import minimize
 from benchmarks import __main__ as program
 from benchmarks.__main__ import COMMANDS
 from benchmarks.commands import parser_of
-from benchmarks.solver_peers import OURS, PEERS, REFERENCE, find_peer
-from benchmarks.speed_sweep import speed_sweep
-from benchmarks.sweep_process import Contender, Turn
-from benchmarks.sweep_race import Lane, Point, Race, judge
-from benchmarks.sweep_report import ahead, race_targets
-from benchmarks.sweep_scaling import Generator, write_cache
-from benchmarks.sweep_tasks import Task, first_task, second_task, usable
+from benchmarks.speed.sweep.comparison import Lane, Point, Race, judge
+from benchmarks.speed.sweep.data import Task, first_task, second_task, usable
+from benchmarks.speed.sweep.peers import OURS, PEERS, REFERENCE, find_peer
+from benchmarks.speed.sweep.report import ahead, race_targets
+from benchmarks.speed.sweep.run import speed_sweep
+from benchmarks.speed.sweep.scaling import Generator, write_cache
+from benchmarks.speed.sweep.worker_process import Contender, Turn
 from features.cache import FeatureCache
 from features.errors import InputError
 from tests.fake_solvers import ROWS
@@ -217,7 +217,7 @@ def test_the_second_cache_brings_its_split(made, tmp_path):
 
 
 def test_unknown_solvers_are_refused():
-    for name in ("vowpal", "benchmarks.solver_peers:nothing", "no.such.module:peer"):
+    for name in ("vowpal", "benchmarks.speed.sweep.peers:nothing", "no.such.module:peer"):
         with pytest.raises(InputError, match="module:attribute or one of this project, liblinear"):
             find_peer(name)
 

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Target, at_most
 from benchmarks.speed.memory import peak_memory
+from benchmarks.speed.sweep.scaling import LINEAR, exponent, write_shards
 from benchmarks.speed.warp_peers import EPOCHS, draw_blocks, ours
-from benchmarks.sweep_scaling import LINEAR, exponent, write_shards
 from features.cache import FeatureCache
 from features.rows import CacheRows
 

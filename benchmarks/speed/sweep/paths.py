@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Target, at_least, at_most, count_of
-from benchmarks.solver_peers import REFERENCE
-from benchmarks.sweep_process import Contender, Turn, completed
-from benchmarks.sweep_race import judge
-from benchmarks.sweep_tasks import Task, usable
+from benchmarks.speed.sweep.comparison import judge
+from benchmarks.speed.sweep.data import Task, usable
+from benchmarks.speed.sweep.peers import REFERENCE
+from benchmarks.speed.sweep.worker_process import Contender, Turn, completed
 from classify.logistic import objective_and_gap
 from features.splits import random_split
 

@@ -20,13 +20,13 @@ from benchmarks.report.machine import describe_machine, version_of
 from benchmarks.report.markdown import table
 from benchmarks.report.plots import draw_race
 from benchmarks.report.targets import Report, count_of, named
-from benchmarks.solver_peers import OURS, PEERS, REFERENCE, find_peer
-from benchmarks.sweep_paths import SweepTimes, compare_path, sweep_lines, whole_sweep
-from benchmarks.sweep_process import PENALTIES, Contender
-from benchmarks.sweep_race import Race, keep_trace
-from benchmarks.sweep_report import ahead, race_table, race_targets
-from benchmarks.sweep_scaling import Sizes, measure_scaling
-from benchmarks.sweep_tasks import Task, first_task, second_task
+from benchmarks.speed.sweep.comparison import Race, keep_trace
+from benchmarks.speed.sweep.data import Task, first_task, second_task
+from benchmarks.speed.sweep.paths import SweepTimes, compare_path, sweep_lines, whole_sweep
+from benchmarks.speed.sweep.peers import OURS, PEERS, REFERENCE, find_peer
+from benchmarks.speed.sweep.report import ahead, race_table, race_targets
+from benchmarks.speed.sweep.scaling import Sizes, measure_scaling
+from benchmarks.speed.sweep.worker_process import PENALTIES, Contender
 
 PATH = tuple(float(f"{C:.6g}") for C in np.geomspace(0.01, 100, 10))
 EXCESSES = {"l1": (1e-3,), "l2": (1e-3, 1e-4)}  # of the optimum, at which times are compared
@@ -94,7 +94,7 @@ def speed_sweep(
     corel_labels : int
         At most so many of them, evenly from rare to common.
     solvers : sequence of str
-        Names in `benchmarks.solver_peers`, or `module:attribute`. What can't be imported is listed
+        Names in `benchmarks.speed.sweep.peers`, or `module:attribute`. What can't be imported is listed
         as absent.
     threads : sequence of int
         Cores; each number is a race of its own.

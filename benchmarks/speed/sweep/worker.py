@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.solver_peers import Fit, Peer, find_peer
+from benchmarks.speed.sweep.peers import Fit, Peer, find_peer
 
 
 def serve(given: dict[str, Any], lines: Iterator[str]) -> None:

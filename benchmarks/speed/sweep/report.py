@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Target, at_least
-from benchmarks.solver_peers import OURS, REFERENCE, find_peer
-from benchmarks.sweep_race import Lane, Point, Race
+from benchmarks.speed.sweep.comparison import Lane, Point, Race
+from benchmarks.speed.sweep.peers import OURS, REFERENCE, find_peer
 
 
 def race_targets(race: Race, factor: float, *, default_factor: float | None = None) -> list[Target]:

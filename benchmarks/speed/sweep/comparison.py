@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from benchmarks.report.plots import Trace
 from benchmarks.report.targets import Report
-from benchmarks.sweep_process import Contender, Turn
-from benchmarks.sweep_tasks import OPTIMUM, Task
+from benchmarks.speed.sweep.data import OPTIMUM, Task
+from benchmarks.speed.sweep.worker_process import Contender, Turn
 from classify.logistic import objective_and_gap
 
 

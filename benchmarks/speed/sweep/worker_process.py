@@ -1,6 +1,6 @@
 """The harness's side of a solver's process: start it, let it take a turn, end it when it is late.
 
-Knows nothing of objectives and tables. The other side is `benchmarks.sweep_contender`.
+Knows nothing of objectives and tables. The other side is `benchmarks.speed.sweep.worker`.
 """
 
 import json
@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.solver_peers import find_peer
+from benchmarks.speed.sweep.peers import find_peer
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 PENALTIES = ("l1", "l2")
 # What numpy, numba and the peers take their number of threads from, before they are imported.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -178,7 +178,7 @@ class _Process:
     def __init__(self, given: dict[str, Any], environment: dict[str, str], weights: Path):
         self.weights = weights
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.sweep_contender"],
+            [sys.executable, "-m", "benchmarks.speed.sweep.worker"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,

@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Target, count_of
-from benchmarks.solver_peers import OURS
-from benchmarks.sweep_paths import TOL
-from benchmarks.sweep_process import PENALTIES, Contender, completed
-from benchmarks.sweep_tasks import Task
+from benchmarks.speed.sweep.data import Task
+from benchmarks.speed.sweep.paths import TOL
+from benchmarks.speed.sweep.peers import OURS
+from benchmarks.speed.sweep.worker_process import PENALTIES, Contender, completed
 from features import schema
 from features.datasets import Dataset
 from features.index import write_index

@@ -1,0 +1,1 @@
+"""``speed sweep``: fits, paths and whole sweeps beside their peers."""
