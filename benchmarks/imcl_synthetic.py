@@ -16,8 +16,8 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.commands import default
-from benchmarks.drawn_labels import RECIPES, Recipe, annotate, draw_set
 from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, draw_set
 from classify.class_metrics import map_plain
 from classify.graph import InteractiveTagger
 from classify.grid import run_grid

@@ -14,10 +14,10 @@ from benchmarks.commands import default
 from benchmarks.inputs import Features, read_features
 from benchmarks.learners import MIML_LEARNERS
 from benchmarks.miml_report import summarise
-from benchmarks.pictures import render_dataset
 from benchmarks.report.html import Example, write_page
 from benchmarks.report.markdown import table
 from benchmarks.report.statistics import heading
+from benchmarks.synthetic.images import render_dataset
 from benchmarks.tables import miml
 from classify.logistic import LogisticTagger
 from classify.metrics import MIML_METRICS

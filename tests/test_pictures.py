@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import pictures
-from benchmarks.drawing import GROUNDS, LABELS, OBJECTS, TEXTURES, draw
-from benchmarks.pictures import SCENES, draw_picture, picture_labels, render_dataset
+from benchmarks.synthetic import images
+from benchmarks.synthetic.images import SCENES, draw_picture, picture_labels, render_dataset
+from benchmarks.synthetic.textures import GROUNDS, LABELS, OBJECTS, TEXTURES, draw
 from features.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +69,7 @@ def test_every_picture_has_a_label_and_every_label_enough_pictures(seed):
     Y = label_matrix(300, seed)
     assert Y.any(axis=1).all()
     assert Y.sum(axis=0).min() >= 20
-    assert Y[:, : len(GROUNDS)].sum(axis=1).max() <= pictures.MAX_GROUNDS
+    assert Y[:, : len(GROUNDS)].sum(axis=1).max() <= images.MAX_GROUNDS
 
 
 def test_labels_come_in_company():
@@ -139,7 +139,7 @@ def test_a_failure_half_way_leaves_whole_pictures_and_no_labels(small, tmp_path,
         return draw_picture(index, seed=seed)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "draw_picture", fail_at_five)
+        patch.setattr(images, "draw_picture", fail_at_five)
         with pytest.raises(KeyboardInterrupt):
             render_dataset(tmp_path, n=12, seed=3)
     assert not (tmp_path / "labels.csv").exists()
@@ -151,7 +151,7 @@ def test_a_failure_half_way_leaves_whole_pictures_and_no_labels(small, tmp_path,
 
 
 def test_a_killed_render_is_completed(small, tmp_path):
-    code = f"from benchmarks.pictures import *; render_dataset({str(tmp_path)!r}, n=12, seed=3)"
+    code = f"from benchmarks.synthetic.images import *; render_dataset({str(tmp_path)!r}, n=12, seed=3)"
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -14,10 +14,10 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.commands import default
-from benchmarks.pictures import render_dataset
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
 from benchmarks.speed.workers import LIMIT, started
+from benchmarks.synthetic.images import render_dataset
 from classify.finetune.config import PRECISIONS
 from features.datasets import load_dataset
 from features.errors import InputError

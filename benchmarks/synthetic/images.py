@@ -2,7 +2,7 @@
 
 It gives the quickstart pictures to work on without a download. A picture belongs to a scene; the
 scene says how likely each label is, so labels come in company, as in photographs. How a label
-looks is the business of `benchmarks.drawing`. Knows nothing of features, caches or learners.
+looks is the business of `benchmarks.synthetic.textures`. Knows nothing of features, caches or learners.
 """
 
 import csv
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.drawing import GROUNDS, LABELS, draw
+from benchmarks.synthetic.textures import GROUNDS, LABELS, draw
 from features.errors import InputError
 from features.files import remove_temporaries, replacing, write_text
 
