@@ -151,7 +151,8 @@ def test_a_failure_half_way_leaves_whole_pictures_and_no_labels(small, tmp_path,
 
 
 def test_a_killed_render_is_completed(small, tmp_path):
-    code = f"from benchmarks.synthetic.images import *; render_dataset({str(tmp_path)!r}, n=12, seed=3)"
+    render = f"render_dataset({str(tmp_path)!r}, n=12, seed=3)"
+    code = f"from benchmarks.synthetic.images import *; {render}"
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -2,7 +2,8 @@
 
 It gives the quickstart pictures to work on without a download. A picture belongs to a scene; the
 scene says how likely each label is, so labels come in company, as in photographs. How a label
-looks is the business of `benchmarks.synthetic.textures`. Knows nothing of features, caches or learners.
+looks is the business of `benchmarks.synthetic.textures`. Knows nothing of features, caches or
+learners.
 """
 
 import csv

@@ -94,7 +94,8 @@ def speed_sweep(
     corel_labels : int
         At most so many of them, evenly from rare to common.
     solvers : sequence of str
-        Names in `benchmarks.speed.sweep.peers`, or `module:attribute`. What can't be imported is listed
+        Names in `benchmarks.speed.sweep.peers`, or `module:attribute`. What can't be imported is
+        listed
         as absent.
     threads : sequence of int
         Cores; each number is a race of its own.
