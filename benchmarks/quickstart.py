@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.commands import default
-from benchmarks.inputs import Features, read_features
-from benchmarks.learners import MIML_LEARNERS
-from benchmarks.miml_report import summarise
 from benchmarks.report.html import Example, write_page
 from benchmarks.report.markdown import table
 from benchmarks.report.statistics import heading
 from benchmarks.synthetic.images import render_dataset
-from benchmarks.tables import miml
+from benchmarks.tables.data import Features, read_features
+from benchmarks.tables.miml.learners import MIML_LEARNERS
+from benchmarks.tables.miml.report import summarise
+from benchmarks.tables.miml.run import miml
 from classify.logistic import LogisticTagger
 from classify.metrics import MIML_METRICS
 from classify.results import read_results

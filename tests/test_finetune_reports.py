@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18
 
-from benchmarks.finetune_frozen import frozen_counterpart, rows_of_run
-from benchmarks.finetune_tables import finetune as tables
-from benchmarks.papers_finetune import QUOTATIONS
 from benchmarks.speed.finetune import speed_finetune
+from benchmarks.tables.finetune.frozen import frozen_counterpart, rows_of_run
+from benchmarks.tables.finetune.published import QUOTATIONS
+from benchmarks.tables.finetune.run import finetune as tables
 from classify.__main__ import main
 from classify.class_metrics import map_plain
 from classify.finetune.cam import class_maps, overlay

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.imcl_synthetic import imcl_synthetic, recovery
 from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, draw_set
+from benchmarks.tables.imcl.synthetic import imcl_synthetic, recovery
 from classify.label_graph import LabelGraph, cooccurrence_graph
 from classify.results import read_results
 from features.errors import InputError

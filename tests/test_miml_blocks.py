@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.inputs import read_features
-from benchmarks.learners import MIML_LEARNERS
-from benchmarks.miml_blocks import CS, KEY, fit_path_and_judge, layer_groups
-from benchmarks.miml_blocks_report import blocks_markdown, path_panels
-from benchmarks.tables import miml
+from benchmarks.tables.data import read_features
+from benchmarks.tables.miml.ablations import CS, KEY, fit_path_and_judge, layer_groups
+from benchmarks.tables.miml.ablations_report import blocks_markdown, path_panels
+from benchmarks.tables.miml.learners import MIML_LEARNERS
+from benchmarks.tables.miml.run import miml
 from classify.logistic import LogisticTagger
 from classify.metrics import MIML_METRICS, example_ap
 from classify.results import read_results
@@ -251,8 +251,8 @@ def test_one_layer_has_no_parts(tmp_path):
 CODE = """
 import sys
 from pathlib import Path
-from benchmarks.learners import MIML_LEARNERS
-from benchmarks.tables import miml
+from benchmarks.tables.miml.learners import MIML_LEARNERS
+from benchmarks.tables.miml.run import miml
 data, cache, out = map(Path, sys.argv[1:])
 miml(data, cache, out, splits=SPLITS, jobs=1, curve_sizes=[], learners=MIML_LEARNERS[:2])
 """.replace("SPLITS", str(SPLITS))

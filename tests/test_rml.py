@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import __main__ as program
-from benchmarks import rml as command
-from benchmarks import rml_learners
 from benchmarks.__main__ import COMMANDS
 from benchmarks.commands import parser_of
-from benchmarks.papers import RML_TABLES
-from benchmarks.rml import KEY, NOISY, SEMI_SUPERVISED, SUPERVISED, rml
-from benchmarks.rml_inputs import BlockScaler, Task, read_task
-from benchmarks.rml_learners import CONTENDERS, Protocol, labelled_rows, run_cell
-from benchmarks.rml_report import CHOSEN, chosen_inside
-from benchmarks.rml_verdicts import gain, judge, verdicts
+from benchmarks.tables.rml import learners
+from benchmarks.tables.rml import run as command
+from benchmarks.tables.rml.claims import gain, judge, verdicts
+from benchmarks.tables.rml.data import BlockScaler, Task, read_task
+from benchmarks.tables.rml.learners import CONTENDERS, Protocol, labelled_rows, run_cell
+from benchmarks.tables.rml.published import RML_TABLES
+from benchmarks.tables.rml.report import CHOSEN, chosen_inside
+from benchmarks.tables.rml.run import KEY, NOISY, SEMI_SUPERVISED, SUPERVISED, rml
 from classify.logistic import LogisticTagger
 from classify.metrics import METRICS
 from classify.results import read_results
@@ -214,7 +214,7 @@ def test_rows_to_select_on_are_corrupted_no_more_than_others(monkeypatch):
     ids = tuple(map(str, range(600)))
     task = Task(Y.astype(np.float32), Y, ids, LABELS[:4], (4,), None, (), {})
     protocol = Protocol(variant="permute", metric="one_error", validation=0.25)
-    monkeypatch.setattr(rml_learners, "_fit_and_score", lambda *given: given[1].Y[given[-1]] * 1.0)
+    monkeypatch.setattr(learners, "_fit_and_score", lambda *given: given[1].Y[given[-1]] * 1.0)
     cell = _cell("BCE", "none, rate 1, decay 0", stage="inner", noise=0.4, draw=3)
     wrong = run_cell(cell, task, protocol)["score"]
     assert wrong == pytest.approx(0.4 * 3 / 4, abs=0.1)

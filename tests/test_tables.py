@@ -16,10 +16,10 @@ from sklearn.metrics import coverage_error, label_ranking_loss
 from benchmarks import __main__ as program
 from benchmarks.__main__ import COMMANDS
 from benchmarks.commands import parser_of
-from benchmarks.learners import KEY, MIML_LEARNERS, fit_and_judge
-from benchmarks.miml_report import best_earlier
-from benchmarks.papers import MIML_TABLES
-from benchmarks.tables import miml
+from benchmarks.tables.miml.learners import KEY, MIML_LEARNERS, fit_and_judge
+from benchmarks.tables.miml.published import MIML_TABLES
+from benchmarks.tables.miml.report import best_earlier
+from benchmarks.tables.miml.run import miml
 from classify.logistic import LogisticTagger
 from classify.metrics import MIML_METRICS
 from classify.results import read_results

@@ -9,19 +9,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import partial_learners
-from benchmarks.papers import OPEN_IMAGES, OPEN_IMAGES_ABLATION, OPEN_IMAGES_SENSITIVITY
-from benchmarks.partial_learners import IMCL, LOGISTIC, PARTIAL_LEARNERS, VARIANTS
-from benchmarks.partial_page import neighbors_of
-from benchmarks.partial_protocol import (
+from benchmarks.tables.imcl import learners
+from benchmarks.tables.imcl.learners import IMCL, LOGISTIC, PARTIAL_LEARNERS, VARIANTS
+from benchmarks.tables.imcl.neighbors_page import neighbors_of
+from benchmarks.tables.imcl.protocol import (
     choose,
     judge_learner,
     judge_setting,
     make,
     read_partial_data,
 )
-from benchmarks.partial_report import gather, verdicts
-from benchmarks.tables_partial import imcl
+from benchmarks.tables.imcl.published import (
+    OPEN_IMAGES,
+    OPEN_IMAGES_ABLATION,
+    OPEN_IMAGES_SENSITIVITY,
+)
+from benchmarks.tables.imcl.report import gather, verdicts
+from benchmarks.tables.imcl.run import imcl
 from classify.class_metrics import map_plain
 from classify.logistic import LogisticTagger
 from classify.results import read_results
@@ -288,8 +292,8 @@ def test_results_of_other_settings_are_refused(made, whole, monkeypatch):
     with pytest.raises(InputError, match="scheme: there uniform, here stratified"):
         imcl(made[1], out=whole, missing=[0.8], masks=2, scheme="stratified", **QUICK)
     first = PARTIAL_LEARNERS[0]
-    other = partial_learners.PartialLearner(first.name, first.make, ({"C": 1.0},) * 3)
-    monkeypatch.setattr(partial_learners, "PARTIAL_LEARNERS", (other, *PARTIAL_LEARNERS[1:]))
+    other = learners.PartialLearner(first.name, first.make, ({"C": 1.0},) * 3)
+    monkeypatch.setattr(learners, "PARTIAL_LEARNERS", (other, *PARTIAL_LEARNERS[1:]))
     with pytest.raises(InputError, match="settings.Logistic: there"):
         imcl(made[1], out=whole, missing=[0.8], masks=2, **QUICK)
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before

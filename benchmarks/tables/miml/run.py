@@ -7,13 +7,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.commands import default
-from benchmarks.inputs import Features, read_features
-from benchmarks.learners import KEY, LIBLINEAR_TOL, MIML_LEARNERS, Learner, fit_and_judge
-from benchmarks.miml_blocks import run_blocks
-from benchmarks.miml_blocks_report import blocks_markdown, path_panels
-from benchmarks.miml_report import Summary, curve_panels, markdown, summarise
-from benchmarks.papers import MIML_TABLES, PublishedTable
 from benchmarks.report.plots import draw_curves
+from benchmarks.tables.data import Features, read_features
+from benchmarks.tables.miml.ablations import run_blocks
+from benchmarks.tables.miml.ablations_report import blocks_markdown, path_panels
+from benchmarks.tables.miml.learners import (
+    KEY,
+    LIBLINEAR_TOL,
+    MIML_LEARNERS,
+    Learner,
+    fit_and_judge,
+)
+from benchmarks.tables.miml.published import MIML_TABLES
+from benchmarks.tables.miml.report import Summary, curve_panels, markdown, summarise
+from benchmarks.tables.published import PublishedTable
 from classify.grid import Cell, run_grid
 from classify.results import ResultFile
 from features.errors import InputError

@@ -5,15 +5,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.papers import (
+from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.plots import Curve, Panel
+from benchmarks.tables.imcl.learners import FIXED, IMCL, LEARNED, LOGISTIC, VARIANTS
+from benchmarks.tables.imcl.published import (
     OPEN_IMAGES,
     OPEN_IMAGES_ABLATION,
     OPEN_IMAGES_NOTES,
     OPEN_IMAGES_SENSITIVITY,
 )
-from benchmarks.partial_learners import FIXED, IMCL, LEARNED, LOGISTIC, VARIANTS
-from benchmarks.report.markdown import mean_and_std, table
-from benchmarks.report.plots import Curve, Panel
 from classify.results import Line
 
 HIGH_RATES = (0.8, 0.9)  # where IMCL must be above its rivals

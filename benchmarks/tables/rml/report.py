@@ -1,6 +1,6 @@
 """From the result lines of ``tables rml`` to its tables and curves. Fits nothing.
 
-What follows from the numbers is in `benchmarks.rml_verdicts`.
+What follows from the numbers is in `benchmarks.tables.rml.claims`.
 """
 
 import textwrap
@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.miml_report import quoted_rows
-from benchmarks.papers import MIML_TABLES, RML_NOTES, RML_SEMI_SUPERVISED, RML_TABLES
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading, over_splits
-from benchmarks.rml_inputs import Task
-from benchmarks.rml_learners import CONTENDERS, TOP3, Protocol
+from benchmarks.tables.miml.published import MIML_TABLES
+from benchmarks.tables.miml.report import quoted_rows
+from benchmarks.tables.rml.data import Task
+from benchmarks.tables.rml.learners import CONTENDERS, TOP3, Protocol
+from benchmarks.tables.rml.published import RML_NOTES, RML_SEMI_SUPERVISED, RML_TABLES
 from classify.grid import Cell
 from classify.metrics import METRICS, MIML_METRICS
 from classify.results import Line

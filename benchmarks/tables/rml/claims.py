@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.statistics import Quoted, over_splits
-from benchmarks.rml_report import CURVES, Groups, mean_of, paragraph, title_of
+from benchmarks.tables.rml.report import CURVES, Groups, mean_of, paragraph, title_of
 from classify.metrics import METRICS
 from classify.results import Line
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.inputs import Features
-from benchmarks.learners import mean_nonzeros, to_caffe
+from benchmarks.tables.data import Features
+from benchmarks.tables.miml.learners import mean_nonzeros, to_caffe
 from classify.grid import Cell, run_grid
 from classify.logistic import LogisticTagger
 from classify.results import Line, ResultFile

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.partial_learners import IMCL
-from benchmarks.partial_protocol import PartialData, make, scaled
 from benchmarks.report.html import Picture, write_picture_rows
+from benchmarks.tables.imcl.learners import IMCL
+from benchmarks.tables.imcl.protocol import PartialData, make, scaled
 from classify.base import UNKNOWN
 from classify.joint_omp import Dictionary, joint_omp
 from classify.sgd import mean_norm, mean_row

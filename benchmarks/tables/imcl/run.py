@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import default
-from benchmarks.partial_learners import IMCL, LOGISTIC, PartialLearner, find_partial_learners
-from benchmarks.partial_page import write_neighbors_page
-from benchmarks.partial_protocol import (
+from benchmarks.report.plots import draw_curves
+from benchmarks.tables.imcl.learners import IMCL, LOGISTIC, PartialLearner, find_partial_learners
+from benchmarks.tables.imcl.neighbors_page import write_neighbors_page
+from benchmarks.tables.imcl.protocol import (
     KEY,
     SELECTION_KEY,
     PartialData,
@@ -21,8 +22,7 @@ from benchmarks.partial_protocol import (
     result_cells,
     selection_cells,
 )
-from benchmarks.partial_report import gain_panel, gather, markdown
-from benchmarks.report.plots import draw_curves
+from benchmarks.tables.imcl.report import gain_panel, gather, markdown
 from classify.grid import run_grid
 from classify.results import ResultFile
 from features.errors import InputError

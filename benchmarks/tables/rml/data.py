@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from benchmarks.inputs import read_features, read_official_split
+from benchmarks.tables.data import read_features, read_official_split
 from features.cache import FeatureCache
 from features.datasets import load_dataset
 from features.errors import InputError

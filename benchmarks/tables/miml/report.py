@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.learners import KEY, LIBLINEAR_TOL, Learner
-from benchmarks.papers import PublishedTable
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading, over_splits
+from benchmarks.tables.miml.learners import KEY, LIBLINEAR_TOL, Learner
+from benchmarks.tables.published import PublishedTable
 from classify.grid import Cell
 from classify.metrics import METRICS, MIML_METRICS
 
@@ -50,7 +50,7 @@ def best_earlier(paper: PublishedTable, metric: str) -> tuple[str, float]:
 
     Examples
     --------
-    >>> from benchmarks.papers import MIML_TABLES
+    >>> from benchmarks.tables.published import MIML_TABLES
     >>> best_earlier(MIML_TABLES["scene"], "coverage")
     ('KISAR', 0.204)
     """

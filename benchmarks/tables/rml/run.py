@@ -15,10 +15,10 @@ from typing import Any
 
 from benchmarks.commands import default
 from benchmarks.report.plots import draw_curves
-from benchmarks.rml_inputs import Task, read_task
-from benchmarks.rml_learners import CONTENDERS, SCALINGS, Protocol, run_cell
-from benchmarks.rml_report import Runs, group, markdown, noise_panels, provenance
-from benchmarks.rml_verdicts import verdicts
+from benchmarks.tables.rml.claims import verdicts
+from benchmarks.tables.rml.data import Task, read_task
+from benchmarks.tables.rml.learners import CONTENDERS, SCALINGS, Protocol, run_cell
+from benchmarks.tables.rml.report import Runs, group, markdown, noise_panels, provenance
 from classify.grid import Cell, run_grid
 from classify.metrics import METRICS, get_metric
 from classify.results import Line, ResultFile
@@ -93,7 +93,7 @@ def rml(
         Layers to learn from, by default all.
     parts : sequence of {"supervised", "noise", "semi"}
     learners, noisy_learners : sequence of str
-        Names in `benchmarks.rml_learners.CONTENDERS`, of the first two parts.
+        Names in `benchmarks.tables.rml.learners.CONTENDERS`, of the first two parts.
     noise : sequence of float
         Shares of the training rows whose labels are replaced; rows to select on among them.
     variant : {"bernoulli", "permute"}
@@ -101,7 +101,7 @@ def rml(
     labelled : sequence of float
         Shares of the training rows with labels.
     metric, folds, validation, learning_rates, weight_decays, C, scales, epochs
-        As in `benchmarks.rml_learners.Protocol`.
+        As in `benchmarks.tables.rml.learners.Protocol`.
     jobs : int
         Processes; -1 for one a core.
 

@@ -6,12 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.miml_blocks import ALL, CS, LEARNERS, LIBLINEAR, SELECTION, Span, layer_groups
-from benchmarks.miml_report import quoted_rows
-from benchmarks.papers import PublishedTable
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import heading, over_splits
+from benchmarks.tables.miml.ablations import (
+    ALL,
+    CS,
+    LEARNERS,
+    LIBLINEAR,
+    SELECTION,
+    Span,
+    layer_groups,
+)
+from benchmarks.tables.miml.report import quoted_rows
+from benchmarks.tables.published import PublishedTable
 from classify.metrics import MIML_METRICS
 from classify.results import Line
 

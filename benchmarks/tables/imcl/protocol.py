@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.inputs import read_official_split
-from benchmarks.partial_learners import IMCL, PARTIAL_LEARNERS, VARIANTS
+from benchmarks.tables.data import read_official_split
+from benchmarks.tables.imcl.learners import IMCL, PARTIAL_LEARNERS, VARIANTS
 from classify.class_metrics import map_plain
 from classify.grid import Cell
 from classify.group_metrics import group_map

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.finetune_frozen import frozen_counterpart
-from benchmarks.papers_finetune import QUOTATIONS, Quotation
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.statistics import over_splits
+from benchmarks.tables.finetune.frozen import frozen_counterpart
+from benchmarks.tables.finetune.published import QUOTATIONS, Quotation
 from classify.finetune.config import FinetuneConfig
 from classify.results import read_results
 from features.cache import FeatureCache

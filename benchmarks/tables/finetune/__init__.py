@@ -1,0 +1,1 @@
+"""``tables finetune``: fine-tuned networks beside frozen features."""

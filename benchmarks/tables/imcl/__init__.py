@@ -1,0 +1,1 @@
+"""``tables imcl``: partial labels, IMCL and its rivals."""

@@ -1,0 +1,1 @@
+"""``tables miml``: logistic regression beside the MIML paper's Table 1."""

@@ -1,0 +1,1 @@
+"""``tables rml``: ramp-loss WARP and other ranking losses."""
