@@ -6,7 +6,7 @@ It knows no loss, no solver, no file and no feature layer.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -14,7 +14,6 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from features.errors import InputError
-from features.rows import CacheRows
 
 UNKNOWN = -1
 ROWS_AT_ONCE = 4096  # of labels that are checked together
@@ -328,13 +327,28 @@ class Tagger(ClassifierMixin, BaseEstimator):
         return np.where(positive, self.classes_[-1], self.classes_[0])
 
 
+class RowSource(Protocol):
+    """A matrix that stays on disk and gives some rows at a time, as `features.rows.CacheRows`.
+
+    It holds no NaN, and `reads_rows` is True so that no check takes it for an array.
+    """
+
+    reads_rows: bool
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def take(self, where, axis=0, out=None, mode="raise") -> np.ndarray:
+        """Read some rows, as `numpy.take` does."""
+
+
 class BatchTagger(Tagger):
-    """Base of those that read a batch of rows at a time, and take `features.rows.CacheRows` too."""
+    """Base of those that read a batch of rows at a time, and take a `RowSource` too."""
 
     def _validated(self, *data, **options):
-        if not (len(data) == 2 and isinstance(data[0], CacheRows)):
+        if not (len(data) == 2 and getattr(data[0], "reads_rows", False)):
             return super()._validated(*data, **options)
-        rows, y = data  # a cache holds no NaN, and other checks would read it as a whole
+        rows, y = data  # scikit-learn's checks would read it as a whole
         y = np.asarray(y)
         if len(rows) != len(y):
             raise InputError(

@@ -1,8 +1,8 @@
 """The learners that commands know by name: a factory each, and what `--C` means to them all.
 
 C is the weight of the loss summed over the training rows, beside a penalty that has no factor. The
-losses of `classify.warp`, divided as there, are trained as means over the n rows that take part, so
-that C becomes weight_decay = 1/(C n).
+losses of `classify.warp.tagger`, divided as there, are trained as means over the n rows that take
+part, so that C becomes weight_decay = 1/(C n).
 """
 
 import math
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from classify.base import UNKNOWN
-from classify.graph import InteractiveTagger
+from classify.imcl.tagger import InteractiveTagger
 from classify.logistic import LogisticTagger
-from classify.semisupervised import SemiSupervisedWarpTagger
-from classify.warp import WarpTagger
+from classify.warp.semi_supervised import SemiSupervisedWarpTagger
+from classify.warp.tagger import WarpTagger
 from features.errors import InputError
 
 FEWEST_STEPS = 400  # on 394 rows, 123 steps (30 epochs) cost .015 to .025 of example-based AP

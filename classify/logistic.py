@@ -24,8 +24,8 @@ from classify.base import (
     check_sample_weight,
     encode_labels,
 )
-from classify.losses import LogisticLoss
-from classify.solvers import certificate, liblinear, newton_cg, working_set
+from classify.losses.logistic import LogisticLoss
+from classify.solvers import duality_gap, liblinear, newton_l1, newton_l2
 from classify.solvers.solution import Solution
 
 _TOL = 1e-4  # relative duality gap
@@ -182,7 +182,7 @@ class LogisticTagger(Tagger):
                 for C in Cs
             ]
         tol = _TOL if self.tol is None else self.tol
-        solve_path = (working_set if self.penalty == "l1" else newton_cg).solve_path
+        solve_path = (newton_l1 if self.penalty == "l1" else newton_l2).solve_path
         solutions = solve_path(X, loss, Cs, bias=self.bias, tol=tol)
         worst = np.max([solution.gap / solution.objective for solution in solutions])
         if not worst <= tol:  # a gap that is not a number proves nothing
@@ -250,7 +250,7 @@ def objective_and_gap(
     problem = _problem(targets, check_sample_weight(sample_weight, len(targets)))
     fitted = problem.fitted
     result = np.full((2, len(fitted)), np.nan)  # as for a constant label
-    result[:, fitted] = certificate.objective_and_gap(
+    result[:, fitted] = duality_gap.objective_and_gap(
         np.asarray(X),
         problem.loss.take(slice(None)),
         np.asarray(coef)[fitted],

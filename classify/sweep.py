@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import MaxAbsScaler
 
-from classify.grid import Cell, run_grid
 from classify.learners import check_C, check_scaling, check_unlabelled, find_learner
 from classify.metrics import MIML_METRICS, get_metric
 from classify.models import library_versions
+from classify.parallel import Cell, run_grid
 from classify.results import ResultFile, read_results
-from classify.training import labels_of
-from features.cache import FeatureCache
-from features.cluster import connect
+from features.cache import FeatureCache, labels_of
+from features.dask_client import connect
 from features.errors import InputError
 from features.files import sha256_of_text
 from features.splits import inner_folds, random_split, splits_hash

@@ -14,9 +14,8 @@ from tqdm import tqdm
 from classify.learners import check_C, check_scaling, check_unlabelled, find_learner
 from classify.models import TaggerModel, library_versions, load_model, save_model
 from features import files
-from features.cache import FeatureCache
+from features.cache import FeatureCache, labels_of
 from features.errors import InputError
-from features.labels import read_labels_csv
 
 PREDICTION_FIELDS = ("image", "label", "score", "decision")
 
@@ -87,50 +86,6 @@ def fit(
     )
     save_model(out, model)
     return model
-
-
-def labels_of(
-    cache: FeatureCache, labels: Path | None = None
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Give the labels of all rows of a cache, and their names.
-
-    Parameters
-    ----------
-    cache : FeatureCache
-        n images.
-    labels : Path, optional
-        A labels.csv instead of the cache's own; rows are matched by image, and images that it
-        leaves out are unknown.
-
-    Returns
-    -------
-    Y : ndarray of int8, shape (n, L)
-        1, 0 or -1 (unknown).
-    names : tuple of L str
-
-    Raises
-    ------
-    InputError
-        There are none, or the file names an image that the cache lacks.
-    """
-    if labels is None:
-        if cache.labels is None:
-            raise InputError(
-                f"{cache.folder} has no labels; give --labels FILE with a column `image` and one "
-                "0/1 column a label"
-            )
-        return cache.labels, cache.label_names
-    ids, given, names = read_labels_csv(labels)
-    row_of = {id_: row for row, id_ in enumerate(cache.ids)}
-    unknown = [id_ for id_ in ids if id_ not in row_of]
-    if unknown:
-        raise InputError(
-            f"{labels} names {unknown[0]!r} and {len(unknown) - 1} more images that {cache.folder} "
-            "lacks; leave them out or extract them"
-        )
-    Y = np.full((len(cache), len(names)), -1, dtype=np.int8)
-    Y[[row_of[id_] for id_ in ids]] = given
-    return Y, names
 
 
 def predict(model: Path, cache: Path, out: Path) -> Path:

@@ -11,7 +11,8 @@ from extract.config import DTYPES, ExtractConfig
 from extract.engines import ENGINES, PRECISIONS
 from extract.estimate import estimate
 from extract.images import RESIZES
-from extract.run import Job, run
+from extract.job import Job
+from extract.run import run
 from extract.weights import CHOICES
 from features.datasets import load_dataset
 from features.errors import CommandParser, InputError, run_command

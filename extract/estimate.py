@@ -2,7 +2,7 @@
 
 import time
 
-from extract.run import Job
+from extract.job import Job
 from features.errors import InputError
 
 SAMPLE = 4  # batches that are timed, after one that is not

@@ -4,27 +4,11 @@ A shard that exists is checked and kept, so starting again after a kill goes on 
 stopped, and any number of processes may work on disjoint shards of one folder.
 """
 
-import shutil
-import sys
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
-from extract.config import ExtractConfig, Plan, make_plan
-from extract.extractor import Extractor
-from features import files, schema
-from features.datasets import Dataset, file_sizes
-from features.errors import InputError
-from features.index import write_index
-from features.labels import write_labels_csv
-from features.manifest import Manifest, write_or_check
-from features.schema import Status
-from features.shards import finished_shards, is_finished, open_shard, shard_bytes
-from features.verify import verify_shard
-from features.view import write_view
+from extract.config import ExtractConfig
+from extract.job import Job
+from features.datasets import Dataset
 
 
 def run(config: ExtractConfig, dataset: Dataset, out: Path, *, dask: str | None = None) -> Path:
@@ -59,174 +43,9 @@ def run(config: ExtractConfig, dataset: Dataset, out: Path, *, dask: str | None 
         if dask is None:
             job.run_here()
         else:
-            from extract import cluster  # Dask is an extra
+            from extract import distributed  # Dask is an extra
 
-            cluster.run(job, dask)
+            distributed.run(job, dask)
     finally:
         job.publish()
     return out
-
-
-class Job:
-    """An extraction into one folder: which shards are finished, which are not.
-
-    Parameters
-    ----------
-    config, dataset, out
-        As for `run`.
-
-    Attributes
-    ----------
-    plan : Plan
-        The network and the transform.
-    manifest : dict
-        What the folder's manifest says, or will say.
-    numbers : list of int
-        The shards of this process's part.
-    """
-
-    def __init__(self, config: ExtractConfig, dataset: Dataset, out: Path):
-        self.config, self.dataset, self.out = config, dataset, out
-        self.plan: Plan = make_plan(config)
-        self._sizes = file_sizes(dataset)
-        self.manifest: Manifest = self.plan.manifest(dataset, self._sizes)
-        part, parts = config.part
-        count = schema.shard_count(config.shard_rows, len(dataset))
-        self.numbers = list(range(part, count, parts))
-        self._failures: Counter[str] = Counter()
-
-    def rows(self, number: int) -> range:
-        """Rows of one shard."""
-        return schema.shard_rows(number, self.config.shard_rows, len(self.dataset))
-
-    def paths(self, number: int) -> Sequence[str]:
-        """Images of one shard, relative to the dataset's root."""
-        rows = self.rows(number)
-        return self.dataset.paths[rows.start : rows.stop]
-
-    def missing(self) -> list[int]:
-        """Shards of this part that are not finished yet."""
-        return [k for k in self.numbers if not is_finished(self.out, k, self.manifest)]
-
-    def bytes_missing(self) -> int:
-        """Size on disk of what is still to be written."""
-        return sum(shard_bytes(self.manifest, len(self.rows(k))) for k in self.missing())
-
-    def open_folder(self) -> None:
-        """Make or check the folder, before anything is computed.
-
-        Raises
-        ------
-        InputError
-            It can't be written, holds another extraction, or its disk has too little space.
-        """
-        out, dataset = self.out, self.dataset
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            files.remove_temporaries(out)
-            write_or_check(out, self.manifest)
-            if dataset.labels is not None:
-                write_labels_csv(
-                    out / schema.LABELS, dataset.ids, dataset.labels, dataset.label_names
-                )
-            if not (out / schema.INDEX).exists():
-                write_index(out, dataset, self._sizes, self.manifest)
-            free = shutil.disk_usage(out).free
-        except OSError as error:
-            raise InputError(
-                f"can't write the cache {out}: {error}; give an --out that can be written"
-            ) from error
-        needed = self.bytes_missing()
-        if needed > free:
-            raise InputError(
-                f"{out} needs {needed / 1e9:.1f} GB more, its disk has {free / 1e9:.1f} GB free; "
-                "give another --out, fewer --layers, or --dtype float16"
-            )
-        print(f"{len(dataset)} images, {needed / 1e6:,.1f} MB to write to {out}", file=sys.stderr)
-
-    def run_here(self) -> None:
-        """Compute what is missing in this process, and check the rest."""
-        extractor: Extractor | None = None
-        missing = set(self.missing())
-        with self.progress() as bar:
-            for number in self.numbers:
-                retried = None if number in missing else self.check(number)
-                if retried is None or len(retried):
-                    extractor = extractor or self.extractor()
-                    paths = self.paths(number)
-                    extractor.write_shard(
-                        self.out, number, paths, retried=retried, advance=bar.update
-                    )
-                else:
-                    bar.update(len(self.rows(number)))
-                self.count_failures(number)
-        self.report_failures()
-
-    def extractor(self) -> Extractor:
-        """Build the network of this process."""
-        return Extractor(self.plan, self.manifest, self.dataset.root)
-
-    def progress(self) -> tqdm:
-        """Open a progress bar over the rows of this part."""
-        total = sum(len(self.rows(k)) for k in self.numbers)
-        return tqdm(total=total, unit="img", desc=self.plan.backbone.name)
-
-    def check(self, number: int) -> np.ndarray:
-        """Verify a finished shard; return the rows of it that are to be computed again.
-
-        Raises
-        ------
-        InputError
-            It is damaged.
-        """
-        verify_shard(self.out, number, self.manifest)
-        if not self.config.retry_failed:
-            return np.empty(0, dtype=np.int64)
-        return np.array(self.rows(number))[self._status(number) != Status.OK]
-
-    def count_failures(self, number: int) -> None:
-        """Add up a finished shard's failed rows.
-
-        Raises
-        ------
-        InputError
-            They have become more than `max_failures` allows.
-        """
-        failed = (Status(code).name.lower() for code in self._status(number) if code != Status.OK)
-        self._failures.update(failed)
-        total, rows, share = self._failures.total(), len(self.dataset), self.config.max_failures
-        if total > share * rows:
-            raise InputError(
-                f"{total} of {rows} rows failed ({_listed(self._failures)}), more than "
-                f"--max-failures {share} allows; finished shards are kept, {schema.INDEX} names "
-                "each file: mend them and run with --retry-failed, or allow more"
-            )
-
-    def report_failures(self) -> None:
-        """Say how many rows failed, if any did."""
-        if self._failures:
-            total, reasons = self._failures.total(), _listed(self._failures)
-            where = self.out / schema.INDEX
-            print(f"{total} rows failed ({reasons}); {where} says why", file=sys.stderr)
-
-    def publish(self) -> None:
-        """Rebuild `index.csv` and `features.h5` from the shards that exist.
-
-        When workers finish together, the last to look sees every shard: each looks again
-        after its own writes.
-        """
-        files.remove_temporaries(self.out)
-        while True:
-            before = finished_shards(self.out, self.manifest)
-            write_index(self.out, self.dataset, self._sizes, self.manifest)
-            write_view(self.out, self.manifest)
-            if finished_shards(self.out, self.manifest) == before:
-                return
-
-    def _status(self, number: int) -> np.ndarray:
-        with open_shard(schema.shard_path(self.out, number)) as file:
-            return file[schema.STATUS][:]
-
-
-def _listed(failures: Counter[str]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(failures.items()))

@@ -10,8 +10,8 @@ from features.cache import FeatureCache
 class CacheRows:
     """Layers of a cache side by side, in files mapped into memory: for more rows than fit there.
 
-    What reads a batch of rows at a time (`classify.warp.WarpTagger.fit`) holds no more than that
-    batch. Anything else may take it for an array, and then reads all of it.
+    What reads a batch of rows at a time (`classify.warp.tagger.WarpTagger.fit`) holds no more than
+    that batch. Anything else may take it for an array, and then reads all of it.
 
     Parameters
     ----------
@@ -36,6 +36,7 @@ class CacheRows:
 
     dtype = np.dtype(np.float32)
     ndim = 2
+    reads_rows = True  # estimators that take a batch of rows at a time look for this
 
     def __init__(
         self,

@@ -23,12 +23,12 @@ from benchmarks.report.markdown import table
 from benchmarks.report.targets import Report, Target, at_least
 from benchmarks.speed.imcl_reference import literal_omp, omp_by_query
 from benchmarks.speed.memory import peak_memory
-from classify.graph import InteractiveTagger
-from classify.interactive_descent import Descent, Settings
-from classify.joint_omp import Dictionary, Neighbors, joint_omp
-from classify.label_graph import cooccurrence_graph
-from classify.similarity import Source
-from classify.smoothness import LabelRules, Penalty
+from classify.imcl.descent import Descent, Settings
+from classify.imcl.joint_omp import Dictionary, Neighbors, joint_omp
+from classify.imcl.label_graph import cooccurrence_graph
+from classify.imcl.loss import LabelRules, Penalty
+from classify.imcl.neighbors import Source
+from classify.imcl.tagger import InteractiveTagger
 
 OVER_LOOP, SHARE, CONSTANT = 50.0, 0.6, 1.25
 OURS, LOOP, PRODUCTS = "joint_omp, this project", "literal loop", "its matrix products alone"

@@ -1,6 +1,6 @@
 """Joint non-negative orthogonal matching pursuit as it is written: one query, one candidate a time.
 
-What `classify.joint_omp` is compared with, for its results and for its speed.
+What `classify.imcl.joint_omp` is compared with, for its results and for its speed.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def literal_omp(
     coefficients: str = "clip",
     balance: bool = False,
 ) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Find the neighbours of one query; parameters as in `classify.joint_omp.joint_omp`.
+    """Find the neighbours of one query; parameters as in `classify.imcl.joint_omp.joint_omp`.
 
     Returns
     -------

@@ -32,7 +32,7 @@ from benchmarks.speed.warp_peers import (
 )
 from benchmarks.speed.warp_scaling import Size, measure_growth
 from classify.metrics import example_ap
-from classify.propagation import ROWS_AT_ONCE, nearest_rows
+from classify.warp.propagation import ROWS_AT_ONCE, nearest_rows
 from features.errors import InputError, argument
 
 OVER_TORCH, OVER_LOOP, SHARE = 1.5, 100.0, 0.8

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classify.named_losses import DIVISORS, named_loss
-from classify.pair_kernels import RAMP_CUT
-from classify.sgd import DROPS, row_blocks
-from classify.warp import WarpTagger
+from classify.losses import DIVISORS, named_loss
+from classify.losses.kernels import RAMP_CUT
+from classify.row_blocks import row_blocks
+from classify.sgd import DROPS
+from classify.warp.tagger import WarpTagger
 
 BATCH_SIZE, MOMENTUM, LEARNING_RATE = 96, 0.9, 1.0
 EPOCHS = 3  # of every contender; the time is divided by them, set-up included
@@ -29,7 +30,7 @@ class Contender(NamedTuple):
     ----------
     name : str
     loss : str
-        What it minimises, a name in `classify.named_losses`.
+        What it minimises, a name in `classify.losses`.
     kappa : float
         Of that loss.
     fit : callable

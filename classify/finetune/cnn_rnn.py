@@ -14,7 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from classify.base import Flag, Number, OneOf, Tagger, check_parameters
-from classify.sgd import mean_norm, mean_row, row_blocks
+from classify.row_blocks import mean_norm, mean_row, row_blocks
 from features.errors import InputError
 
 _IGNORED = -100  # torch's own mark of places that cost nothing

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from classify.losses.ranking import RANK_MODES, ROUNDINGS
 from classify.metrics import METRICS
-from classify.ranking_losses import RANK_MODES, ROUNDINGS
 from features.errors import InputError
 
 CONFIG = "config.json"  # in a run folder

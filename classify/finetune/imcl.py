@@ -2,7 +2,7 @@
 
 Neighbours are sought among a dictionary of training images, whose features and predictions are as
 old as the last refresh. The pursuit, the label graph and the scale of label values are those of the
-cached path (`classify.joint_omp`, `classify.label_graph`, `classify.value_map`).
+cached path (`classify.imcl.joint_omp`, `classify.imcl.label_graph`, `classify.imcl.soft_labels`).
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from classify.finetune import losses
 from classify.finetune.config import FinetuneConfig
 from classify.finetune.networks import LinearHead, Network, Outputs
 from classify.finetune.objectives import Batch, Objective, Predict
-from classify.joint_omp import Dictionary, joint_omp
-from classify.label_graph import cooccurrence_graph
-from classify.value_map import LARGEST_SCORE, complete_labels, label_values
+from classify.imcl.joint_omp import Dictionary, joint_omp
+from classify.imcl.label_graph import cooccurrence_graph
+from classify.imcl.soft_labels import LARGEST_SCORE, complete_labels, label_values
 
 DICTIONARY_ROWS = 10_000  # as the IMCL paper's released code keeps for COCO
 RATIO_ROWS = 1024  # rows that the weight of the smoothness is measured on
@@ -149,7 +149,9 @@ class Interactive(Objective):
 
 
 def completed(labels: Tensor, scores: Tensor, *, asymmetry: float = 2.0) -> Tensor:
-    """Known labels as 1 and -1/c, unknown ones as a_c of their scores (`classify.value_map`).
+    """Map known labels to 1 and -1/c, unknown ones to a_c of their scores.
+
+    a_c is the one of `classify.imcl.soft_labels`.
 
     Parameters
     ----------

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from classify import ranking_losses
-from classify.ranking_losses import RAMP_CUT
+from classify.losses import ranking
+from classify.losses.ranking import RAMP_CUT
 
 
 def bce_loss(scores: Tensor, labels: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def bce_loss(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def ramp(margins: Tensor, *, beta: float = 1.0) -> Tensor:
-    """Ramp loss H_1(t) - beta H_s(t), as `classify.ranking_losses.ramp`."""
+    """Ramp loss H_1(t) - beta H_s(t), as `classify.losses.ranking.ramp`."""
     return F.relu(1 - margins) - beta * F.relu(RAMP_CUT - margins)
 
 
@@ -50,7 +50,7 @@ def warp_loss(
     rounding: str = "floor",
     uniforms: Tensor | None = None,
 ) -> Tensor:
-    """Ramp-loss WARP, as `classify.ranking_losses.warp_loss`; plain WARP at beta = kappa = 0.
+    """Ramp-loss WARP, as `classify.losses.ranking.warp_loss`; plain WARP at beta = kappa = 0.
 
     The weights of the ranks are constants: no gradient flows through them (the ramp-loss WARP
     paper).
@@ -69,7 +69,7 @@ def warp_loss(
     Raises
     ------
     InputError
-        As `classify.ranking_losses.rank_weights`.
+        As `classify.losses.ranking.rank_weights`.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def warp_loss(
     if beta:
         pairs = pairs - beta * hinge_sums(scores, labels, RAMP_CUT)[1]
     present = labels == 1
-    weights = ranking_losses.rank_weights(
+    weights = ranking.rank_weights(
         (counts * present).cpu().numpy(),
         labels.to(torch.int8).cpu().numpy(),
         mode=rank_mode,

@@ -14,8 +14,8 @@ from torch import Tensor
 from classify.finetune import embedding_losses, losses
 from classify.finetune.config import FinetuneConfig
 from classify.finetune.networks import CoProjection, LinearHead, Network, Outputs
-from classify.named_losses import DIVISORS
-from classify.propagation import propagate_labels
+from classify.losses import DIVISORS
+from classify.warp.propagation import propagate_labels
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # rows to scores and features
 

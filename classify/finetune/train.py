@@ -27,12 +27,12 @@ from classify.finetune.checkpoint import (
 )
 from classify.finetune.config import FinetuneConfig
 from classify.finetune.data import Images, epoch_batches, row_uniforms
+from classify.finetune.head_init import solve_head
 from classify.finetune.log import Log
 from classify.finetune.networks import Network
 from classify.finetune.objectives import Batch, Objective
-from classify.finetune.optimiser import build_optimiser, load_momenta, momenta, set_rates
+from classify.finetune.optimizer import build_optimiser, load_momenta, momenta, set_rates
 from classify.finetune.processes import Processes
-from classify.finetune.solved_head import solve_head
 from classify.metrics import METRICS
 from extract.weights import RUN_MODEL
 from features.errors import InputError

@@ -10,7 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy.sparse import csr_matrix
 
-from classify.solvers.certificate import objective_and_gap
+from classify.solvers.duality_gap import objective_and_gap
 from classify.solvers.solution import Solution
 from features.errors import InputError
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from classify.curriculum import CurriculumTagger
-from classify.fast0tag import Fast0TagTagger
-from classify.graph import InteractiveTagger
-from classify.latent_noise import LatentNoiseTagger
+from classify.baselines.curriculum import CurriculumTagger
+from classify.baselines.fast0tag import Fast0TagTagger
+from classify.baselines.latent_noise import LatentNoiseTagger
+from classify.baselines.wsabie import WsabieTagger
+from classify.imcl.tagger import InteractiveTagger
 from classify.logistic import LogisticTagger
-from classify.warp import WarpTagger
-from classify.wsabie import WsabieTagger
+from classify.warp.tagger import WarpTagger
 from features.errors import InputError
 
 LOGISTIC, IMCL = "Logistic", "IMCL"

@@ -10,9 +10,9 @@ from benchmarks.report.html import Picture, write_picture_rows
 from benchmarks.tables.imcl.learners import IMCL
 from benchmarks.tables.imcl.protocol import PartialData, make, scaled
 from classify.base import UNKNOWN
-from classify.joint_omp import Dictionary, joint_omp
-from classify.sgd import mean_norm, mean_row
-from classify.value_map import complete_labels, label_values
+from classify.imcl.joint_omp import Dictionary, joint_omp
+from classify.imcl.soft_labels import complete_labels, label_values
+from classify.row_blocks import mean_norm, mean_row
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.missing import hide

@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks.tables.data import read_official_split
 from benchmarks.tables.imcl.learners import IMCL, PARTIAL_LEARNERS, VARIANTS
-from classify.class_metrics import map_plain
-from classify.grid import Cell
-from classify.group_metrics import group_map
+from classify.metrics.label_based import map_plain
+from classify.metrics.label_groups import group_map
+from classify.parallel import Cell
 from classify.results import Line
-from classify.sgd import mean_norm
+from classify.row_blocks import mean_norm
 from features.cache import FeatureCache
 from features.errors import InputError
 from features.missing import hide

@@ -23,7 +23,7 @@ from benchmarks.tables.imcl.protocol import (
     selection_cells,
 )
 from benchmarks.tables.imcl.report import gain_panel, gather, markdown
-from classify.grid import run_grid
+from classify.parallel import run_grid
 from classify.results import ResultFile
 from features.errors import InputError
 from features.files import remove_temporaries, sha256_of_text, write_text

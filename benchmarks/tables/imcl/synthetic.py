@@ -18,11 +18,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from benchmarks.commands import default
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, draw_set
-from classify.class_metrics import map_plain
-from classify.graph import InteractiveTagger
-from classify.grid import run_grid
-from classify.label_graph import LabelGraph, cooccurrence_graph
+from classify.imcl.label_graph import LabelGraph, cooccurrence_graph
+from classify.imcl.tagger import InteractiveTagger
 from classify.logistic import LogisticTagger
+from classify.metrics.label_based import map_plain
+from classify.parallel import run_grid
 from classify.results import Line, ResultFile
 from features.errors import InputError
 from features.files import remove_temporaries, write_text

@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.tables.data import Features
 from benchmarks.tables.miml.learners import mean_nonzeros, to_caffe
-from classify.grid import Cell, run_grid
 from classify.logistic import LogisticTagger
+from classify.parallel import Cell, run_grid
 from classify.results import Line, ResultFile
 from classify.sweep import run_unit
 

@@ -10,8 +10,8 @@ from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading, over_splits
 from benchmarks.tables.miml.learners import KEY, LIBLINEAR_TOL, Learner
 from benchmarks.tables.published import PublishedTable
-from classify.grid import Cell
 from classify.metrics import METRICS, MIML_METRICS
+from classify.parallel import Cell
 
 #: (learner, training rows) to field to mean and std over the splits.
 Summary = dict[tuple[str, int], dict[str, Quoted]]

@@ -21,7 +21,7 @@ from benchmarks.tables.miml.learners import (
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.miml.report import Summary, curve_panels, markdown, summarise
 from benchmarks.tables.published import PublishedTable
-from classify.grid import Cell, run_grid
+from classify.parallel import Cell, run_grid
 from classify.results import ResultFile
 from features.errors import InputError
 from features.files import remove_temporaries, sha256_of_text, write_text

@@ -18,8 +18,8 @@ from benchmarks.tables.rml.data import BlockScaler, Task
 from classify.base import UNKNOWN
 from classify.logistic import LogisticTagger
 from classify.metrics import METRICS, MIML_METRICS, get_metric
-from classify.semisupervised import SemiSupervisedWarpTagger
-from classify.warp import WarpTagger
+from classify.warp.semi_supervised import SemiSupervisedWarpTagger
+from classify.warp.tagger import WarpTagger
 from features.errors import InputError
 from features.noise import corrupt
 from features.splits import Split, inner_folds, inner_split

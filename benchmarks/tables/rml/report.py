@@ -19,8 +19,8 @@ from benchmarks.tables.miml.report import quoted_rows
 from benchmarks.tables.rml.data import Task
 from benchmarks.tables.rml.learners import CONTENDERS, TOP3, Protocol
 from benchmarks.tables.rml.published import RML_NOTES, RML_SEMI_SUPERVISED, RML_TABLES
-from classify.grid import Cell
 from classify.metrics import METRICS, MIML_METRICS
+from classify.parallel import Cell
 from classify.results import Line
 
 TITLES = {

@@ -19,8 +19,8 @@ from benchmarks.tables.rml.claims import verdicts
 from benchmarks.tables.rml.data import Task, read_task
 from benchmarks.tables.rml.learners import CONTENDERS, SCALINGS, Protocol, run_cell
 from benchmarks.tables.rml.report import Runs, group, markdown, noise_panels, provenance
-from classify.grid import Cell, run_grid
 from classify.metrics import METRICS, get_metric
+from classify.parallel import Cell, run_grid
 from classify.results import Line, ResultFile
 from features.errors import InputError
 from features.files import remove_temporaries, write_text

@@ -1,0 +1,1 @@
+"""Baselines that the papers compare with, one a module."""

@@ -1,0 +1,1 @@
+"""Interactive multi-label learning (IMCL): its tagger and what only it needs."""

@@ -1,0 +1,445 @@
+"""Interactive multi-label learning (IMCL): a linear tagger, a graph over labels, one over images.
+
+It joins the parts: the loss lies in ``classify.imcl.loss``, the search for neighbours in
+``classify.imcl.neighbors`` and ``classify.imcl.joint_omp``, the label graph in
+``classify.imcl.label_graph``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from tqdm import tqdm
+
+from classify.base import UNKNOWN, BatchTagger, Flag, Number, OneOf, Presets, check_parameters
+from classify.imcl.descent import Descent, Pace, Settings
+from classify.imcl.joint_omp import COEFFICIENTS, RULES
+from classify.imcl.label_graph import cooccurrence_graph, given_graph, identity_graph
+from classify.imcl.loss import LabelRules, Parameters, Penalty
+from classify.imcl.neighbors import Source
+from classify.logistic import LogisticTagger
+from classify.metrics import map_plain
+from classify.row_blocks import mean_norm, mean_row, row_blocks
+from features.errors import InputError
+from features.splits import inner_split
+
+
+class InteractiveTagger(Presets, BatchTagger):
+    """IMCL on fixed features: logistic regression that also learns from unknown labels.
+
+    Unknown labels (-1) are filled with predictions, on a scale from -1/c (absent) to 1 (present).
+    Each image then has to resemble, by its completed labels and by its features, at most `k` other
+    training images; the labels of these reach it over a graph in which labels support each other.
+    From a masked logistic regression on, it descends on
+
+        logistic loss of the known labels + L2 penalty
+        + lambda_y sum_i |y_i - sum_j c_ij A y_j|^2 + lambda_f sum_i |f_i - sum_j c'_ij f_j|^2
+
+    a batch at a time: the neighbours and their weights c and c' are found anew by a joint matching
+    pursuit, then the classifier and the label graph A move by their gradients. Rows without any
+    known label take part. A row that finds no neighbour has no part in the two latter sums, and
+    where nothing could be smoothed (`k` = 0, or no weight) the result is the initial one itself.
+
+    Parameters
+    ----------
+    C : float
+        Of the initial ``LogisticTagger("l2", C=C)``, and of the penalty later on.
+    lambda_y, lambda_f : float
+        Weights of similar labels and of similar features, 0 or more. Without a feature map
+        `lambda_f` acts on the choice of neighbours only.
+    lambda_mode : {"ratio", "raw"}
+        "ratio": the weights in the loss count relative to the loss of the known labels at the
+        start, so that 1 makes the term as large (the paper's released code).
+    k : int
+        Most neighbours of an image, from 0.
+    graph : {"cooccurrence", "identity"} or array of shape (L, L)
+        The label graph to start from; row i, column j is how strongly i supports j.
+    label_neighbors : int
+        Labels that support a label beside itself, in the graph of co-occurrences.
+    learn_graph : bool
+        Move the weights of the label graph, within [0, 1].
+    image_graph : {"learned", "fixed"}
+        Find neighbours at every step, or once for all, from the initial predictions.
+    pool : {"dictionary", "minibatch"}
+        Find neighbours among `dictionary_size` training rows (the code), or within the batch (the
+        paper).
+    dictionary_size : int
+        Drawn at random where there are more rows; they are held in memory.
+    refresh : int, optional
+        Steps after which the label values of the dictionary are computed anew; default once an
+        epoch.
+    rule : {"break", "signs"}
+    coefficients : {"clip", "nnls", "plain"}
+    balance : bool
+        As in `classify.imcl.joint_omp.joint_omp`. The paper's "clip" can fit worse than no
+        neighbour does, where two of them are nearly alike, and training may then diverge.
+    asymmetry : float
+        c, above 0: an absent label has the value -1/c. 1 weighs absent and present alike.
+    half : bool
+        Predictions as in the paper's formula, half as steep as in its code.
+    complete : {"before", "after"}
+        Write known labels over predictions before these go over the label graph (the paper) or
+        after it (the code).
+    outer_tanh : bool
+        Compare with the tanh of what the neighbours say, as the paper's formula has it.
+    side_weight : float
+        Value of a further label that is present; see `fit`.
+    scaling : {"center", "length", "none"}
+        What features pass through on their way into the search and the descent: centred and
+        divided by their mean length; divided only; neither. The coefficients are still for features
+        as they are.
+    feature_map : bool
+        Learn a linear map of the features too, from the identity on: d (d + 1) weights.
+    reduction : {"mean", "sum"}
+        Logistic loss per known cell of a batch (the code) or per row (the paper).
+    learning_rate, graph_learning_rate : float
+        Of the classifier and of the label graph. The former counts up to the inverse of the
+        penalty's curvature; longer steps would overshoot zero.
+    batch_size, epochs : int
+    steps : int, optional
+        Most batches an epoch.
+    early_stopping : bool
+        Set rows aside, keep the epoch with the best mean average precision over their known cells
+        (the start counts too), slow down when it falls, and stop after `patience` epochs without a
+        better one.
+    validation_fraction : float
+    patience : int
+    init : estimator, optional
+        A linear classifier in place of the initial one; a clone is fitted.
+    random_state : int, RandomState instance or None
+        Draws validation rows, dictionary and order. Fits with the same int and the same number of
+        threads are equal to the last bit.
+    verbose : bool
+        Show a progress bar on stderr.
+
+    Attributes
+    ----------
+    coef_ : array of shape (L, d), of the type of X
+    intercept_ : array of shape (L,)
+    initial_coef_, initial_intercept_ : arrays of the same shapes
+        What it started from.
+    graph_ : LabelGraph
+        The label graph with its final weights.
+    lambda_y_, lambda_f_ : float
+        Weights in the loss.
+    loss_curve_ : list of float
+        Mean loss of the batches of each epoch.
+    validation_curve_ : list of float
+        Mean average precision on the rows set aside, at the start and after each epoch.
+    best_epoch_ : int
+        The epoch that was kept; 0 is the start.
+    classes_ : array
+        The two classes of a single column, or ``arange(L)``.
+    multilabel_ : bool
+        Whether it was fitted with an (n, L) indicator.
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> X, Y = [[0.0], [1.0], [2.0], [3.0]], [[1, 0], [1, -1], [-1, 1], [0, 1]]
+    >>> InteractiveTagger().fit(X, Y).predict([[0.5]])
+    array([[1, 0]])
+    """
+
+    #: The paper's text, and its released code for Open Images with fixed features.
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {
+            "pool": "minibatch",
+            "lambda_mode": "raw",
+            "reduction": "sum",
+            "k": 5,
+            "rule": "break",
+            "coefficients": "clip",
+            "complete": "before",
+            "scaling": "none",
+            "learning_rate": 0.001,
+            "epochs": 1,
+        },
+        "official": {
+            "pool": "dictionary",
+            "dictionary_size": 50_000,
+            "refresh": 250,
+            "lambda_mode": "ratio",
+            "reduction": "mean",
+            "k": 3,
+            "rule": "signs",
+            "coefficients": "plain",
+            "complete": "after",
+            "scaling": "none",
+            "learning_rate": 0.001,
+            "graph_learning_rate": 0.5,
+            "epochs": 1,
+        },
+    }
+
+    _allowed: ClassVar[Mapping[str, OneOf | Number | Flag]] = {
+        "C": Number(low=0.0, above=True),
+        "lambda_y": Number(low=0.0),
+        "lambda_f": Number(low=0.0),
+        "lambda_mode": OneOf(("ratio", "raw")),
+        "k": Number(Integral, low=0),
+        "label_neighbors": Number(Integral, low=0),
+        "learn_graph": Flag(),
+        "image_graph": OneOf(("learned", "fixed")),
+        "pool": OneOf(("dictionary", "minibatch")),
+        "dictionary_size": Number(Integral, low=1),
+        "refresh": Number(Integral, low=1, or_none=True),
+        "rule": OneOf(RULES),
+        "coefficients": OneOf(COEFFICIENTS),
+        "balance": Flag(),
+        "asymmetry": Number(low=0.0, above=True),
+        "half": Flag(),
+        "complete": OneOf(("before", "after")),
+        "outer_tanh": Flag(),
+        "side_weight": Number(low=0.0),
+        "scaling": OneOf(("center", "length", "none")),
+        "feature_map": Flag(),
+        "reduction": OneOf(("mean", "sum")),
+        "learning_rate": Number(low=0.0, above=True),
+        "graph_learning_rate": Number(low=0.0),
+        "batch_size": Number(Integral, low=1),
+        "epochs": Number(Integral, low=1),
+        "steps": Number(Integral, low=1, or_none=True),
+        "early_stopping": Flag(),
+        "validation_fraction": Number(low=0.0, high=1.0, above=True),
+        "patience": Number(Integral, low=1),
+        "verbose": Flag(),
+    }
+
+    def __init__(
+        self,
+        *,
+        C=1.0,
+        lambda_y=1.0,
+        lambda_f=0.5,
+        lambda_mode="ratio",
+        k=5,
+        graph="cooccurrence",
+        label_neighbors=50,
+        learn_graph=True,
+        image_graph="learned",
+        pool="dictionary",
+        dictionary_size=10_000,
+        refresh=None,
+        rule="break",
+        coefficients="nnls",
+        balance=False,
+        asymmetry=2.0,
+        half=False,
+        complete="before",
+        outer_tanh=False,
+        side_weight=10.0,
+        scaling="center",
+        feature_map=False,
+        reduction="mean",
+        learning_rate=0.1,
+        graph_learning_rate=0.05,
+        batch_size=32,
+        epochs=5,
+        steps=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=3,
+        init=None,
+        random_state=0,
+        verbose=False,
+    ):
+        self.C = C
+        self.lambda_y = lambda_y
+        self.lambda_f = lambda_f
+        self.lambda_mode = lambda_mode
+        self.k = k
+        self.graph = graph
+        self.label_neighbors = label_neighbors
+        self.learn_graph = learn_graph
+        self.image_graph = image_graph
+        self.pool = pool
+        self.dictionary_size = dictionary_size
+        self.refresh = refresh
+        self.rule = rule
+        self.coefficients = coefficients
+        self.balance = balance
+        self.asymmetry = asymmetry
+        self.half = half
+        self.complete = complete
+        self.outer_tanh = outer_tanh
+        self.side_weight = side_weight
+        self.scaling = scaling
+        self.feature_map = feature_map
+        self.reduction = reduction
+        self.learning_rate = learning_rate
+        self.graph_learning_rate = graph_learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.steps = steps
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.init = init
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y, side_information=None, coef_init=None, intercept_init=None):
+        """Fit all labels at once.
+
+        Parameters
+        ----------
+        X : float32 or float64 array of shape (n, d)
+            May be memory-mapped, or `features.rows.CacheRows` if a start is given: rows are read a
+            batch at a time, apart from the dictionary.
+        y : array of shape (n, L) of 1, 0 and -1 (unknown), or (n,) with two classes
+        side_information : array of shape (n, q) of 1, 0 and -1 (unknown), optional
+            Further labels, such as the class of a bird beside its attributes. They are compared
+            where neighbours are chosen and weighed, and nothing predicts them.
+        coef_init, intercept_init : arrays of shape (L, d) and (L,), optional
+            Where to start, in place of `init`; both or neither.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            For a parameter out of its range, for arrays that can't be fitted, and when the descent
+            diverges.
+        """
+        check_parameters(self, self._allowed)
+        self._check_choices()
+        X, targets = self._start_fit(X, y)
+        side = _check_side_information(side_information, len(X))
+        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        rows, validation = self._inner_rows(len(X), rng)
+        start = self._start(X, targets, rows, coef_init, intercept_init)
+        source = self._source(X, targets, side, rows)
+        parameters = self._parameters(start, source, rows)
+        self.initial_coef_, self.initial_intercept_ = source.linear(parameters)
+        self.lambda_y_, self.lambda_f_ = float(self.lambda_y), float(self.lambda_f)
+        self.loss_curve_, self.validation_curve_, self.best_epoch_ = [], [], 0
+        self._keep(parameters, source)
+        if self.k and (self.lambda_y or (self.lambda_f and self.feature_map)):
+            self._descend(parameters, source, rows, validation, rng)
+        return self
+
+    def _check_choices(self):
+        if isinstance(self.graph, str) and self.graph not in ("cooccurrence", "identity"):
+            raise InputError(
+                f"graph={self.graph!r}: give 'cooccurrence', 'identity' or an array of shape (L, L)"
+            )
+        if self.image_graph == "fixed" and self.pool == "minibatch":
+            raise InputError(
+                'image_graph="fixed" finds every row\'s neighbours once and needs '
+                'pool="dictionary"; got pool="minibatch"'
+            )
+
+    def _inner_rows(self, n, rng):
+        """Rows to learn from and those set aside."""
+        if not self.early_stopping:
+            return np.arange(n), None
+        parts = inner_split(np.arange(n), int(rng.integers(2**31)), self.validation_fraction)
+        return np.sort(parts.train), np.sort(parts.test)
+
+    def _start(self, X, targets, rows, coef_init, intercept_init):
+        """Coefficients and intercepts to descend from, for features as they are."""
+        if coef_init is not None or intercept_init is not None:
+            return _check_start(coef_init, intercept_init, targets.shape[1], X.shape[1])
+        init = LogisticTagger("l2", C=self.C) if self.init is None else clone(self.init)
+        if self.early_stopping:
+            known = np.full_like(targets, UNKNOWN)  # rows set aside are as good as unlabelled
+            known[rows] = targets[rows]
+            targets = known
+        model = init.fit(X, targets)
+        return model.coef_, model.intercept_
+
+    def _source(self, X, targets, side, rows) -> Source:
+        center, scale, ones = np.zeros(X.shape[1], dtype=X.dtype), 1.0, np.ones(len(rows))
+        if self.scaling == "center":
+            center = mean_row(X, rows, ones)
+        if self.scaling != "none":
+            scale = mean_norm(X, rows, ones, center)
+        rules = LabelRules(self.asymmetry, self.half, self.complete == "after", self.outer_tanh)
+        return Source(X, targets, side, self.side_weight, center, scale, rules)
+
+    def _parameters(self, start, source, rows) -> Parameters:
+        coef, intercept = start
+        n_labels = len(coef)
+        if not isinstance(self.graph, str):
+            graph = given_graph(self.graph, n_labels)
+        elif self.graph == "identity":
+            graph = identity_graph(n_labels)
+        else:
+            seen = source.targets if len(rows) == len(source.targets) else source.targets[rows]
+            graph = cooccurrence_graph(seen, n_neighbors=self.label_neighbors)
+        return source.start(coef, intercept, graph, feature_map=self.feature_map)
+
+    def _descend(self, parameters, source, rows, validation, rng):
+        known = sum(int((source.targets[block] != UNKNOWN).sum()) for block in row_blocks(rows))
+        count = max(1, known) if self.reduction == "mean" else len(rows)
+        penalty = Penalty(1 / (self.C * count), source.center, source.scale)
+        settings = Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+        descent = Descent(parameters, source, rows, penalty=penalty, settings=settings, rng=rng)
+        self.lambda_y_, self.lambda_f_ = descent.lambda_y, descent.lambda_f
+        pace = None
+        if validation is not None:
+            pace = Pace(self._judge(parameters, source, validation))
+            self.validation_curve_.append(pace.best)
+        for epoch in tqdm(range(1, self.epochs + 1), unit="epoch", disable=not self.verbose):
+            self.loss_curve_.append(descent.epoch(1.0 if pace is None else pace.factor))
+            if pace is None:
+                self.best_epoch_ = epoch
+                continue
+            self.validation_curve_.append(self._judge(parameters, source, validation))
+            if pace.improves(self.validation_curve_[-1]):
+                self.best_epoch_ = epoch
+                self._keep(parameters, source)
+            elif epoch - self.best_epoch_ >= self.patience:
+                return
+        if pace is None:
+            self._keep(parameters, source)
+
+    def _keep(self, parameters, source):
+        self.coef_, self.intercept_ = source.linear(parameters)
+        self.graph_ = parameters.graph.with_weights(parameters.graph.weights.copy())
+
+    def _judge(self, parameters, source, validation) -> float:
+        coef, intercept = source.linear(parameters)
+        scores = [source.X[block] @ coef.T + intercept for block in row_blocks(validation)]
+        value = map_plain(source.targets[validation], np.concatenate(scores))
+        if np.isnan(value):
+            raise InputError(
+                f"mean average precision is undefined on the {len(validation)} rows set aside, "
+                "which have no label present: raise validation_fraction or use more rows"
+            )
+        return value
+
+    def _scores(self, X: np.ndarray) -> np.ndarray:
+        return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
+
+
+def _check_start(coef, intercept, n_labels, n_features):
+    shapes = np.shape(coef), np.shape(intercept)
+    if shapes != ((n_labels, n_features), (n_labels,)):
+        raise InputError(
+            f"coef_init and intercept_init have shapes {shapes[0]} and {shapes[1]}: give "
+            f"({n_labels}, {n_features}) and ({n_labels},), or neither"
+        )
+    return np.asarray(coef), np.asarray(intercept)
+
+
+def _check_side_information(side, n_rows) -> np.ndarray:
+    side = np.zeros((n_rows, 0), dtype=np.int8) if side is None else np.asarray(side)
+    if side.ndim != 2 or len(side) != n_rows:
+        raise InputError(
+            f"side_information has shape {side.shape}: give one row for each of the {n_rows} rows "
+            "of X and one column a label"
+        )
+    if not np.isin(side, (UNKNOWN, 0, 1)).all():
+        raise InputError(
+            "side_information holds other values than 1 (present), 0 (absent) and -1 (unknown): "
+            "give those"
+        )
+    return side.astype(np.int8, copy=False)

@@ -1,0 +1,129 @@
+"""Every metric, by import or by name. All take ``(Y, scores)`` and give one float.
+
+Y is (n, L) with 1 = present, 0 = absent, -1 = unknown; scores are (n, L) reals, higher is better.
+What each does with ties, empty rows and unknown cells stands in `classify.metrics.example_based`
+and `classify.metrics.label_based`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from classify.metrics.example_based import (
+    accuracy,
+    coverage,
+    example_ap,
+    hamming_loss,
+    one_error,
+    ranking_loss,
+)
+from classify.metrics.label_based import (
+    class_average_precision,
+    class_precision_recall_f1,
+    map_plain,
+    map_voc07_11pt,
+    map_voc12,
+    precision_recall_f1,
+    topk,
+)
+from features.errors import InputError
+
+__all__ = [
+    "METRICS",
+    "MIML_METRICS",
+    "Metric",
+    "accuracy",
+    "class_average_precision",
+    "class_precision_recall_f1",
+    "coverage",
+    "example_ap",
+    "get_metric",
+    "hamming_loss",
+    "map_plain",
+    "map_voc07_11pt",
+    "map_voc12",
+    "one_error",
+    "precision_recall_f1",
+    "ranking_loss",
+    "topk",
+]
+
+
+class Metric(NamedTuple):
+    """A metric that a sweep can select by.
+
+    Attributes
+    ----------
+    function : callable
+        ``(Y, scores) -> float``.
+    higher_is_better : bool
+    """
+
+    function: Callable[..., float]
+    higher_is_better: bool
+
+
+def _decided(Y, scores, *, value: str, k: int | None = None, threshold: float | None = None):
+    if k is None:
+        predicted = np.asarray(scores) > 0
+    else:
+        predicted = topk(scores, min(k, np.shape(scores)[-1]), threshold=threshold)
+    return precision_recall_f1(Y, predicted)[value]
+
+
+#: The five of the multi-instance multi-label papers, in their order.
+MIML_METRICS = ("example_ap", "coverage", "hamming_loss", "one_error", "ranking_loss")
+
+#: Name to metric. ``f1_o`` and its kin decide by score > 0; ``top3_*`` predict exactly three labels
+#: an image (all of them where there are fewer), ``top3_positive_*`` those of the three above 0.
+METRICS: dict[str, Metric] = {
+    "example_ap": Metric(example_ap, True),
+    "coverage": Metric(coverage, False),
+    "hamming_loss": Metric(hamming_loss, False),
+    "one_error": Metric(one_error, False),
+    "ranking_loss": Metric(ranking_loss, False),
+    "accuracy": Metric(accuracy, True),
+    "map_plain": Metric(map_plain, True),
+    "map_voc12": Metric(map_voc12, True),
+    "map_voc07_11pt": Metric(map_voc07_11pt, True),
+} | {
+    f"{prefix}{value}": Metric(partial(_decided, value=value, **options), True)
+    for prefix, options in (
+        ("", {}),
+        ("top3_", {"k": 3}),
+        ("top3_positive_", {"k": 3, "threshold": 0.0}),
+    )
+    for value in ("p_c", "r_c", "f1c_mean", "f1c_harm", "p_o", "r_o", "f1_o")
+}
+
+
+def get_metric(name: str) -> Metric:
+    """Look a metric up by its name.
+
+    Parameters
+    ----------
+    name : str
+        A key of `METRICS`.
+
+    Returns
+    -------
+    Metric
+
+    Raises
+    ------
+    InputError
+        For any other name; the message lists those there are.
+
+    Examples
+    --------
+    >>> get_metric("coverage").higher_is_better
+    False
+    """
+    try:
+        return METRICS[name]
+    except KeyError:
+        raise InputError(
+            f"there is no metric {name!r}: choose one of {', '.join(METRICS)}"
+        ) from None

@@ -1,0 +1,1 @@
+"""Ramp-loss WARP (RMLC, SS-RMLC): its taggers and what only they need."""

@@ -1,0 +1,74 @@
+"""Extraction on a Dask cluster: a shard is a task, a lost worker costs one shard."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from extract.config import ExtractConfig, make_plan
+from extract.extractor import Extractor
+from extract.job import Job
+from features.dask_client import connect
+from features.manifest import Manifest, canonical, require_equal
+
+RETRIES = 3  # of a shard whose task raises; a worker that dies is not counted
+
+
+def run(job: Job, address: str) -> None:
+    """Compute a job's missing shards on a cluster, and check the rest here.
+
+    Parameters
+    ----------
+    job : Job
+        Its folder must be reachable under the same path from every worker.
+    address : str
+        `tcp://HOST:PORT` of a scheduler, or `local:N`.
+
+    Raises
+    ------
+    InputError
+        Dask is not installed, the scheduler can't be reached, or as for `run.run`.
+    """
+    client = connect(address)
+    from distributed import as_completed
+
+    missing = set(job.missing())
+    with client, job.progress() as bar:
+        again = {k: job.check(k) for k in job.numbers if k not in missing}
+        todo = [k for k in job.numbers if k in missing or len(again[k])]
+        for number in sorted(set(job.numbers) - set(todo)):
+            job.count_failures(number)
+            bar.update(len(job.rows(number)))
+        futures = {
+            client.submit(
+                _shard, job.config, job.manifest, job.dataset.root.resolve(), job.out.resolve(),
+                number, job.paths(number), again.get(number), retries=RETRIES, pure=False,
+            ): number
+            for number in todo
+        }  # fmt: skip
+        for future in as_completed(futures, loop=client.loop):
+            future.result()
+            job.count_failures(futures[future])
+            bar.update(len(job.rows(futures[future])))
+    job.report_failures()
+
+
+def _shard(
+    config: ExtractConfig,
+    manifest: Manifest,
+    root: Path,
+    out: Path,
+    number: int,
+    paths: list[str],
+    retried,
+) -> None:
+    """Compute one shard on a worker, which keeps its network between tasks."""
+    _extractor(config, canonical(manifest), root).write_shard(out, number, paths, retried=retried)
+
+
+@lru_cache(maxsize=1)
+def _extractor(config: ExtractConfig, text: str, root: Path) -> Extractor:
+    manifest = json.loads(text)
+    plan = make_plan(config)
+    here = manifest | {"weights_sha256": plan.weights_sha256()}
+    require_equal(manifest, here, "the cache")
+    return Extractor(plan, manifest, root)

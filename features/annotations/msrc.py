@@ -1,0 +1,142 @@
+"""MSRC v2's two ground truths to labels: the original pictures and the cleaned segments.
+
+A label is present where any pixel or segment has it. The authors of MSRC advise against using
+horse and mountain, which have too few examples; they are kept here, since the multi-label papers
+report all 23 labels. Void is no label and says nothing about any.
+"""
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from features.annotations.matlab import read_mat
+from features.datasets import Dataset, index_images, list_images
+from features.errors import InputError
+from features.labels import some_of
+
+# Colours as in the data set's own description; the order is that of the cleaned labels 1 to 23.
+COLOURS = {
+    "building": (128, 0, 0),
+    "grass": (0, 128, 0),
+    "tree": (128, 128, 0),
+    "cow": (0, 0, 128),
+    "horse": (128, 0, 128),
+    "sheep": (0, 128, 128),
+    "sky": (128, 128, 128),
+    "mountain": (64, 0, 0),
+    "aeroplane": (192, 0, 0),
+    "water": (64, 128, 0),
+    "face": (192, 128, 0),
+    "car": (64, 0, 128),
+    "bicycle": (192, 0, 128),
+    "flower": (64, 128, 128),
+    "sign": (192, 128, 128),
+    "bird": (0, 64, 0),
+    "book": (128, 64, 0),
+    "chair": (0, 192, 0),
+    "road": (128, 64, 128),
+    "cat": (0, 192, 128),
+    "dog": (128, 192, 128),
+    "body": (64, 64, 0),
+    "boat": (192, 64, 0),
+}
+VOID = (0, 0, 0)
+
+_NUMBER_OF = {colour: number for number, colour in enumerate((VOID, *COLOURS.values()))}
+
+
+def read_msrc(source: Path, images: Path) -> Dataset:
+    """Read MSRC v2 as Microsoft published it: colour-coded ground truth pictures.
+
+    Parameters
+    ----------
+    source : Path
+        The folder `GroundTruth` with `1_1_s_GT.bmp` for the image `1_1_s.bmp`.
+    images : Path
+        The folder `Images`. Images may have been converted to other formats; ground truth has to
+        keep its exact colours.
+
+    Returns
+    -------
+    Dataset
+        Every image, sorted by name; labels are 1 or 0 in the order of `COLOURS`.
+
+    Raises
+    ------
+    InputError
+        For an image without ground truth or the reverse, a picture that can't be read, and a
+        colour that is not in the table.
+    """
+    return _read(source, images, "_GT.bmp", _numbers_in_picture)
+
+
+def read_msrc_cleaned(source: Path, images: Path) -> Dataset:
+    """Read MSRC v2 with the cleaned segmentations of Malisiewicz and Efros (BMVC 2007).
+
+    Parameters
+    ----------
+    source : Path
+        The folder `newsegmentations_mats` with `1_1_s_GT.mat` for the image `1_1_s.bmp`. Its
+        `newlabels` holds a number of 1 to 23 for each segment (0, if it occurs, is void); which
+        pixels a segment has, `newseg`, plays no part here.
+    images : Path
+        The folder `Images`.
+
+    Returns
+    -------
+    Dataset
+        Every image, sorted by name; labels are 1 or 0 in the order of `COLOURS`.
+
+    Raises
+    ------
+    InputError
+        For an image without segmentation or the reverse, a file that can't be read or lacks
+        `newlabels`, and a number out of range.
+    """
+    return _read(source, images, "_GT.mat", _numbers_of_segments)
+
+
+def _read(source: Path, images: Path, suffix: str, read: Callable[[Path], np.ndarray]) -> Dataset:
+    ids = list_images(images)
+    stems = [PurePosixPath(image).stem for image in ids]
+    known = {path.name.removesuffix(suffix) for path in source.glob(f"*{suffix}")}
+    if missing := [f"{stem}{suffix}" for stem in stems if stem not in known]:
+        raise InputError(f"{source}: no ground truth {some_of(missing)}; add it, or remove images")
+    if surplus := sorted(known.difference(stems)):
+        raise InputError(f"{images}: no image for ground truth {some_of(surplus)}; add them")
+    labels = np.zeros((len(ids), 1 + len(COLOURS)), dtype=np.int8)
+    for row, stem in enumerate(tqdm(stems, desc="msrc", unit="file")):
+        labels[row, read(source / f"{stem}{suffix}")] = 1
+    return index_images(images, ids, labels[:, 1:], tuple(COLOURS), source=source)
+
+
+def _numbers_in_picture(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} can't be read ({error}); unpack it again") from None
+    red, green, blue = pixels.astype(np.int32).T
+    numbers = []
+    for code in np.unique(red << 16 | green << 8 | blue).tolist():
+        colour = (code >> 16, code >> 8 & 255, code & 255)
+        if colour not in _NUMBER_OF:
+            raise InputError(
+                f"{path}: colour {colour} is not in MSRC's table; use the ground truth as "
+                "published, neither resized nor compressed"
+            )
+        numbers.append(_NUMBER_OF[colour])
+    return np.array(numbers)
+
+
+def _numbers_of_segments(path: Path) -> np.ndarray:
+    (labels,) = read_mat(path, "newlabels")
+    if labels.dtype.kind not in "uif" or not np.isin(labels, range(1 + len(COLOURS))).all():
+        raise InputError(
+            f"{path}: newlabels holds more than the numbers 1 to {len(COLOURS)}, and 0 for void; "
+            "use the file as published"
+        )
+    return np.unique(labels).astype(np.intp)

