@@ -14,7 +14,7 @@ from benchmarks.tables.imcl.synthetic import add_synthetic_arguments, imcl_synth
 from benchmarks.tables.miml.run import add_miml_arguments, miml
 from benchmarks.tables.rml.run import add_arguments as add_rml_arguments
 from benchmarks.tables.rml.run import rml
-from features.errors import run_command
+from features.command_line import run_command
 
 COMMANDS = (
     Command(

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from features.errors import CommandParser
+from features.command_line import CommandParser
 
 
 class Command(NamedTuple):

@@ -8,7 +8,7 @@ from classify import sweep, training
 from classify.finetune import command
 from classify.learners import LEARNERS, MEANING_OF_C, SCALINGS
 from classify.metrics import METRICS
-from features.errors import CommandParser, argument, run_command
+from features.command_line import CommandParser, argument, run_command
 
 EXAMPLE = """\
 example:

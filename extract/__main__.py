@@ -14,8 +14,9 @@ from extract.images import RESIZES
 from extract.job import Job
 from extract.run import run
 from extract.weights import CHOICES
+from features.command_line import CommandParser, run_command
 from features.datasets import load_dataset
-from features.errors import CommandParser, InputError, run_command
+from features.errors import InputError
 
 EXAMPLE = """\
 example:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from extract.config import ExtractConfig, Plan, make_plan
 from extract.extractor import Extractor
 from features import files, schema
+from features.commands.verify import verify_shard
 from features.datasets import Dataset, file_sizes
 from features.errors import InputError
 from features.index import write_index
@@ -19,7 +20,6 @@ from features.labels import write_labels_csv
 from features.manifest import Manifest, write_or_check
 from features.schema import Status
 from features.shards import finished_shards, is_finished, open_shard, shard_bytes
-from features.verify import verify_shard
 from features.view import write_view
 
 

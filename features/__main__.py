@@ -7,11 +7,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from features.annotations import READERS, index_annotations
-from features.errors import CommandParser, run_command
-from features.export import export
-from features.info import describe_cache, describe_index, describe_rows
-from features.merge import merge
-from features.verify import find_faults, summary
+from features.command_line import CommandParser, run_command
+from features.commands.export import export
+from features.commands.info import describe_cache, describe_index, describe_rows
+from features.commands.merge import merge
+from features.commands.verify import find_faults, summary
 
 EXAMPLES = {
     "index": "python -m features index --format coco --source instances_val2017.json "

@@ -1,9 +1,9 @@
-"""How every command reports bad input: one line on stderr that names the remedy, exit code 1."""
+"""The one exception for bad input, and checks that say what is allowed and what came."""
 
-import argparse
-import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
 
 
 class InputError(ValueError):
@@ -13,66 +13,77 @@ class InputError(ValueError):
     """
 
 
-class CommandParser(argparse.ArgumentParser):
-    """A parser of a command line that reports as everything else does, and not by its usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the arguments.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
-        raise InputError(f"{message}; `{self.prog} --help` shows what can be given")
-
-
-def argument(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let argparse, which hides the message of a ValueError, show that of an `InputError`.
+def check_choice(name: str, value: Any, options: Iterable[Any], *, kind: str = "option") -> None:
+    """Refuse a value that is not one of the options.
 
     Parameters
     ----------
-    read : callable
-        Turns a text into a value, or raises `InputError`.
-
-    Returns
-    -------
-    callable
-        The same, for `type=` of an argument.
-    """
-
-    def checked(text: str) -> Any:
-        try:
-            return read(text)
-        except InputError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return checked
-
-
-def run_command(main: Callable[[], int | None]) -> None:
-    """Run a command's ``main`` and leave the process with its exit code.
-
-    Parameters
-    ----------
-    main : callable
-        Does the work; returns an exit code, or None for 0.
+    name : str
+        Of the option, as the user types it.
+    value : object
+    options : iterable
+    kind : str
+        What `name` is: "option", "parameter", "column".
 
     Raises
     ------
-    SystemExit
-        Always: 0 on success, 1 after an `InputError` or an `OSError`, 130 after Ctrl-C.
+    InputError
+        With the options and what came.
+
+    Examples
+    --------
+    >>> check_choice("scaling", "max01", ("none", "max01"))
+    >>> check_choice("scaling", "unit", ("none", "max01"))
+    Traceback (most recent call last):
+    features.errors.InputError: The 'scaling' option must be one of none, max01. Got 'unit'.
     """
-    try:
-        code = main() or 0
-    except KeyboardInterrupt:
-        print("interrupted: run the same command again to go on where it stopped", file=sys.stderr)
-        code = 130
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        code = 1
-    except OSError as error:
-        # A full disk or a folder without permission is the user's to mend, not a defect to trace.
-        print(f"error: {error}", file=sys.stderr)
-        code = 1
-    sys.exit(code)
+    allowed = tuple(options)
+    if value not in allowed:
+        listed = ", ".join(map(str, allowed))
+        raise InputError(f"The {name!r} {kind} must be one of {listed}. Got {value!r}.")
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    whole: bool = False,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: bool = False,
+    kind: str = "option",
+) -> None:
+    """Refuse a value that is not a finite number within bounds.
+
+    Parameters
+    ----------
+    name : str
+        Of the option, as the user types it.
+    value : object
+    whole : bool
+        Allow integers only.
+    low, high : float
+        Both bounds are allowed values, except that `above` leaves `low` out.
+    above : bool
+    kind : str
+        What `name` is: "option", "parameter", "column".
+
+    Raises
+    ------
+    InputError
+        With what is allowed and what came.
+
+    Examples
+    --------
+    >>> check_number("splits", 0, whole=True, low=1)
+    Traceback (most recent call last):
+    features.errors.InputError: The 'splits' option must be an int in the range [1, inf). Got 0.
+    """
+    fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if fits and math.isfinite(value) and low <= value <= high and not (above and value == low):
+        return
+    left = "(" if above or math.isinf(low) else "["
+    right = ")" if math.isinf(high) else "]"
+    noun = "an int" if whole else "a float"
+    bounds = f"{left}{low:g}, {high:g}{right}"
+    raise InputError(f"The {name!r} {kind} must be {noun} in the range {bounds}. Got {value!r}.")

@@ -9,7 +9,8 @@ from benchmarks.__main__ import main as benchmarks
 from classify.__main__ import main as classify
 from extract.__main__ import main as extract
 from features.__main__ import main as features
-from features.errors import CommandParser, InputError, argument, run_command
+from features.command_line import CommandParser, argument, run_command
+from features.errors import InputError
 
 SWEEP = ["sweep", "photos.cache", "--out", "sweep.jsonl"]
 

@@ -33,7 +33,8 @@ from benchmarks.speed.warp_peers import (
 from benchmarks.speed.warp_scaling import Size, measure_growth
 from classify.metrics import example_ap
 from classify.warp.propagation import ROWS_AT_ONCE, nearest_rows
-from features.errors import InputError, argument
+from features.command_line import argument
+from features.errors import InputError
 
 OVER_TORCH, OVER_LOOP, SHARE = 1.5, 100.0, 0.8
 

@@ -13,9 +13,9 @@ import pytest
 
 from extract.config import ExtractConfig
 from extract.run import run
+from features.commands.verify import verify_shard
 from features.datasets import load_dataset
 from features.shards import finished_shards
-from features.verify import verify_shard
 from tests.extract.test_run import contents, make_images
 
 CONFIG = ExtractConfig(

@@ -19,9 +19,9 @@ from extract.run import run
 from extract.weights import load_weights
 from features import schema
 from features.cache import FeatureCache
+from features.commands.verify import verify_shard
 from features.datasets import load_dataset
 from features.errors import InputError
-from features.verify import verify_shard
 
 ROOT = Path(__file__).parents[2]
 N = 21

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from features import files, schema
 from features.cache import FeatureCache
+from features.commands.verify import verify_shard
 from features.datasets import Dataset
 from features.errors import InputError
 from features.index import index_hash, write_index
 from features.manifest import differences, read_manifest, write_or_check
 from features.schema import Status
 from features.shards import ShardWriter, is_finished
-from features.verify import verify_shard
 from features.view import write_view
 
 ROWS, STEP = 23, 8

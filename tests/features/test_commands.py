@@ -17,19 +17,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import export as export_module
 from features import files, schema
 from features.__main__ import EXAMPLES, main, parser
 from features.cache import FeatureCache
+from features.commands import export as export_module
+from features.commands.export import export
+from features.commands.info import describe_rows
+from features.commands.merge import merge
+from features.commands.verify import find_faults, summary
 from features.errors import InputError
-from features.export import export
 from features.index import read_index
-from features.info import describe_rows
 from features.labels import write_labels_csv
 from features.manifest import canonical, read_manifest, write_or_check
-from features.merge import merge
 from features.shards import ShardWriter
-from features.verify import find_faults, summary
 from features.view import sealed, write_view
 from tests.features.test_annotations import coco_content, make_images
 from tests.features.test_cache import (

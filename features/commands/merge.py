@@ -12,12 +12,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from features import files, schema
+from features.commands.verify import verify_shard
 from features.errors import InputError
 from features.index import IndexRow, index_fault, read_index, rewrite_index
 from features.labels import read_labels_csv
 from features.manifest import Manifest, read_manifest, require_equal, write_or_check
 from features.shards import is_finished, kinds, stored_checksum
-from features.verify import verify_shard
 from features.view import write_view
 
 

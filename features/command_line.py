@@ -1,0 +1,256 @@
+"""What the command lines of all packages share: commands, options, errors and exit codes.
+
+A command is a record. Its function is imported only when the command is named, so that a help text
+never waits for torch. An option repeats its parameter's default and type: both are written once, in
+the function's signature.
+"""
+
+import argparse
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from features.errors import InputError
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose errors are an `InputError` instead of a usage message."""
+
+    def error(self, message: str) -> NoReturn:
+        """Report what is wrong with the arguments.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError(f"{message}; `{self.prog} --help` shows what can be given")
+
+
+class Command(NamedTuple):
+    """One command.
+
+    Attributes
+    ----------
+    path : tuple of str
+        Its words, such as ``("tables", "miml")``.
+    summary : str
+        One line for the help text, without a full stop.
+    example : str
+        A line to paste into a shell; several lines are allowed.
+    add_arguments : str
+        ``module:function`` that declares the options on a parser. Loading that module must not
+        load torch, numba, scikit-learn or scipy.
+    run : str
+        ``module:function`` that gets the options as keyword arguments.
+    """
+
+    path: tuple[str, ...]
+    summary: str
+    example: str
+    add_arguments: str
+    run: str
+
+
+def load(name: str) -> Any:
+    """Import ``module:attribute``.
+
+    Examples
+    --------
+    >>> load("math:sqrt")(4)
+    2.0
+    """
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def run_commands(
+    commands: Sequence[Command], program: str, description: str, argv: Sequence[str] | None = None
+) -> Any:
+    """Parse a command line and run the command that it names.
+
+    Only the named command's options are loaded. Every level's help ends with examples to paste.
+
+    Parameters
+    ----------
+    commands : sequence of Command
+    program : str
+        As it is typed, such as ``python -m benchmarks``.
+    description : str
+        For the help text of the program itself.
+    argv : sequence of str, optional
+        By default the process's arguments.
+
+    Returns
+    -------
+    object
+        What the command's function returns.
+
+    Raises
+    ------
+    InputError
+        The arguments are wrong.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = CommandParser(prog=program, description=description, **examples(commands))
+    _add_level(parser, commands, 0, words)
+    options = vars(parser.parse_args(words))
+    return load(options.pop("_run"))(**options)
+
+
+def _add_level(
+    parser: argparse.ArgumentParser, commands: Sequence[Command], depth: int, words: Sequence[str]
+) -> None:
+    choices = parser.add_subparsers(metavar="command", required=True)
+    for word in dict.fromkeys(command.path[depth] for command in commands):
+        members = [command for command in commands if command.path[depth] == word]
+        if len(members[0].path) > depth + 1:
+            topics = ", ".join(command.path[depth + 1] for command in members)
+            level = choices.add_parser(word, help=topics, **examples(members))
+            _add_level(level, members, depth + 1, words)
+            continue
+        (command,) = members
+        text = f"{command.summary[0].upper()}{command.summary[1:]}."
+        leaf = choices.add_parser(
+            word, help=command.summary, description=text, **examples([command])
+        )
+        if word in words:
+            load(command.add_arguments)(leaf)
+            leaf.set_defaults(_run=command.run)
+
+
+def examples(commands: Sequence[Command]) -> dict[str, Any]:
+    """Give the arguments of a parser that make its help end with examples."""
+    lines = [f"  {line}" for command in commands for line in command.example.splitlines()]
+    return {
+        "epilog": "\n".join(["example:" if len(lines) == 1 else "examples:", *lines]),
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+
+
+def add_options(
+    parser: argparse.ArgumentParser,
+    function: Callable,
+    texts: Mapping[str, str],
+    **overrides: Mapping[str, Any],
+) -> None:
+    """Declare one option for each parameter of a function, or field of a dataclass.
+
+    ``x_y`` becomes ``--x-y`` with the parameter's default; a parameter without one is required. Its
+    annotation gives the type: a sequence takes several values, a bool becomes a pair of flags
+    ``--x-y`` and ``--no-x-y`` (one flag where the default is False), a Literal lists its choices.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    function : callable
+        A function or dataclass.
+    texts : mapping of str to str
+        Name of a parameter to its help text, in the order of the help. The default is added.
+    **overrides : mapping
+        Name of a parameter to arguments of `argparse.ArgumentParser.add_argument` that replace
+        what the signature gives. ``{"positional": True}`` makes it positional.
+
+    Examples
+    --------
+    >>> def fit(cache: str, *, C: float = 1.0, layers: Sequence[str] | None = None): ...
+    >>> parser = CommandParser()
+    >>> texts = {"cache": "features", "C": "weight", "layers": "layers to learn from (all)"}
+    >>> add_options(parser, fit, texts, cache={"positional": True})
+    >>> parser.parse_args(["a.cache", "--layers", "x", "y"])
+    Namespace(cache='a.cache', C=1.0, layers=['x', 'y'])
+    """
+    hints = get_type_hints(function)
+    parameters = inspect.signature(function).parameters
+    for name, text in texts.items():
+        default = parameters[name].default
+        given = {**_from_signature(hints.get(name, str), default, text), **overrides.get(name, {})}
+        if given.pop("positional", False):
+            given.pop("required", None)
+            parser.add_argument(name, **given)
+        else:
+            parser.add_argument(f"--{name.replace('_', '-')}", dest=name, **given)
+
+
+def _from_signature(hint: Any, default: Any, text: str) -> dict[str, Any]:
+    text = text.replace("%", "%%")
+    if default is inspect.Parameter.empty:
+        given: dict[str, Any] = {"required": True, "help": text}
+    else:
+        given = {"default": default, "help": text + _shown(default)}
+    if get_origin(hint) in (Union, UnionType):
+        (hint,) = [one for one in get_args(hint) if one is not NoneType][:1]
+    if get_origin(hint) in (list, tuple, Sequence):
+        given["nargs"] = "+"
+        hint = get_args(hint)[0]
+    if get_origin(hint) is Literal:
+        return {**given, "choices": get_args(hint)}
+    if hint is bool:
+        action = argparse.BooleanOptionalAction if default else "store_true"
+        return {**given, "action": action}
+    return {**given, "type": hint}
+
+
+def _shown(default: Any) -> str:
+    """Write a default behind a help text; None has its meaning in the text itself."""
+    if default is None or default is False:
+        return ""
+    if default is True:
+        return " (yes)"
+    values = default if isinstance(default, list | tuple) else [default]
+    return f" ({' '.join(map(str, values))})".replace("%", "%%")
+
+
+def argument(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Let argparse, which hides the message of a ValueError, show that of an `InputError`.
+
+    Parameters
+    ----------
+    read : callable
+        Turns a text into a value, or raises `InputError`.
+
+    Returns
+    -------
+    callable
+        The same, for `type=` of an argument.
+    """
+
+    def checked(text: str) -> Any:
+        try:
+            return read(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return checked
+
+
+def run_command(main: Callable[[], Any]) -> None:
+    """Run a command's ``main`` and leave the process with its exit code.
+
+    Parameters
+    ----------
+    main : callable
+        Does the work; an int that it returns is the exit code.
+
+    Raises
+    ------
+    SystemExit
+        Always: 0 on success, 1 after an `InputError` or an `OSError`, 130 after Ctrl-C.
+    """
+    try:
+        done = main()
+        code = done if isinstance(done, int) else 0
+    except KeyboardInterrupt:
+        print("interrupted: run the same command again to go on where it stopped", file=sys.stderr)
+        code = 130
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        code = 1
+    except OSError as error:
+        # A full disk or a folder without permission is the user's to mend, not a defect to trace.
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
+    sys.exit(code)
