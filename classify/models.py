@@ -123,7 +123,7 @@ def save_model(path: Path, model: TaggerModel) -> None:
         "intercept": np.ascontiguousarray(model.intercept, dtype=np.float64),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path) as temporary:
+    with files.atomic_write(path) as temporary:
         save_file(tensors, temporary, metadata={"model": json.dumps(story, sort_keys=True)})
 
 

@@ -118,7 +118,7 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
     ids = features.ids
     out.parent.mkdir(parents=True, exist_ok=True)
     with (
-        files.replacing(out) as temporary,
+        files.atomic_write(out) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
         tqdm(total=len(features.valid_rows), unit="img", desc="predict") as bar,
     ):

@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         help="share of the rows that may fail (%(default)s)",
     )
     add("--retry-failed", action="store_true", help="compute only the failed rows again")
-    add("--amp", dest="precision", default=default.precision, choices=PRECISIONS, help="on a GPU")
+    add("--precision", default=default.precision, choices=PRECISIONS, help="on a GPU")
     add("--shards", metavar="I/N", help="compute part I of N, from 0/N to N-1/N, as in a job array")
     add("--dask", metavar="ADDRESS", help="hand shards to tcp://HOST:PORT, or local:N processes")
     add("--dry-run", action="store_true", help="print rows, bytes and the time it would take")

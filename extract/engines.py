@@ -141,5 +141,7 @@ def build_engine(
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r}; give one of {', '.join(PRECISIONS)}")
     if precision == "bf16" and device.type != "cuda":
-        raise InputError("bf16 is slower and less exact on a CPU; leave --amp out, or use a GPU")
+        raise InputError(
+            "bf16 is slower and less exact on a CPU; leave --precision out, or use a GPU"
+        )
     return ENGINES[engine](network, device, precision)

@@ -60,7 +60,7 @@ def vgg16_convolutions() -> dict[str, Tensor]:
     if not cached.exists():
         tensors = _convolutions(read_numpy_pickle(_member(_download())))
         cached.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(cached) as temporary:
+        with files.atomic_write(cached) as temporary:
             save_file(tensors, temporary)
     return load_file(cached)
 

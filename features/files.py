@@ -13,7 +13,7 @@ STALE_SECONDS = 24 * 3600  # a temporary of another host is taken for dead after
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` and rename it to `path` when the block ends well.
 
     Parameters
@@ -49,7 +49,7 @@ def temporary_name(path: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, all or nothing."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from features.errors import InputError
-from features.files import replacing
+from features.files import atomic_write
 
 SPLIT_NAMES = ("train", "val", "test")
 
@@ -106,7 +106,10 @@ def write_labels_csv(
         raise InputError("labels hold other values than 1, 0 and -1 (unknown)")
     check_ids(ids, path)
     check_label_names(label_names, path)
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_write(path) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["image", *label_names])
         rows = zip(ids, labels.astype(np.int8), strict=True)

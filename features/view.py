@@ -31,7 +31,7 @@ def write_view(folder: Path, manifest: Manifest) -> None:
 
     Rows without a shard read as NaN with status PENDING.
     """
-    with files.replacing(folder / schema.VIEW) as temporary:
+    with files.atomic_write(folder / schema.VIEW) as temporary:
         temporary.write_bytes(sealed(_image(folder, manifest)))
 
 

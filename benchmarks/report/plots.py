@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from features.errors import InputError
-from features.files import replacing
+from features.files import atomic_write
 
 _DASHES = ("--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
 
@@ -116,7 +116,7 @@ def _figure(path: Path, inches: tuple[float, float], undone: str) -> Iterator[An
     with matplotlib.rc_context(matplotlib.rcParamsDefault):
         figure = Figure(figsize=inches, layout="constrained")
         yield figure
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             # Without the version in its metadata the file depends on the picture alone.
             figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
 

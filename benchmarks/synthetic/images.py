@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.synthetic.textures import GROUNDS, LABELS, draw
 from features.errors import InputError
-from features.files import remove_temporaries, replacing, write_text
+from features.files import atomic_write, remove_temporaries, write_text
 
 # The chance of each label in a picture of the scene. Columns of labels.csv are in LABELS' order.
 SCENES: dict[str, dict[str, float]] = {
@@ -76,7 +76,7 @@ def render_dataset(folder: Path | str, *, n: int = 300, seed: int = 0) -> Path:
     paths = [images / f"{index:05d}.jpg" for index in range(n)]
     for index, path in enumerate(tqdm(paths, desc="render", unit="image")):
         if not path.exists():
-            with replacing(path) as temporary:
+            with atomic_write(path) as temporary:
                 draw_picture(index, seed=seed).save(temporary, "JPEG", quality=JPEG_QUALITY)
     if not (folder / "labels.csv").exists():
         write_text(folder / "labels.csv", _labels_csv(paths, seed))

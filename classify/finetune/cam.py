@@ -13,7 +13,7 @@ from classify.finetune.networks import Network
 from classify.finetune.run import load_run
 from extract.images import ImageFailure, Transform, load_image
 from features.errors import InputError
-from features.files import replacing
+from features.files import atomic_write
 
 SHOWN = 3  # labels, where none are named
 OPACITY = 0.5
@@ -65,7 +65,7 @@ def draw_maps(
         for label in chosen:
             for branch, values in maps.items():
                 name = f"{path.stem}.{label.replace('/', '_')}.{branch}.png"
-                with replacing(out / name) as temporary:
+                with atomic_write(out / name) as temporary:
                     overlay(pixels, values[names.index(label)]).save(temporary, format="png")
                 written.append(out / name)
     return written

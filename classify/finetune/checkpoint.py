@@ -15,7 +15,7 @@ from torch import Tensor
 
 from extract.weights import checksum
 from features.errors import InputError
-from features.files import replacing
+from features.files import atomic_write
 from features.manifest import differences
 
 FORMAT = 1
@@ -34,7 +34,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], story: Mapping[st
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     about = {"format": FORMAT, "sha256": checksum(plain, plain), "story": story}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         # One entry, since the file's order of several differs from run to run.
         save_file(plain, temporary, metadata={"about": json.dumps(about, sort_keys=True)})
 

@@ -35,7 +35,7 @@ from extract.images import Transform
 from extract.weights import Tensors, checksum, load_weights
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
-from features.files import remove_temporaries, replacing, sha256_of_text, write_text
+from features.files import atomic_write, remove_temporaries, sha256_of_text, write_text
 from features.labels import read_split_csv, some_of
 from features.manifest import require_equal
 from features.missing import hide_in_rows
@@ -236,7 +236,7 @@ def _publish(
     """Write the scores and the metrics, and print the metrics that papers print."""
     if not processes.first:
         return
-    with replacing(out / SCORES) as temporary, open(temporary, "wb") as file:
+    with atomic_write(out / SCORES) as temporary, open(temporary, "wb") as file:
         np.save(file, scores)
     header = {**record, "versions": library_versions() | {"torch": torch.__version__}}
     values = {name: METRICS[name].function(Y, scores) for name in JUDGED}

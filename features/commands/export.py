@@ -64,7 +64,7 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
     if not len(cache.valid_rows):
         raise InputError(f"{folder} has no row with features yet; run extract again")
     files.remove_temporaries(out.parent)
-    with files.replacing(out) as temporary:
+    with files.atomic_write(out) as temporary:
         writers[out.suffix](cache, temporary, names)
     return out
 

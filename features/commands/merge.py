@@ -150,7 +150,7 @@ def _place(source: Path, target: Path, *, link: bool) -> None:
     """Make `target` a link to or copy of `source`, all or nothing."""
     if target.exists() and target.samefile(source):
         return  # renaming one link onto another of the same file would leave both
-    with files.replacing(target) as temporary:
+    with files.atomic_write(target) as temporary:
         if not (link and _linked(source, temporary)):
             shutil.copyfile(source, temporary)
 
