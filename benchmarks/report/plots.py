@@ -1,5 +1,6 @@
-"""Learning curves and races as pictures. The one place that needs matplotlib."""
+"""Learning curves and convergence of solvers as pictures. The one place that needs matplotlib."""
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
@@ -10,6 +11,7 @@ from features.errors import InputError
 from features.files import atomic_write
 
 _DASHES = ("--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
+_MARKERS = ("o", "s", "^", "D")
 
 
 class Curve(NamedTuple):
@@ -27,7 +29,7 @@ class Panel(NamedTuple):
     ----------
     title : str
     curves : mapping of str to Curve
-        A curve a learner.
+        One curve per learner.
     references : mapping of str to float
         Results to compare with, as horizontal lines.
     xlabel : str
@@ -35,6 +37,7 @@ class Panel(NamedTuple):
         Whether the axis of places is logarithmic.
     bottom : float, optional
         Where the axis of the metric starts; by default below all that is drawn.
+    ylabel : str
     """
 
     title: str
@@ -43,6 +46,7 @@ class Panel(NamedTuple):
     xlabel: str = "training images"
     log: bool = False
     bottom: float | None = None
+    ylabel: str = ""
 
 
 class Trace(NamedTuple):
@@ -66,21 +70,53 @@ def draw_curves(panels: Sequence[Panel], path: Path, title: str) -> None:
     Raises
     ------
     InputError
-        Where matplotlib isn't installed.
+        matplotlib isn't installed.
     """
-    with _figure(path, (4 * len(panels), 3.6), "learning curves were not drawn") as figure:
+    with _figure((4 * len(panels), 3.6)) as figure:
         columns = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, panel in zip(columns, panels, strict=True):
             _draw(axes, panel)
         figure.suptitle(title)
+        _save_png(figure, path)
 
 
-def draw_race(races: Mapping[str, Mapping[str, Trace]], path: Path, title: str) -> None:
-    """Draw how near to the optimum each solver comes in how many seconds, both logarithmic, to PNG.
+def curves_svg(panel: Panel) -> str:
+    """Draw one panel as an SVG element to embed in a page, with a tick at each place.
+
+    Text stays text, and the same numbers give the same element under one version of matplotlib.
 
     Parameters
     ----------
-    races : mapping of str to mapping of str to Trace
+    panel : Panel
+
+    Returns
+    -------
+    str
+        ``<svg ...>...</svg>`` with all names escaped.
+
+    Raises
+    ------
+    InputError
+        matplotlib isn't installed.
+    """
+    with _figure((5.2, 3.4)) as figure:
+        axes = figure.subplots()
+        _draw(axes, panel)
+        sizes = sorted({size for curve in panel.curves.values() for size in curve.places})
+        axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+        axes.set_xticks([], minor=True)
+        text = io.StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(text, format="svg", metadata=nothing, transparent=True)
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def draw_convergence(panels: Mapping[str, Mapping[str, Trace]], path: Path, title: str) -> None:
+    """Draw each solver's distance from the optimum over its seconds, both logarithmic, to a PNG.
+
+    Parameters
+    ----------
+    panels : mapping of str to mapping of str to Trace
         By title of a panel, then by name of a solver.
     path : Path
     title : str
@@ -88,11 +124,11 @@ def draw_race(races: Mapping[str, Mapping[str, Trace]], path: Path, title: str) 
     Raises
     ------
     InputError
-        Where matplotlib isn't installed.
+        matplotlib isn't installed.
     """
-    with _figure(path, (6.4 * len(races), 4.8), "the race was not drawn") as figure:
-        columns = figure.subplots(1, len(races), squeeze=False)[0]
-        for axes, (name, traces) in zip(columns, races.items(), strict=True):
+    with _figure((6.4 * len(panels), 4.8)) as figure:
+        columns = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, (name, traces) in zip(columns, panels.items(), strict=True):
             for number, (solver, trace) in enumerate(traces.items()):
                 _draw_trace(axes, solver, trace, number)
             axes.set(xscale="log", yscale="log", title=name)
@@ -100,40 +136,44 @@ def draw_race(races: Mapping[str, Mapping[str, Trace]], path: Path, title: str) 
             axes.grid(alpha=0.3)
             axes.legend(fontsize="x-small")
         figure.suptitle(title)
+        _save_png(figure, path)
 
 
 @contextmanager
-def _figure(path: Path, inches: tuple[float, float], undone: str) -> Iterator[Any]:
-    """Give an empty figure and write it to `path` when the block ends well."""
+def _figure(inches: tuple[float, float]) -> Iterator[Any]:
+    """Give an empty figure under fixed settings, whatever the user's matplotlibrc holds."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError(
-            f"{undone}, as matplotlib is missing: pip install -e '.[plots]' and run the same "
-            "command again"
+            "nothing was plotted, as matplotlib is missing: pip install -e '.[plots]' and run the "
+            "same command again"
         ) from None
-    with matplotlib.rc_context(matplotlib.rcParamsDefault):
-        figure = Figure(figsize=inches, layout="constrained")
-        yield figure
-        with atomic_write(path) as temporary:
-            # Without the version in its metadata the file depends on the picture alone.
-            figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "curves", "text.parse_math": False}
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **settings}):
+        yield Figure(figsize=inches, layout="constrained")
 
 
-def _draw_trace(axes, solver: str, trace: Trace, number: int) -> None:
-    colour = f"C{number % 10}"
+def _save_png(figure: Any, path: Path) -> None:
+    with atomic_write(path) as temporary:
+        # Without the version in its metadata the file depends on the picture alone.
+        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+
+
+def _draw_trace(axes: Any, solver: str, trace: Trace, number: int) -> None:
+    color = f"C{number % 10}"
     if trace.points:
         seconds, excesses = zip(*trace.points, strict=True)
-        axes.plot(seconds, excesses, marker="o", ms=3, color=colour, label=solver)
+        axes.plot(seconds, excesses, marker="o", ms=3, color=color, label=solver)
     if trace.default:
-        axes.plot(*trace.default, marker="*", ms=11, color=colour, linestyle="none")
+        axes.plot(*trace.default, marker="*", ms=11, color=color, linestyle="none")
 
 
-def _draw(axes, panel: Panel) -> None:
-    for name, curve in panel.curves.items():
+def _draw(axes: Any, panel: Panel) -> None:
+    for (name, curve), marker in zip(panel.curves.items(), cycle(_MARKERS), strict=False):
         axes.errorbar(
-            curve.places, curve.means, curve.stds, label=name, marker="o", ms=3, capsize=2
+            curve.places, curve.means, curve.stds, label=name, marker=marker, ms=3, capsize=2
         )
     for (name, value), style in zip(panel.references.items(), cycle(_DASHES), strict=False):
         axes.axhline(value, color="0.4", linestyle=style, label=name)
@@ -142,4 +182,5 @@ def _draw(axes, panel: Panel) -> None:
     axes.set_ylim(bottom=panel.bottom)
     axes.set_title(panel.title)
     axes.set_xlabel(panel.xlabel)
+    axes.set_ylabel(panel.ylabel)
     axes.legend(fontsize="small")

@@ -14,7 +14,6 @@ from benchmarks import quickstart as module
 from benchmarks.quickstart import quickstart
 from classify.results import read_results
 from extract import config, package_index, weights
-from extract import run as extraction
 from features import files
 from features.cache import FeatureCache
 from features.errors import InputError
@@ -82,7 +81,7 @@ def test_a_second_run_reuses_everything_and_prints_the_table(undisturbed, monkey
         raise AssertionError("computed again")
 
     before = contents(undisturbed)
-    monkeypatch.setattr(extraction, "Extractor", refuse)
+    monkeypatch.setattr("extract.job.Extractor", refuse)
     monkeypatch.setattr("benchmarks.synthetic.images.draw_picture", refuse)
     monkeypatch.setattr("benchmarks.tables.miml.learners.fit_and_judge", refuse)
     monkeypatch.setattr("benchmarks.tables.miml.run.fit_and_judge", refuse)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from benchmarks.commands import default
 from benchmarks.report.machine import describe_machine, version_of
 from benchmarks.report.markdown import table
-from benchmarks.report.plots import draw_race
+from benchmarks.report.plots import draw_convergence
 from benchmarks.report.targets import Report, count_of, named
 from benchmarks.speed.sweep.comparison import Race, keep_trace
 from benchmarks.speed.sweep.data import Task, first_task, second_task
@@ -139,7 +139,7 @@ def speed_sweep(
     text = str(report)
     if out is not None:
         for penalty, traces in report.traces.items():
-            draw_race(traces, out / f"speed-sweep-{penalty}.png", f"{penalty}, C = 1")
+            draw_convergence(traces, out / f"speed-sweep-{penalty}.png", f"{penalty}, C = 1")
     print(text)
     return text
 

@@ -1,21 +1,29 @@
-"""The HTML page: whole, escaped, self-contained, and telling labels apart without colour."""
+"""The HTML page: whole, escaped, self-contained, and telling labels apart without color."""
 
 import base64
 import io
 import math
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.report.html import THUMBNAIL, Example, write_page
-from benchmarks.report.svg import format_score, learning_curve
+from benchmarks.report.html import (
+    THUMBNAIL,
+    Example,
+    Picture,
+    format_score,
+    write_page,
+    write_picture_rows,
+)
+from benchmarks.report.plots import Curve, Panel, curves_svg
 
 NASTY = "<script>alert(1)</script>&\"'"
 PICTURE = "data:image/jpeg;base64,"
-VOID = {"meta", "img", "line", "circle", "rect", "polyline", "br"}
+VOID = {"meta", "img", "br", "hr"}
 
 
 class Structure(HTMLParser):
@@ -78,7 +86,8 @@ def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path, picture):
     for _, attributes in structure.elements:
         assert "href" not in attributes
         assert attributes.get("src", PICTURE).startswith(PICTURE)
-    assert "url(" not in text
+    assert set(re.findall(r"url\((.)", text)) <= {"#"}  # of the chart's own parts
+    assert set(re.findall(r'href="(.)', text)) <= {"#"}
     assert "@import" not in text
     assert "prefers-color-scheme: dark" in text
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in (
@@ -102,11 +111,26 @@ def test_all_that_is_given_is_shown_and_nothing_is_markup(tmp_path, picture):
     structure = parse(text)
     assert "script" not in {tag for tag, _ in structure.elements}
     shown = "".join(structure.words)
-    # title twice, summary, learner, metric, stage, fact twice; the curve's name, axis and tip;
-    # the picture's title and its two labels
-    assert shown.count(NASTY) == 14
+    # title twice, summary, learner, metric, stage, fact twice; the curve's name and axis; the
+    # picture's title and its two labels
+    assert shown.count(NASTY) == 13
     alts = [attributes["alt"] for tag, attributes in structure.elements if tag == "img"]
     assert alts == [NASTY]
+    labels = [attributes.get("aria-label") for _, attributes in structure.elements]
+    assert f"{NASTY} against the number of training images" in labels
+
+
+def test_rows_of_pictures_are_escaped_and_embedded(tmp_path, picture):
+    one = Picture(NASTY, picture, NASTY)
+    path = write_picture_rows(
+        tmp_path / "rows.html", title="t", summary="s", rows=[[one, one], [one]]
+    )
+    structure = parse(path.read_text(encoding="utf-8"))
+    images = [attributes for tag, attributes in structure.elements if tag == "img"]
+    assert [image["alt"] for image in images] == [NASTY] * 3
+    assert all(image["src"].startswith(PICTURE) for image in images)
+    assert "".join(structure.words).count(NASTY) == 6
+    assert [tag for tag, _ in structure.elements].count("hr") == 2
 
 
 def test_labels_are_told_apart_in_words(tmp_path, picture):
@@ -148,44 +172,59 @@ def test_a_missing_picture_leaves_the_old_page(tmp_path, picture):
     assert (tmp_path / "index.html").read_text(encoding="utf-8") == before
 
 
-def centres(svg):
-    """Circles of the first learner, without the one in the legend."""
-    found = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)
-    return [(float(x), float(y)) for x, y in found][1:]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn_lines(svg):
+    """Points of each learner's line in the plot, without error bars, axes and legend."""
+    paths = [path for path in ElementTree.fromstring(svg).iter(f"{SVG}path")]
+    lines = [p for p in paths if p.get("clip-path") and "linecap: square" in p.get("style")]
+    return [
+        [(float(x), float(y)) for x, y in re.findall(r"[ML] ([\d.]+) ([\d.]+)", line.get("d"))]
+        for line in lines
+    ]
+
+
+def chart(**curves):
+    curves = {name: Curve(*zip(*line, strict=True)) for name, line in curves.items()}
+    return curves_svg(Panel("", curves, {}, ylabel="A.P. $x$", log=True))
 
 
 def test_the_curve_is_logarithmic_in_size_and_linear_in_value():
-    svg = learning_curve({"a": [(10, 0.2, 0.0), (20, 0.4, 0.0), (40, 0.6, 0.1)]}, metric="AP")
-    (x0, y0), (x1, y1), (x2, y2) = centres(svg)
+    (line,) = drawn_lines(chart(a=[(10, 0.2, 0.0), (20, 0.4, 0.0), (40, 0.6, 0.1)]))
+    (x0, y0), (x1, y1), (x2, y2) = line
     assert x1 - x0 == pytest.approx(x2 - x1, abs=0.2)
     assert x1 > x0
     assert y0 - y1 == pytest.approx(y1 - y2, abs=0.2)
     assert y0 > y1
 
 
-@pytest.mark.parametrize("mean", [0.0, 0.137, 0.5, 1.0])
-@pytest.mark.parametrize("std", [0.0, 0.013, 0.4, math.nan])
-def test_points_and_bars_stay_inside_the_plot(mean, std):
-    svg = learning_curve({"a": [(10, mean, std), (30, 0.5, std)]}, metric="AP")
+def test_text_of_the_curve_is_text_and_the_same_numbers_give_the_same_bytes():
+    points = [(10, 0.137, math.nan), (30, 0.5, 0.4)]
+    svg = chart(a=points)
+    assert svg == chart(a=points)
+    words = [element.text for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+    assert {"10", "30", "training images", "A.P. $x$", "a"} <= set(words)
     parse(svg)
-    heights = [float(y) for y in re.findall(r'\b(?:c?y|y1|y2)="([\d.-]+)"', svg)]
-    assert min(heights) >= 0
-    assert max(heights) <= 300
 
 
-def test_one_size_alone_can_be_drawn():
-    assert len(centres(learning_curve({"a": [(10, 0.5, 0.1)]}, metric="AP"))) == 1
+@pytest.mark.parametrize("mean", [0.0, 0.5, 1.0])
+def test_one_size_alone_can_be_drawn(mean):
+    assert len(drawn_lines(chart(a=[(10, mean, 0.1)]))[0]) == 1
 
 
-def test_learners_differ_without_colour():
+def test_learners_differ_without_color():
+    """Each has a marker of its own."""
     line = [(10, 0.5, 0.1), (20, 0.6, 0.1)]
-    first, second = learning_curve({"a": line, "b": line}, metric="AP").split('class="series s1"')[
-        :2
-    ]
-    assert "circle" in first
-    assert "dasharray" not in first
-    assert "rect" in second
-    assert "dasharray" in second
+    svg = ElementTree.fromstring(chart(a=line, b=line))
+    shapes = {path.get("id"): path.get("d") for path in svg.iter(f"{SVG}path") if path.get("id")}
+    first, second = (
+        shapes[group.find(f".//{SVG}use").get("{http://www.w3.org/1999/xlink}href")[1:]]
+        for group in svg.iter(f"{SVG}g")
+        if any("linecap: square" in path.get("style") for path in group.findall(f"{SVG}path"))
+        and group.find(f".//{SVG}use") is not None
+    )
+    assert first != second
 
 
 def test_format_score():
