@@ -1,9 +1,8 @@
-"""A small multi-label data set, drawn: textured objects that overlap on textured grounds.
+"""A small synthetic data set: images of textured objects that overlap on textured grounds.
 
-It gives the quickstart pictures to work on without a download. A picture belongs to a scene; the
-scene says how likely each label is, so labels come in company, as in photographs. How a label
-looks is the business of `benchmarks.synthetic.textures`. Knows nothing of features, caches or
-learners.
+The quickstart needs no download of images because of it. An image belongs to a scene, and a scene
+fixes the probability of each label, so labels are correlated, as in photographs. How a label looks
+is defined in `benchmarks.synthetic.textures`.
 """
 
 import csv
@@ -15,11 +14,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.synthetic.textures import GROUNDS, LABELS, draw
+from benchmarks.synthetic.textures import GROUNDS, LABELS, paint_image
 from features.errors import InputError
 from features.files import atomic_write, remove_temporaries, write_text
 
-# The chance of each label in a picture of the scene. Columns of labels.csv are in LABELS' order.
+# The probability of each label in images of a scene. Columns of labels.csv are in LABELS' order.
 SCENES: dict[str, dict[str, float]] = {
     "meadow": {"grass": 0.9, "water": 0.3, "triangle": 0.6, "leaf": 0.6, "moon": 0.2, "disc": 0.2},
     "shore": {"water": 0.9, "sand": 0.6, "moon": 0.6, "ring": 0.6, "flower": 0.2, "disc": 0.2},
@@ -29,22 +28,22 @@ SCENES: dict[str, dict[str, float]] = {
 }
 MAX_GROUNDS = 2
 JPEG_QUALITY = 88
-VERSION = 1  # raise it when a picture changes: folders of an older drawing are then refused
+VERSION = 1  # raise it when an image changes: folders of an older version are then refused
 
 
 def render_dataset(folder: Path | str, *, n: int = 300, seed: int = 0) -> Path:
-    """Draw `n` pictures into ``folder/images`` and their labels into ``folder/labels.csv``.
+    """Render `n` images into ``folder/images`` and their labels into ``folder/labels.csv``.
 
-    Picture i depends on `seed` and i alone, so the first 100 of 300 are the 100 of a smaller set,
+    Image i depends on `seed` and i alone, so the first 100 of 300 are the 100 of a smaller set,
     and the same seed gives the same bytes. ``labels.csv`` is written last: a folder that holds it
-    is complete. A run that was killed is completed by the next; whole pictures are kept.
+    is complete. A run that was killed is completed by the next one, which keeps whole images.
 
     Parameters
     ----------
     folder : path-like
         Made where it is missing.
     n : int, default=300
-        How many pictures, at least 1.
+        Number of images, at least 1.
     seed : int, default=0
         Not negative.
 
@@ -77,30 +76,30 @@ def render_dataset(folder: Path | str, *, n: int = 300, seed: int = 0) -> Path:
     for index, path in enumerate(tqdm(paths, desc="render", unit="image")):
         if not path.exists():
             with atomic_write(path) as temporary:
-                draw_picture(index, seed=seed).save(temporary, "JPEG", quality=JPEG_QUALITY)
+                make_image(index, seed=seed).save(temporary, "JPEG", quality=JPEG_QUALITY)
     if not (folder / "labels.csv").exists():
         write_text(folder / "labels.csv", _labels_csv(paths, seed))
     return folder
 
 
-def draw_picture(index: int, *, seed: int = 0) -> Image.Image:
-    """Draw picture `index` of the set with this seed, RGB.
+def make_image(index: int, *, seed: int = 0) -> Image.Image:
+    """Render image `index` of the set with this seed, RGB.
 
     Examples
     --------
-    >>> draw_picture(0).getbands()
+    >>> make_image(0).getbands()
     ('R', 'G', 'B')
     """
     rng = _generator(index, seed)
-    return draw(_choose_labels(rng), rng)
+    return paint_image(_choose_labels(rng), rng)
 
 
-def picture_labels(index: int, *, seed: int = 0) -> tuple[str, ...]:
-    """Name what `draw_picture` draws for the same arguments, without drawing it; never empty.
+def image_labels(index: int, *, seed: int = 0) -> tuple[str, ...]:
+    """Name the labels that `make_image` shows for the same arguments; there is at least one.
 
     Examples
     --------
-    >>> picture_labels(0) == picture_labels(0, seed=0)
+    >>> image_labels(0) == image_labels(0, seed=0)
     True
     """
     return _choose_labels(_generator(index, seed))
@@ -113,12 +112,12 @@ def _claim(folder: Path, recipe: dict[str, object]) -> None:
         found = path.read_text(encoding="utf-8")
         if found != json.dumps(recipe) + "\n":
             raise InputError(
-                f"{folder} holds pictures of another recipe, {found.strip()}, and "
+                f"{folder} holds images of another recipe, {found.strip()}, and "
                 f"{json.dumps(recipe)} was asked for: give another folder or delete this one"
             )
         return
     if (folder / "images").exists() or (folder / "labels.csv").exists():
-        raise InputError(f"{folder} holds a data set that was not drawn here: give another folder")
+        raise InputError(f"{folder} holds a data set that was not made here: give another folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(recipe) + "\n")
 
@@ -128,7 +127,7 @@ def _labels_csv(paths: list[Path], seed: int) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", *LABELS])
     for index, path in enumerate(paths):
-        present = picture_labels(index, seed=seed)
+        present = image_labels(index, seed=seed)
         writer.writerow([path.name, *(int(name in present) for name in LABELS)])
     return text.getvalue()
 
@@ -138,7 +137,7 @@ def _generator(index: int, seed: int) -> np.random.Generator:
 
 
 def _choose_labels(rng: np.random.Generator) -> tuple[str, ...]:
-    """Pick a scene, then each of its labels by its chance; the likeliest where none came."""
+    """Pick a scene, then each of its labels by its chance; the likeliest where none was chosen."""
     chances = SCENES[sorted(SCENES)[rng.integers(len(SCENES))]]
     chosen = [name for name in LABELS if rng.random() < chances.get(name, 0.02)]
     grounds = [name for name in chosen if name in GROUNDS]

@@ -1,7 +1,7 @@
-"""Labelled rows drawn over a known label graph. Knows no learner.
+"""Synthetic labels over a known label graph, and features made from them.
 
-Two recipes: one with as many labels as there are bird attributes in CUB, of which each image keeps
-a tenth, and one with the 5,000 labels of Open Images, of which an image has a few annotated.
+There are two recipes: one with as many labels as CUB has bird attributes, where each image keeps a
+tenth of them, and one with the 5,000 labels of Open Images, where a few are annotated per image.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from features.missing import hide
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a set is drawn.
+    """How a data set is made.
 
     Attributes
     ----------
@@ -22,15 +22,15 @@ class Recipe:
     n_labels, n_features : int
     n_train, n_test : int
     parents : int
-        Other labels that each label supports, or rather that its presence brings along.
+        Number of other labels that the presence of a label makes likely.
     base_rate : float
-        Chance that a label is present by itself.
+        Probability that a label is present by itself.
     noise : float
-        Standard deviation of the noise on features, relative to what labels bring.
+        Standard deviation of the noise on features, relative to the labels' contribution.
     positives, negatives : int or None
-        Present and absent labels an image keeps annotated; None to hide at random instead.
+        Present and absent labels that stay annotated per image; None to hide at random instead.
     missing : float
-        Share of the cells that is hidden then.
+        Share of the labels that is hidden then.
     """
 
     name: str
@@ -64,8 +64,8 @@ RECIPES = (
 )
 
 
-class Drawn(NamedTuple):
-    """A set and the truth about it.
+class SyntheticData(NamedTuple):
+    """A data set with the graph that it was made from.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Drawn(NamedTuple):
     Y : int8 ndarray of shape (n, L)
         All labels known.
     support : float64 ndarray of shape (L, L)
-        Row i, column j: chance that a present j brings i along; 0 where no edge is.
+        Row i, column j: probability that a present j adds i; 0 where there is no edge.
     """
 
     X: np.ndarray
@@ -82,12 +82,12 @@ class Drawn(NamedTuple):
     support: np.ndarray
 
 
-def draw_set(recipe: Recipe, seed: int) -> Drawn:
-    """Draw labels over a graph, and features from labels.
+def make_dataset(recipe: Recipe, seed: int) -> SyntheticData:
+    """Make labels over a random graph, and features from the labels.
 
-    Each label is present by itself with the base rate; a label that is brings each of its parents
-    along with the chance on the edge, once. Features are the sum of a random direction a label
-    that is present, and noise.
+    Each label is present by itself with the base rate, and then adds each of its parents with the
+    probability on the edge, one step far. Features are the sum of one random direction per present
+    label, and noise.
 
     Parameters
     ----------
@@ -96,13 +96,13 @@ def draw_set(recipe: Recipe, seed: int) -> Drawn:
 
     Returns
     -------
-    Drawn
+    SyntheticData
 
     Examples
     --------
     >>> small = Recipe("small", 6, 4, 20, 5, parents=1, base_rate=0.2, noise=0.1)
-    >>> drawn = draw_set(small, seed=0)
-    >>> drawn.Y.shape, (drawn.support > 0).sum(axis=0).tolist()
+    >>> made = make_dataset(small, seed=0)
+    >>> made.Y.shape, (made.support > 0).sum(axis=0).tolist()
     ((25, 6), [1, 1, 1, 1, 1, 1])
     """
     rng = np.random.default_rng(seed)
@@ -113,17 +113,17 @@ def draw_set(recipe: Recipe, seed: int) -> Drawn:
         others += others >= label
         support[others, label] = rng.uniform(0.5, 0.95, recipe.parents)
     alone = rng.random((n, n_labels)) < recipe.base_rate
-    # P(i is brought along by nobody) = product over present j of 1 - support[i, j].
+    # P(no present label adds i) = product over present j of 1 - support[i, j].
     spared = np.exp(alone @ np.log1p(-support).T)
     present = alone | (rng.random((n, n_labels)) >= spared)
     directions = rng.normal(size=(n_labels, recipe.n_features)) / np.sqrt(recipe.n_features)
     noise = rng.normal(size=(n, recipe.n_features)) * recipe.noise / np.sqrt(recipe.n_features)
     X = (present @ directions + noise * np.sqrt(max(present.sum(axis=1).mean(), 1))).astype("f4")
-    return Drawn(X, present.astype(np.int8), support)
+    return SyntheticData(X, present.astype(np.int8), support)
 
 
 def annotate(Y: np.ndarray, recipe: Recipe, seed: int) -> np.ndarray:
-    """Hide labels as the recipe says: a share of them, or all but a few of either kind an image.
+    """Hide labels as the recipe asks: a share of them, or all but a few of either kind per image.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
-"""Pixels: textured grounds and objects, and a picture that shows given labels.
+"""Pixels: textured grounds and objects, and an image that shows given labels.
 
-A label is a ground or a shape with its own texture. Colour, size, angle, place, light and noise
-are drawn apart from the label and say nothing about it; blobs with borrowed textures carry no
-label at all. Knows nothing of files, scenes or which labels go together.
+A label is a ground or a shape with its own texture. Color, size, angle, place, light and noise are
+independent of the labels, and blobs with borrowed textures have no label at all.
 """
 
 import colorsys
@@ -17,8 +16,8 @@ Array = np.ndarray
 Random = np.random.Generator
 
 
-def draw(labels: Iterable[str], rng: Random) -> Image.Image:
-    """Draw one picture that shows `labels`.
+def paint_image(labels: Iterable[str], rng: Random) -> Image.Image:
+    """Paint one image that shows `labels`.
 
     Parameters
     ----------
@@ -34,12 +33,12 @@ def draw(labels: Iterable[str], rng: Random) -> Image.Image:
 
     Examples
     --------
-    >>> draw(["grass", "ring"], np.random.default_rng(0)).mode
+    >>> paint_image(["grass", "ring"], np.random.default_rng(0)).mode
     'RGB'
     """
     labels = list(labels)
     width, height = SIZES[rng.integers(len(SIZES))]
-    hues = rng.random(3)  # one small palette a picture: pleasant, and no label owns a colour
+    hues = rng.random(3)  # one small palette per image: no label has a color of its own
     grounds = [name for name in labels if name in GROUNDS]
     canvas = _paint_grounds(grounds, (height, width), hues, rng)
     _paint_objects(canvas, [name for name in labels if name in OBJECTS], hues, rng)
@@ -48,11 +47,11 @@ def draw(labels: Iterable[str], rng: Random) -> Image.Image:
     return Image.fromarray((np.clip(canvas, 0, 1) * 255).round().astype(np.uint8))
 
 
-# Colour
+# Color
 
 
 def _two_tones(hues: Array, rng: Random) -> tuple[Array, Array]:
-    """Draw a dark and a light colour near one of the picture's hues."""
+    """Pick a dark and a light color near one of the image's hues."""
     hue = hues[rng.integers(len(hues))]
     tones = [
         colorsys.hsv_to_rgb((hue + rng.normal(0, 0.04)) % 1, rng.uniform(0.15, 0.8), value)
@@ -62,7 +61,7 @@ def _two_tones(hues: Array, rng: Random) -> tuple[Array, Array]:
 
 
 def _tint(pattern: Array, hues: Array, rng: Random) -> Array:
-    """Turn a pattern in [0, 1], (h, w), into colour, (h, w, 3)."""
+    """Turn a pattern in [0, 1], (h, w), into color, (h, w, 3)."""
     dark, light = _two_tones(hues, rng)
     if rng.random() < 0.5:
         dark, light = light, dark
@@ -208,7 +207,7 @@ LABELS = (*GROUNDS, *OBJECTS)
 
 
 def _blob(rng: Random) -> Shape:
-    """Give an irregular round shape, for things that carry no label."""
+    """Give an irregular round shape, for objects without a label."""
     phases, heights = rng.uniform(0, 6, 3), rng.uniform(0.05, 0.2, 3)
 
     def shape(u: Array, v: Array) -> Array:
@@ -230,22 +229,22 @@ def _paint_objects(canvas: Array, names: list[str], hues: Array, rng: Random) ->
     for index in rng.permutation(len(things)):
         candidates = rng.uniform(0.1, 0.9, (4, 2)) * size
         gaps = np.linalg.norm(candidates[:, None] - taken, axis=2).min(axis=1)
-        centre = candidates[gaps.argmax()]
-        taken = np.vstack([taken, centre])
-        _paint_object(canvas, *things[index], centre=centre, hues=hues, rng=rng)
+        center = candidates[gaps.argmax()]
+        taken = np.vstack([taken, center])
+        _paint_object(canvas, *things[index], center=center, hues=hues, rng=rng)
 
 
 def _paint_object(
-    canvas: Array, shape: Shape, texture: Texture, *, centre: Array, hues: Array, rng: Random
+    canvas: Array, shape: Shape, texture: Texture, *, center: Array, hues: Array, rng: Random
 ) -> None:
     """Blend one object into `canvas`, with a soft shadow, on the rectangle that it touches."""
     radius = rng.uniform(0.1, 0.26) * min(canvas.shape[:2])
-    top, left = np.maximum(centre - 1.3 * radius, 0).astype(int)
-    bottom, right = (centre + 1.3 * radius).astype(int)
+    top, left = np.maximum(center - 1.3 * radius, 0).astype(int)
+    bottom, right = (center + 1.3 * radius).astype(int)
     window = canvas[top:bottom, left:right]
     y, x = np.mgrid[top : top + window.shape[0], left : left + window.shape[1]]
     angle, squeeze = rng.uniform(0, 2 * np.pi), rng.uniform(0.8, 1.0)
-    u, v = (x - centre[1]) / radius, (y - centre[0]) / (radius * squeeze)
+    u, v = (x - center[1]) / radius, (y - center[0]) / (radius * squeeze)
     u, v = np.cos(angle) * u + np.sin(angle) * v, np.cos(angle) * v - np.sin(angle) * u
     inside = shape(u, v)[..., None]
     window *= 1 - 0.5 * np.clip(1 + inside / 0.15, 0, 1)

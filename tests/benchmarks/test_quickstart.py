@@ -82,7 +82,7 @@ def test_a_second_run_reuses_everything_and_prints_the_table(undisturbed, monkey
 
     before = contents(undisturbed)
     monkeypatch.setattr("extract.job.Extractor", refuse)
-    monkeypatch.setattr("benchmarks.synthetic.images.draw_picture", refuse)
+    monkeypatch.setattr("benchmarks.synthetic.images.make_image", refuse)
     monkeypatch.setattr("benchmarks.tables.miml.learners.fit_and_judge", refuse)
     monkeypatch.setattr("benchmarks.tables.miml.run.fit_and_judge", refuse)
     page = quickstart(undisturbed, **SMALL, jobs=1)

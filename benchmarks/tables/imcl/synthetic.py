@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.commands import default
 from benchmarks.report.markdown import mean_and_std, table
-from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, draw_set
+from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, make_dataset
 from classify.imcl.label_graph import LabelGraph, cooccurrence_graph
 from classify.imcl.tagger import InteractiveTagger
 from classify.logistic import LogisticTagger
@@ -89,7 +89,7 @@ def learn_and_compare(
         graph of co-occurrences to start from and NaN for that of labels all known.
     """
     recipe = recipes[cell["set"]]
-    drawn = draw_set(recipe, cell["seed"])
+    drawn = make_dataset(recipe, cell["seed"])
     train, test = np.split(np.arange(len(drawn.X)), [recipe.n_train])
     Y = annotate(drawn.Y[train], recipe, cell["seed"])
     X, judged = drawn.X[train], drawn.X[test]

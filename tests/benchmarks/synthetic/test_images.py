@@ -1,4 +1,4 @@
-"""The drawn data set: the same seed gives the same bytes, and a killed render is completed."""
+"""The synthetic images: the same seed gives the same bytes, and a killed render is completed."""
 
 import csv
 import subprocess
@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.synthetic import images
-from benchmarks.synthetic.images import SCENES, draw_picture, picture_labels, render_dataset
-from benchmarks.synthetic.textures import GROUNDS, LABELS, OBJECTS, TEXTURES, draw
+from benchmarks.synthetic.images import SCENES, image_labels, make_image, render_dataset
+from benchmarks.synthetic.textures import GROUNDS, LABELS, OBJECTS, TEXTURES, paint_image
 from features.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -27,7 +27,7 @@ def contents(folder):
 
 
 def label_matrix(n, seed):
-    rows = [picture_labels(index, seed=seed) for index in range(n)]
+    rows = [image_labels(index, seed=seed) for index in range(n)]
     return np.array([[name in row for name in LABELS] for row in rows])
 
 
@@ -48,7 +48,7 @@ def test_a_picture_does_not_depend_on_how_many_there_are(small, tmp_path):
     assert fewer == {f"{i:05d}.jpg": contents(small)[f"images/{i:05d}.jpg"] for i in range(4)}
 
 
-def test_labels_csv_names_what_was_drawn(small):
+def test_labels_csv_names_what_is_shown(small):
     with (small / "labels.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
     assert header == ["image", *LABELS]
@@ -81,14 +81,14 @@ def test_labels_come_in_company():
     assert correlation[at["brick"], at["water"]] < -0.2
 
 
-def test_scenes_name_labels_that_can_be_drawn():
+def test_scenes_name_labels_that_can_be_painted():
     assert set().union(*SCENES.values()) == set(LABELS)
     assert len(LABELS) == len(set(LABELS)) >= 8
 
 
-def test_colour_does_not_give_a_label_away():
+def test_color_does_not_give_a_label_away():
     n = 160
-    means = [np.asarray(draw_picture(i)).mean(axis=(0, 1)) for i in range(n)]
+    means = [np.asarray(make_image(i)).mean(axis=(0, 1)) for i in range(n)]
     both = np.column_stack([label_matrix(n, 0), means])
     correlation = np.corrcoef(both.T)[: len(LABELS), len(LABELS) :]
     # 39 draws with a standard deviation of 1/sqrt(160) = 0.08 stay below 0.3 when nothing is told.
@@ -128,18 +128,18 @@ def test_no_two_objects_look_alike():
     assert len({texture for _, texture in OBJECTS.values()}) >= len(TEXTURES) - 1
 
 
-def test_a_picture_without_labels_can_be_drawn():
-    assert draw([], np.random.default_rng(0)).mode == "RGB"
+def test_a_picture_without_labels_can_be_painted():
+    assert paint_image([], np.random.default_rng(0)).mode == "RGB"
 
 
 def test_a_failure_half_way_leaves_whole_pictures_and_no_labels(small, tmp_path, monkeypatch):
     def fail_at_five(index, *, seed):
         if index == 5:
             raise KeyboardInterrupt
-        return draw_picture(index, seed=seed)
+        return make_image(index, seed=seed)
 
     with monkeypatch.context() as patch:
-        patch.setattr(images, "draw_picture", fail_at_five)
+        patch.setattr(images, "make_image", fail_at_five)
         with pytest.raises(KeyboardInterrupt):
             render_dataset(tmp_path, n=12, seed=3)
     assert not (tmp_path / "labels.csv").exists()
@@ -178,7 +178,7 @@ def test_another_recipe_is_refused(small):
 
 def test_a_foreign_data_set_is_refused(tmp_path):
     (tmp_path / "images").mkdir()
-    with pytest.raises(InputError, match="not drawn here"):
+    with pytest.raises(InputError, match="not made here"):
         render_dataset(tmp_path, n=1)
 
 

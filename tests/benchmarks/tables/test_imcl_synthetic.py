@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, draw_set
+from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, make_dataset
 from benchmarks.tables.imcl.synthetic import imcl_synthetic, recovery
 from classify.imcl.label_graph import LabelGraph, cooccurrence_graph
 from classify.results import read_results
@@ -15,7 +15,7 @@ FEW = Recipe("few", 24, 12, 300, 100, 2, 0.05, 0.4, positives=1, negatives=3, mi
 
 def test_labels_follow_the_graph():
     recipe = Recipe("chain", 8, 4, 40_000, 10, parents=1, base_rate=0.02, noise=0.1)
-    drawn = draw_set(recipe, seed=0)
+    drawn = make_dataset(recipe, seed=0)
     assert ((drawn.support > 0).sum(axis=0) == 1).all() and not np.diag(drawn.support).any()
     parents = drawn.support.argmax(axis=0)
     for label in range(8):
@@ -27,7 +27,7 @@ def test_labels_follow_the_graph():
 
 
 def test_what_stays_annotated():
-    drawn = draw_set(FEW, seed=1)
+    drawn = make_dataset(FEW, seed=1)
     Y = annotate(drawn.Y, FEW, seed=0)
     np.testing.assert_array_equal(Y[Y >= 0], drawn.Y[Y >= 0])
     np.testing.assert_array_equal((Y == 1).sum(axis=1), np.minimum(drawn.Y.sum(axis=1), 1))
@@ -37,7 +37,7 @@ def test_what_stays_annotated():
 
 
 def test_recovery_of_the_truth_and_of_nothing():
-    truth = draw_set(SMALL, seed=0).support
+    truth = make_dataset(SMALL, seed=0).support
     same = recovery(LabelGraph.from_matrix(np.eye(24) + truth), truth)
     assert same == pytest.approx(dict.fromkeys(same, 1.0))
     wrong = np.eye(24) + (truth == 0)
@@ -48,7 +48,7 @@ def test_recovery_of_the_truth_and_of_nothing():
 
 def test_co_occurrence_of_all_labels_finds_the_graph():
     recipe = Recipe("many", 24, 4, 20_000, 10, parents=2, base_rate=0.01, noise=0.1)
-    drawn = draw_set(recipe, seed=0)
+    drawn = make_dataset(recipe, seed=0)
     found = recovery(cooccurrence_graph(drawn.Y, n_neighbors=6), drawn.support)
     assert found["support_recall"] > 0.95 and found["edge_auc"] > 0.95
 
