@@ -150,8 +150,9 @@ def _figure(inches: tuple[float, float]) -> Iterator[Any]:
             "nothing was plotted, as matplotlib is missing: pip install -e '.[plots]' and run the "
             "same command again"
         ) from None
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "curves", "text.parse_math": False}
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **settings}):
+    settings: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
+    settings |= {"svg.fonttype": "none", "svg.hashsalt": "curves", "text.parse_math": False}
+    with matplotlib.rc_context(settings):
         yield Figure(figsize=inches, layout="constrained")
 
 
