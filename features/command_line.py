@@ -17,7 +17,19 @@ from features.errors import InputError
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose errors are an `InputError` instead of a usage message."""
+    """A parser whose errors are an `InputError` instead of a usage message.
+
+    Attributes
+    ----------
+    launcher : str
+        What stands before the program's name in help texts; the ``multilabel`` command puts itself
+        there.
+    """
+
+    launcher = "python -m"
+
+    def __init__(self, *, prog: str = "", **options: Any):
+        super().__init__(prog=prog.replace("python -m", self.launcher, 1) or None, **options)
 
     def error(self, message: str) -> NoReturn:
         """Report what is wrong with the arguments.

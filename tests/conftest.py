@@ -3,8 +3,12 @@
 import os
 from pathlib import Path
 
-import pytest
-from hypothesis import settings
+# One thread per worker: workers take the cores, and numpy and torch read this when they load.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from classify import sgd
+from classify import row_blocks
 from classify.row_blocks import mean_norm, mean_row
 from classify.sgd import Settings, sgd_epochs
 from features.errors import InputError
@@ -142,7 +142,7 @@ def test_means_are_weighted_and_read_in_blocks(monkeypatch):
     X = np.random.default_rng(0).normal(size=(30, 4))
     rows, weights = np.arange(2, 30, 2), np.arange(14.0)
     center = np.average(X[rows], axis=0, weights=weights)
-    monkeypatch.setattr(sgd, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(row_blocks, "ROWS_AT_ONCE", 3)
     np.testing.assert_allclose(mean_row(X, rows, weights), center, rtol=1e-12)
     for point in (None, center):
         lengths = np.linalg.norm(X[rows] - (0 if point is None else point), axis=1)

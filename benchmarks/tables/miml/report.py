@@ -50,7 +50,7 @@ def best_earlier(paper: PublishedTable, metric: str) -> tuple[str, float]:
 
     Examples
     --------
-    >>> from benchmarks.tables.published import MIML_TABLES
+    >>> from benchmarks.tables.miml.published import MIML_TABLES
     >>> best_earlier(MIML_TABLES["scene"], "coverage")
     ('KISAR', 0.204)
     """

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.commands import parser_of
-from benchmarks.speed import warp, warp_peers, warp_scaling
+from benchmarks.speed import memory, warp, warp_peers, warp_scaling
 from benchmarks.speed.warp_peers import (
     CONTENDERS,
     draw_problem,
@@ -89,7 +89,7 @@ def test_a_cache_of_many_shards_gives_the_fit_of_its_array(tmp_path):
 
 def test_allocations_are_watched():
     size = 80 << 20
-    with warp_scaling.peak_memory() as peak:
+    with memory.peak_memory() as peak:
         held = np.ones(size // 8)
         waiting = iter(range(6000))
         while peak["bytes"] < 0.9 * size and next(waiting, None) is not None:
@@ -102,17 +102,17 @@ def test_memory_that_was_freed_before_counts_again():
     np.ones(30 << 17)  # freed at once: blocks up to its size come from the heap from now on
     freed, above = [np.ones(20 << 17) for _ in range(6)], [np.ones(100) for _ in range(2000)]
     freed.clear()  # a hole in the heap, kept from shrinking by what lies above
-    with warp_scaling.peak_memory() as peak:
+    with memory.peak_memory() as peak:
         held = np.ones(80 << 17)
     assert above and 0.9 * held.nbytes < peak["bytes"] < 2 * held.nbytes
 
 
 def test_what_is_held_at_the_end_counts_even_if_nobody_watched(monkeypatch):
     sizes = iter([100, 700])
-    monkeypatch.setattr(warp_scaling, "_allocated", lambda: next(sizes))
+    monkeypatch.setattr(memory, "_allocated", lambda: next(sizes))
     monkeypatch.setattr(
-        warp_scaling.threading, "Thread", lambda target: SimpleNamespace(start=int, join=int)
+        memory.threading, "Thread", lambda target: SimpleNamespace(start=int, join=int)
     )
-    with warp_scaling.peak_memory() as peak:
+    with memory.peak_memory() as peak:
         pass
     assert peak["bytes"] == 600

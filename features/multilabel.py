@@ -1,0 +1,80 @@
+"""The ``multilabel`` command: one name in front of the four programs of the project."""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from features.command_line import CommandParser, load, run_command
+from features.errors import InputError
+
+DISTRIBUTION = "multilabel-from-cache"
+PROGRAMS = {
+    "extract": "images to a feature cache",
+    "features": "make an index; look at, check, merge and export caches",
+    "classify": "train, predict and sweep on a cache; fine-tune a network",
+    "benchmarks": "tables of the papers and measurements, from a checkout of the project",
+}
+
+
+def usage() -> str:
+    """Write the help text."""
+    lines = [f"  {name:<12}{text}" for name, text in PROGRAMS.items()]
+    return "\n".join(
+        [
+            "usage: multilabel [--version] PROGRAM ...",
+            "",
+            "Tag images with several labels at once from cached features.",
+            "",
+            "programs:",
+            *lines,
+            "",
+            "example:",
+            "  multilabel extract --data photos --out photos.cache",
+            "  multilabel classify fit photos.cache --out tagger.safetensors",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> Any:
+    """Run the program that the first word names, with the other words.
+
+    ``multilabel classify fit ...`` is ``python -m classify fit ...``.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        By default the process's arguments.
+
+    Returns
+    -------
+    object
+        What the program returns.
+
+    Raises
+    ------
+    InputError
+        There is no such program, or it is not installed.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return None
+    if words[0] == "--version":
+        print(f"multilabel {version(DISTRIBUTION)}")
+        return None
+    name, *rest = words
+    if name not in PROGRAMS:
+        allowed = ", ".join(PROGRAMS)
+        raise InputError(f"The program must be one of {allowed}. Got {name!r}.")
+    if importlib.util.find_spec(name) is None:
+        raise InputError(f"{name} is not installed: run it from a checkout of the project")
+    CommandParser.launcher = "multilabel"
+    sys.argv = [f"multilabel {name}", *rest]
+    return load(f"{name}.__main__:main")()
+
+
+def run() -> None:
+    """Run `main` and leave the process with its exit code."""
+    run_command(main)
