@@ -9,7 +9,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from tqdm import tqdm
 from benchmarks.commands import default
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
-from benchmarks.speed.workers import LIMIT, Contender, started
+from benchmarks.speed import workers
+from benchmarks.speed.workers import LIMIT, Worker, rate
 from features import files
 from features.datasets import load_dataset
 from features.errors import InputError
@@ -34,7 +35,7 @@ def speed_extract(
     out: Path | None = None,
     *,
     backbones: Sequence[str] = ("vgg16", "resnet101"),
-    contenders: Sequence[str] = ("loop", *OURS, "thingsvision"),
+    peers: Sequence[str] = ("loop", *OURS, "thingsvision"),
     images: int = 512,
     rounds: int = 5,
     growth: int = 5000,
@@ -43,7 +44,7 @@ def speed_extract(
     precision: str = "float32",
     thingsvision_python: str = sys.executable,
 ) -> str:
-    """Measure images a second of every contender, side by side.
+    """Measure images a second of every implementation, side by side.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def speed_extract(
         File to write the Markdown table to.
     backbones : sequence of str
         With random filters; the convolutional layers of VGG16, `gap` and `gmp` of a ResNet.
-    contenders : sequence of str
+    peers : sequence of str
         `loop` is a plain torchvision loop (Pillow, a `DataLoader`, NCHW, eager); `eager`,
         `compile` and `openvino` are this project's engines; `thingsvision` is the peer.
     images, rounds : int
@@ -62,13 +63,13 @@ def speed_extract(
         Images of the longer of two runs of ResNet-18 whose peak memory and time an image are
         compared, the shorter being a tenth of it; 0 leaves that out.
     batch_size : int, optional
-        Of every contender; by default 16 on a CPU, 256 on a GPU.
+        Of every implementation; by default 16 on a CPU, 256 on a GPU.
     device, precision : str
         As for extraction.
     thingsvision_python : str
         Interpreter that has thingsvision installed.
 
-    Returns
+    Reparts
     -------
     str
         The Markdown table.
@@ -76,27 +77,27 @@ def speed_extract(
     Raises
     ------
     InputError
-        Too few images for the rounds, or a contender that does not exist.
+        Too few images for the rounds, or an implementation that does not exist.
     """
     from extract.extractor import CPU_BATCH  # torch loads in seconds: not for --help
 
-    turns = _turns(images, rounds, batch_size or CPU_BATCH)
+    parts = _parts(images, rounds, batch_size or CPU_BATCH)
     sections = [f"{describe_machine(device)}\n"]
     options: dict[str, Any] = {
         "batch_size": batch_size,
         "device": device,
         "precision": precision,
-        "rows": turns[0][1],
+        "rows": parts[0][1],
         "thingsvision_python": thingsvision_python,
     }
     with tempfile.TemporaryDirectory() as folder:
         paths = encode_photos(data, Path(folder), images)
         for backbone in backbones:
             options |= {"backbone": backbone}
-            sections.append(_compare(backbone, contenders, options, paths, turns))
+            sections.append(_compare(backbone, peers, options, paths, parts))
         if growth:
             options |= {"backbone": "resnet18", "rows": max(1, growth // 10)}
-            sections.append(_growth(options, paths, growth))
+            sections.append(_growth(options, paths))
     text = "\n".join(sections)
     if out is not None:
         files.write_text(out, text)
@@ -109,7 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of images")
     add("--out", type=Path, help="file for the table")
-    for name in ("backbones", "contenders"):
+    for name in ("backbones", "peers"):
         add(f"--{name}", nargs="+", default=default(speed_extract, name), help="(%(default)s)")
     for name in ("images", "rounds", "growth", "batch_size"):
         flag = f"--{name.replace('_', '-')}"
@@ -122,7 +123,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def encode_photos(data: Path, folder: Path, n: int) -> list[str]:
     """Encode the first n images of a data set as JPEG of one size, quality 90.
 
-    Returns
+    Reparts
     -------
     list of str
         Their paths.
@@ -144,7 +145,7 @@ def encode_photos(data: Path, folder: Path, n: int) -> list[str]:
     return paths
 
 
-def _turns(images: int, rounds: int, batch: int) -> list[tuple[int, int]]:
+def _parts(images: int, rounds: int, batch: int) -> list[tuple[int, int]]:
     """Cut the images into rounds of whole batches: half a batch costs this project a whole one."""
     each = images // rounds if rounds > 0 else 0
     each -= each % batch if each > batch else 0
@@ -155,39 +156,39 @@ def _turns(images: int, rounds: int, batch: int) -> list[tuple[int, int]]:
 
 def _compare(
     backbone: str,
-    contenders: Sequence[str],
+    peers: Sequence[str],
     options: dict[str, Any],
     paths: list[str],
-    turns: list[tuple[int, int]],
+    parts: list[tuple[int, int]],
 ) -> str:
     rates: dict[str, list[float]] = {}
     ends: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
-        running: dict[str, Contender] = {}
-        for name in (LIMIT, *contenders):
-            contender = stack.enter_context(_started(name, options, paths))
-            if contender.ready.get("absent"):
-                ends[name] = contender.ready
+        running: dict[str, Worker] = {}
+        for name in (LIMIT, *peers):
+            worker = stack.enter_context(_worker(name, options, paths))
+            if worker.absent is None:
+                running[name] = worker
             else:
-                running[name] = contender
-        for start, stop in tqdm(turns, desc=backbone, unit="round"):
-            for name, contender in running.items():
-                rates.setdefault(name, []).append(contender.turn(start, stop))
-        ends |= {name: contender.end() for name, contender in running.items()}
-    return _report(backbone, contenders, rates, ends)
+                ends[name] = {"absent": f"absent: {worker.absent}"}
+        for start, stop in tqdm(parts, desc=backbone, unit="round"):
+            for name, worker in running.items():
+                rates.setdefault(name, []).append(rate(worker, name, start, stop))
+        ends |= {name: worker.info for name, worker in running.items()}
+    return _report(backbone, peers, rates, ends)
 
 
-def _growth(options: dict[str, Any], paths: list[str], longer: int) -> str:
+def _growth(options: dict[str, Any], paths: list[str]) -> str:
     """Compare a run with one that is ten times longer: memory, and time an image."""
     step = options["rows"]
     paths = [paths[i % len(paths)] for i in range(10 * step)]
     rows, peaks, rates = [], [], []
     for shards in (1, 10):
-        with _started("eager", options, paths) as contender:
-            turns = range(0, shards * step, step)
-            rate = [contender.turn(start, start + step) for start in turns]
-            peaks.append(contender.end()["peak_mb"])
-        rates.append(statistics.median(rate))
+        with _worker("eager", options, paths) as worker:
+            starts = range(0, shards * step, step)
+            each = [rate(worker, "eager", start, start + step) for start in starts]
+            peaks.append(worker.info["peak_mb"])
+        rates.append(statistics.median(each))
         rows.append([f"{shards * step:,} images", f"{rates[-1]:.2f}", f"{peaks[-1]:,.0f}"])
     rows.append(["ratio", f"{rates[1] / rates[0]:.3f}", f"{peaks[1] / peaks[0]:.3f}"])
     return table(["resnet18, eager", "images/s", "peak MB"], rows)
@@ -195,25 +196,25 @@ def _growth(options: dict[str, Any], paths: list[str], longer: int) -> str:
 
 def _report(
     backbone: str,
-    contenders: Sequence[str],
+    peers: Sequence[str],
     rates: dict[str, list[float]],
     ends: dict[str, dict[str, Any]],
 ) -> str:
     limit = statistics.median(rates[LIMIT])  # floating-point operations a second
     rows = []
-    for name in contenders:
+    for name in peers:
         label = f"this project, {name}" if name in OURS else name
         if name not in rates:
             rows.append([label, ends[name]["absent"], "", "", "", ""])
             continue
-        rate, end = statistics.median(rates[name]), ends[name]
+        median, end = statistics.median(rates[name]), ends[name]
         ratio = [a / b for a, b in zip(rates[name], rates.get("loop", rates[name]), strict=True)]
         rows.append(
             [
                 label,
-                f"{rate:.2f} ({min(rates[name]):.2f} to {max(rates[name]):.2f})",
+                f"{median:.2f} ({min(rates[name]):.2f} to {max(rates[name]):.2f})",
                 f"{statistics.median(ratio):.2f}",
-                f"{100 * rate * end['flops'] / limit:.0f} %",
+                f"{100 * median * end['flops'] / limit:.0f} %",
                 f"{end['bytes']:,}",
                 f"{end['peak_mb']:,.0f}",
             ]
@@ -227,13 +228,11 @@ def _report(
         "peak MB",
     ]
     unit = f"Matrix product: {limit / 1e9:,.0f} GFLOP/s. Work an image: "
-    work = next((ends[name]["flops"] for name in contenders if name in rates), 0)
+    work = next((ends[name]["flops"] for name in peers if name in rates), 0)
     return f"{table(head, rows)}\n{unit}{work / 1e9:.2f} GFLOP.\n"
 
 
-def _started(
-    name: str, options: dict[str, Any], paths: list[str]
-) -> AbstractContextManager[Contender]:
+def _worker(name: str, options: dict[str, Any], paths: list[str]) -> Worker:
     python = options["thingsvision_python"] if name == "thingsvision" else sys.executable
-    given = options | {"name": name, "paths": paths}
-    return started("benchmarks.speed.extract_worker", given, python=python)
+    given = options | {"name": name, "paths": paths, "side": workers.MATRIX_SIDE}
+    return Worker("benchmarks.speed.extract_worker", given, python=python)

@@ -1,10 +1,17 @@
-"""The contenders of ``speed extract``: this project's engines, a plain loop and a peer."""
+"""The implementations of ``speed extract``: this project's engines, a plain loop and a peer."""
 
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.workers import LIMIT, Work, matrix_products, serve
+from benchmarks.speed.workers import (
+    LIMIT,
+    Prepare,
+    Work,
+    image_jobs,
+    matrix_products,
+    serve,
+)
 
 
 def _batch(given: dict[str, Any]) -> int:
@@ -62,8 +69,8 @@ def _engine(given: dict[str, Any]) -> tuple[Work, int]:
     extractor = Extractor(plan, manifest, root)
 
     def work(start: int, stop: int) -> float:
-        turn = [Path(path).name for path in given["paths"][start:stop]]
-        extractor.write_shard(Path(folder.name), 0, turn)
+        photos = [Path(path).name for path in given["paths"][start:stop]]
+        extractor.write_shard(Path(folder.name), 0, photos)
         return sum(4 * record["shape"][0] for record in manifest["layers"].values())
 
     return work, flops_per_image(plan)
@@ -102,7 +109,7 @@ def _loop(given: dict[str, Any]) -> tuple[Work, int]:
         def __getitem__(self, i):
             return prepare(Image.open(self.paths[i]).convert("RGB"))
 
-    def pooled(name: str, x: torch.Tensor) -> torch.Tensor:
+    def pooled(x: torch.Tensor) -> torch.Tensor:
         if given["backbone"] == "vgg16":
             return torch.nn.functional.adaptive_max_pool2d(x, 2).flatten(1)
         return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
@@ -114,7 +121,7 @@ def _loop(given: dict[str, Any]) -> tuple[Work, int]:
         with torch.inference_mode():
             for batch in loader:
                 outputs = network(batch.to(device))
-                columns = [pooled(name, x) for name, x in outputs.items()]
+                columns = [pooled(x) for x in outputs.values()]
                 rows.append(torch.cat(columns, dim=1).cpu().numpy())
         return rows[0].shape[1] * rows[0].itemsize
 
@@ -150,13 +157,15 @@ def _thingsvision(given: dict[str, Any]) -> tuple[Work, int]:
     return work, flops_per_image(_plan(given))
 
 
-CONTENDERS = {"loop": _loop, "thingsvision": _thingsvision}
+IMPLEMENTATIONS = {"loop": _loop, "thingsvision": _thingsvision}
 
 
-def _made(given: dict[str, Any]) -> tuple[Work, int]:
+def _made(given: dict[str, Any]) -> tuple[Prepare, dict[str, Any]]:
     if given["name"] == LIMIT:
-        return matrix_products(given["device"], given["precision"])
-    return CONTENDERS.get(given["name"], _engine)(given)
+        work, flops = matrix_products(given["device"], given["precision"], given["side"])
+    else:
+        work, flops = IMPLEMENTATIONS.get(given["name"], _engine)(given)
+    return image_jobs(work, flops, given["rows"])
 
 
 if __name__ == "__main__":

@@ -16,14 +16,15 @@ from tqdm import tqdm
 from benchmarks.commands import default
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
-from benchmarks.speed.workers import LIMIT, started
+from benchmarks.speed import workers as processes
+from benchmarks.speed.workers import LIMIT, Worker, rate
 from benchmarks.synthetic.images import render_dataset
 from classify.finetune.config import PRECISIONS
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.files import write_text
 
-RACERS = ("loop", "this project")
+IMPLEMENTATIONS = ("loop", "this project")
 
 
 def speed_finetune(
@@ -55,7 +56,7 @@ def speed_finetune(
     out : Path
         A Markdown file; also printed.
     data : Path, optional
-        Folder of images for the race; by default drawn pictures.
+        Folder of images for the comparison; by default synthetic images.
     backbones, sizes : sequences of str and int
         Of the steps: every one at every size.
     images, labels : int
@@ -65,11 +66,11 @@ def speed_finetune(
     repeats : int
         Of which the median counts, after one that doesn't.
     loop_backbone, loop_size : str and int
-        Of the race; a ResNet.
+        Of the comparison; a ResNet.
     rounds, batches : int
-        Turns of each in the race, and batches of `images` a turn.
+        Turns of each in the comparison, and batches of `images` a turn.
     workers : int
-        Threads or processes of the race that decode.
+        Threads or processes of the comparison that decode.
     precision : {"float32", "bf16"}
     device : str
 
@@ -104,7 +105,7 @@ def speed_finetune(
     if rounds:
         given = {"labels": labels, "batch_size": images, "workers": workers, **machine}
         given |= {"backbone": loop_backbone, "size": loop_size, "rows": batches * images}
-        text += _race(given, data, rounds)
+        text += _compare(given, data, rounds)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, text)
     print(text, end="")
@@ -114,7 +115,7 @@ def speed_finetune(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `speed_finetune`."""
     parser.add_argument("--out", type=Path, required=True, help="the Markdown file")
-    parser.add_argument("--data", type=Path, help="images for the race (drawn pictures)")
+    parser.add_argument("--data", type=Path, help="images for the comparison (synthetic images)")
     for name, kind in (("backbones", str), ("sizes", int)):
         value = default(speed_finetune, name)
         shown = " ".join(map(str, value))
@@ -126,11 +127,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("labels", "of the data set"),
         ("part", "images that are timed at once"),
         ("repeats", "whose median counts"),
-        ("loop_backbone", "of the race"),
-        ("loop_size", "of the race, in pixels"),
-        ("rounds", "of the race; 0 leaves it out"),
-        ("batches", "of a turn in the race"),
-        ("workers", "that decode in the race"),
+        ("loop_backbone", "of the comparison"),
+        ("loop_size", "of the comparison, in pixels"),
+        ("rounds", "of the comparison; 0 leaves it out"),
+        ("batches", "of a turn in the comparison"),
+        ("workers", "that decode in the comparison"),
         ("precision", "float32 or bf16"),
         ("device", "auto, cpu, cuda or cuda:N"),
     ):
@@ -182,7 +183,7 @@ def _steps_table(
     return f"## A step of {images} images\n\n{table(head, rows)}\n"
 
 
-def _race(given: dict[str, Any], data: Path | None, rounds: int) -> str:
+def _compare(given: dict[str, Any], data: Path | None, rounds: int) -> str:
     rates: dict[str, list[float]] = {}
     each = given["rows"]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -190,30 +191,33 @@ def _race(given: dict[str, Any], data: Path | None, rounds: int) -> str:
             data = render_dataset(Path(folder) / "pictures", n=each * rounds)
         running = {
             name: stack.enter_context(
-                started(
-                    "benchmarks.speed.finetune_worker", given | {"name": name, "data": str(data)}
+                Worker(
+                    "benchmarks.speed.finetune_worker",
+                    given
+                    | {"name": name, "data": str(data.resolve()), "side": processes.MATRIX_SIDE},
                 )
             )
-            for name in (LIMIT, *RACERS)
+            for name in (LIMIT, *IMPLEMENTATIONS)
         }
-        for name, contender in running.items():
-            if contender.ready.get("absent"):
+        for name, worker in running.items():
+            if worker.absent:
                 raise InputError(
-                    f"{name} can't race ({contender.ready['absent']}): give another --loop-backbone"
+                    f"{name} can't be measured ({worker.absent}): give another --loop-backbone"
                 )
-        for turn in tqdm(range(rounds), desc="race", unit="round"):
-            for name, contender in running.items():
-                rates.setdefault(name, []).append(contender.turn(turn * each, (turn + 1) * each))
-        ends = {name: contender.end() for name, contender in running.items()}
+        for turn in tqdm(range(rounds), desc="training", unit="round"):
+            for name, worker in running.items():
+                start = turn * each
+                rates.setdefault(name, []).append(rate(worker, name, start, start + each))
+        ends = {name: worker.info for name, worker in running.items()}
     limit, rows = statistics.median(rates[LIMIT]), []
-    for name in RACERS:
-        rate = statistics.median(rates[name])
+    for name in IMPLEMENTATIONS:
+        median = statistics.median(rates[name])
         ratio = statistics.median(a / b for a, b in zip(rates[name], rates["loop"], strict=True))
-        share = rate * ends[name]["flops"] / limit
+        share = median * ends[name]["flops"] / limit
         rows.append(
             [
                 name,
-                f"{rate:.2f} ({min(rates[name]):.2f} to {max(rates[name]):.2f})",
+                f"{median:.2f} ({min(rates[name]):.2f} to {max(rates[name]):.2f})",
                 f"{ratio:.2f}",
                 f"{share:.0%}",
                 f"{ends[name]['peak_mb']:,.0f}",

@@ -1,7 +1,7 @@
-"""The contenders of ``speed finetune``: this project's trainer, and a loop as torchvision's.
+"""The implementations of ``speed finetune``: this project's trainer, and a loop as torchvision's.
 
 Both read JPEG files, mirror half of them, train a ResNet with batch norm in training and binary
-cross-entropy by SGD with momentum, and save the state after every turn.
+cross-entropy by SGD with momentum, and save the state after every job.
 """
 
 import tempfile
@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.workers import LIMIT, Work, matrix_products, serve
+from benchmarks.speed.workers import (
+    LIMIT,
+    Prepare,
+    Work,
+    image_jobs,
+    matrix_products,
+    serve,
+)
 
 SEED = 0
 
@@ -126,13 +133,15 @@ def _loop(given: dict[str, Any]) -> tuple[Work, int]:
     return work, flops_per_image(given)
 
 
-CONTENDERS = {"this project": _ours, "loop": _loop}
+IMPLEMENTATIONS = {"this project": _ours, "loop": _loop}
 
 
-def _made(given: dict[str, Any]) -> tuple[Work, int]:
+def _made(given: dict[str, Any]) -> tuple[Prepare, dict[str, Any]]:
     if given["name"] == LIMIT:
-        return matrix_products(given["device"], given["precision"])
-    return CONTENDERS[given["name"]](given)
+        work, flops = matrix_products(given["device"], given["precision"], given["side"])
+    else:
+        work, flops = IMPLEMENTATIONS[given["name"]](given)
+    return image_jobs(work, flops, given["rows"])
 
 
 if __name__ == "__main__":

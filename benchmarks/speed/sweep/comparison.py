@@ -14,7 +14,7 @@ from tqdm import tqdm
 from benchmarks.report.plots import Trace
 from benchmarks.report.targets import Report
 from benchmarks.speed.sweep.data import OPTIMUM, Task
-from benchmarks.speed.sweep.worker_process import Contender, Turn
+from benchmarks.speed.sweep.solver import FitResult, Solver
 from classify.logistic import objective_and_gap
 
 
@@ -105,35 +105,35 @@ class Race:
     nearest: float
     lanes: dict[str, Lane] = field(default_factory=dict)
 
-    def explore(self, contenders: Iterable[Contender], *, limit: float) -> None:
+    def explore(self, solvers: Iterable[Solver], *, limit: float) -> None:
         """Time every solver once at its default and from loose to tight.
 
         Parameters
         ----------
-        contenders : iterable of Contender
+        solvers : iterable of Solver
             Those without the penalty are left out.
         limit : float
             Seconds of a setting: a solver that fits label by label is timed on as many labels as
             that allows, and is taken no further where one label needs several times as long.
         """
-        running = [c for c in contenders if self.penalty in c.peer.levels]
-        for contender in tqdm(running, desc=str(self), unit="solver"):
-            lane = self.lanes[contender.name] = Lane()
-            for level in (None, *contender.peer.levels[self.penalty]):
-                point = self._first(contender, level, limit)
+        running = [c for c in solvers if self.penalty in c.peer.levels]
+        for solver in tqdm(running, desc=str(self), unit="solver"):
+            lane = self.lanes[solver.name] = Lane()
+            for level in (None, *solver.peer.levels[self.penalty]):
+                point = self._first(solver, level, limit)
                 lane.add(level, point)
                 enough = isinstance(point, str) or point.ratio <= 1 + self.nearest
                 if enough and level is not None:
                     break
 
     def repeat(
-        self, contenders: Mapping[str, Contender], *, rounds: int, brief: float, longest: float
+        self, solvers: Mapping[str, Solver], *, rounds: int, brief: float, longest: float
     ) -> None:
         """Time points again, in interleaved rounds.
 
         Parameters
         ----------
-        contenders : mapping of str to Contender
+        solvers : mapping of str to Solver
         rounds : int
         brief, longest : float
             Seconds of a turn: the wanted points are timed again unless they took longer than
@@ -145,56 +145,56 @@ class Race:
             for point in lane.points:
                 seconds = point.seconds[0] / self._scale(point.labels)
                 if seconds <= (longest if id(point) in wanted else brief):
-                    chosen.append((contenders[name], point))
+                    chosen.append((solvers[name], point))
         for _ in tqdm(range(rounds), desc=str(self), unit="round"):
-            for contender, point in chosen:
-                turn = self._turn(contender, point.level, point.labels)
-                if isinstance(turn, Turn):
+            for solver, point in chosen:
+                turn = self._turn(solver, point.level, point.labels)
+                if isinstance(turn, FitResult):
                     point.seconds.append(turn.seconds * self._scale(point.labels))
 
-    def start_again(self, contenders: Mapping[str, Contender]) -> "Race":
-        """Time the wanted points once, with other contenders; return the race between those."""
+    def start_again(self, solvers: Mapping[str, Solver]) -> "Race":
+        """Time the wanted points once, with other solvers; return the race between those."""
         race = replace(self, lanes={})
         for name, lane in self.lanes.items():
             race.lanes[name] = Lane(notes=dict(lane.notes))
-            for point in lane.wanted(self.excesses) if name in contenders else []:
-                again = self._timed(contenders[name], point.level, point.labels)
+            for point in lane.wanted(self.excesses) if name in solvers else []:
+                again = self._timed(solvers[name], point.level, point.labels)
                 race.lanes[name].add(point.level, again)
         return race
 
     def __str__(self) -> str:
         return f"{self.task.name}, {self.penalty}"
 
-    def _first(self, contender: Contender, level: float | None, limit: float) -> Point | str:
+    def _first(self, solver: Solver, level: float | None, limit: float) -> Point | str:
         """Time one setting: on all labels, or on as many as the limit allows."""
         total = self.task.Y.shape[1]
-        if contender.peer.together:
-            return self._timed(contender, level, self.task.some_labels(total))
-        probe = self._timed(contender, level, self.task.some_labels(1), limit=3 * limit)
+        if solver.peer.together:
+            return self._timed(solver, level, self.task.some_labels(total))
+        probe = self._timed(solver, level, self.task.some_labels(1), limit=3 * limit)
         if isinstance(probe, str):
             return f"{probe} a label" if probe.startswith("over") else probe
         count = min(total, int(limit * total / probe.time))
         if count < 2:
             return probe
-        return self._timed(contender, level, self.task.some_labels(count))
+        return self._timed(solver, level, self.task.some_labels(count))
 
     def _timed(
         self,
-        contender: Contender,
+        solver: Solver,
         level: float | None,
         labels: list[int],
         *,
         limit: float | None = None,
     ) -> Point | str:
-        turn = self._turn(contender, level, labels, limit=limit)
+        turn = self._turn(solver, level, labels, limit=limit)
         if isinstance(turn, str):
             return turn
         judged = judge(self.task, turn.weights[0], labels, self.penalty, self.C)
         return Point(level, labels, *judged, turn.peak_mb, [turn.seconds * self._scale(labels)])
 
-    def _turn(self, contender, level, labels, *, limit=None) -> Turn | str:
+    def _turn(self, solver, level, labels, *, limit=None) -> FitResult | str:
         what = {"penalty": self.penalty, "Cs": [self.C], "level": level, "labels": labels}
-        return contender.turn(**what, limit=limit)
+        return solver.fit(**what, limit=limit)
 
     def _scale(self, labels: list[int]) -> float:
         return self.task.Y.shape[1] / len(labels)

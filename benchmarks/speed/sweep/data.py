@@ -1,4 +1,4 @@
-"""What is fitted in ``speed sweep``: rows and labels of a cache, on disk for the contenders."""
+"""What is fitted in ``speed sweep``: rows and labels of a cache, on disk for the solvers."""
 
 import warnings
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Task:
     ----------
     name : str
     folder : Path
-        Where X.npy and Y.npy lie, for the contenders.
+        Where X.npy and Y.npy lie, for the solvers.
     X : float32 array of shape (n, d)
     Y : int8 array of shape (n, L)
         Without constant and partly unknown columns; by increasing number of positives.
@@ -37,7 +37,7 @@ class Task:
 
     @classmethod
     def make(cls, name: str, folder: Path, X: np.ndarray, Y: np.ndarray) -> "Task":
-        """Write the arrays that the contenders read; leave out labels that can't be fitted."""
+        """Write the arrays that the solvers read; leave out labels that can't be fitted."""
         fitted = Y[:, usable(Y)]
         if not fitted.shape[1]:
             raise InputError(

@@ -13,7 +13,7 @@ from benchmarks.report.targets import Target, at_least, at_most, count_of
 from benchmarks.speed.sweep.comparison import judge
 from benchmarks.speed.sweep.data import Task, usable
 from benchmarks.speed.sweep.peers import REFERENCE
-from benchmarks.speed.sweep.worker_process import Contender, Turn, completed
+from benchmarks.speed.sweep.solver import FitResult, Solver, completed
 from classify.logistic import objective_and_gap
 from features.splits import random_split
 
@@ -23,7 +23,7 @@ TOL = 1e-3  # relative gap asked of this project's solver: no objective is furth
 def compare_path(
     task: Task,
     penalty: str,
-    ours: Contender,
+    ours: Solver,
     Cs: Sequence[float],
     *,
     singles: Sequence[float],
@@ -36,7 +36,7 @@ def compare_path(
     ----------
     task, penalty
         What to fit.
-    ours : Contender
+    ours : Solver
     Cs : sequence of float
         Increasing.
     singles : sequence of float
@@ -55,10 +55,10 @@ def compare_path(
     jobs = {f"single fit, C = {C:g}": [C] for C in singles}
     jobs[f"{len(Cs)} values of C, {Cs[0]:g} to {Cs[-1]:g}"] = list(Cs)
     labels = range(task.Y.shape[1])
-    turns: dict[str, list[Turn]] = {name: [] for name in jobs}
+    turns: dict[str, list[FitResult]] = {name: [] for name in jobs}
     for _ in tqdm(range(rounds), desc=f"{task.name}, {penalty} path", unit="round"):
         for name, values in jobs.items():
-            turn = ours.turn(penalty=penalty, Cs=values, level=TOL, labels=labels)
+            turn = ours.fit(penalty=penalty, Cs=values, level=TOL, labels=labels)
             turns[name].append(completed(turn))
     times, rows = {}, []
     for name, values in jobs.items():
@@ -107,8 +107,8 @@ def whole_sweep(
     everything: Task,
     task: Task,
     penalty: str,
-    ours: Contender,
-    reference: Contender,
+    ours: Solver,
+    reference: Solver,
     *,
     Cs: Sequence[float],
     splits: int,
@@ -123,7 +123,7 @@ def whole_sweep(
     task : Task
         The training rows of a split, which `reference` has.
     penalty : {"l1", "l2"}
-    ours, reference : Contender
+    ours, reference : Solver
     Cs : sequence of float
     splits : int
         Seeds from 0 on; 2/3 of the rows to train on.
@@ -136,7 +136,7 @@ def whole_sweep(
         rows = random_split(len(X), seed).train
         labels = usable(Y[rows])
         turn = completed(
-            ours.turn(penalty=penalty, Cs=Cs, level=TOL, labels=labels, rows=rows.tolist())
+            ours.fit(penalty=penalty, Cs=Cs, level=TOL, labels=labels, rows=rows.tolist())
         )
         seconds.append(turn.seconds)
         gaps.append(_worst_gap(X[rows], Y[rows][:, labels], turn.weights, penalty, Cs))
@@ -176,7 +176,7 @@ def _worst_gap(X, Y, weights: np.ndarray, penalty: str, Cs: Sequence[float]) -> 
 
 
 def _reference_times(
-    task: Task, penalty: str, reference: Contender, Cs: Sequence[float], labels: list[int]
+    task: Task, penalty: str, reference: Solver, Cs: Sequence[float], labels: list[int]
 ) -> tuple[float, float, bool]:
     """Seconds over all C at the default stop and at the loosest stop that is near enough."""
     ladder = reference.peer.levels[penalty]
@@ -202,7 +202,7 @@ def _reference_times(
 
 
 def _timed(
-    task: Task, penalty: str, contender: Contender, C: float, labels: list[int], level: float | None
+    task: Task, penalty: str, solver: Solver, C: float, labels: list[int], level: float | None
 ) -> tuple[float, float]:
-    turn = completed(contender.turn(penalty=penalty, Cs=[C], level=level, labels=labels))
+    turn = completed(solver.fit(penalty=penalty, Cs=[C], level=level, labels=labels))
     return turn.seconds, judge(task, turn.weights[0], labels, penalty, C)[0] - 1

@@ -1,7 +1,7 @@
 """Classifier fits against their peers: ``python -m benchmarks speed sweep``.
 
 One objective, one set of data, a process for each solver and number of threads, interleaved rounds.
-Solving lies in the contenders' processes, judging in `sweep_race`; this is the order of events.
+Solving lies in the solvers' processes, judging in `sweep_race`; this is the order of events.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from benchmarks.speed.sweep.paths import SweepTimes, compare_path, sweep_lines, 
 from benchmarks.speed.sweep.peers import OURS, PEERS, REFERENCE, find_peer
 from benchmarks.speed.sweep.report import ahead, race_table, race_targets
 from benchmarks.speed.sweep.scaling import Sizes, measure_scaling
-from benchmarks.speed.sweep.worker_process import PENALTIES, Contender
+from benchmarks.speed.sweep.solver import PENALTIES, Solver
 
 PATH = tuple(float(f"{C:.6g}") for C in np.geomspace(0.01, 100, 10))
 EXCESSES = {"l1": (1e-3,), "l2": (1e-3, 1e-4)}  # of the optimum, at which times are compared
@@ -201,21 +201,21 @@ def _measure(
 @contextmanager
 def _started(
     folder: Path, solvers: Sequence[str], threads: int
-) -> Iterator[tuple[dict[str, Contender], dict[str, str]]]:
+) -> Iterator[tuple[dict[str, Solver], dict[str, str]]]:
     """Start every solver; give those that run, and why the others don't."""
     running, absent = {}, {}
     with ExitStack() as stack:
         for name in tqdm(solvers, desc=f"starting, {count_of(threads, 'thread')}", unit="solver"):
-            contender = stack.enter_context(Contender(name, folder, threads))
-            if contender.absent is None:
-                running[name] = contender
+            solver = stack.enter_context(Solver(name, folder, threads))
+            if solver.absent is None:
+                running[name] = solver
             else:
-                absent[name] = contender.absent
+                absent[name] = solver.absent
         yield running, absent
 
 
 def _race(
-    plan: Plan, task: Task, penalty: str, running: dict[str, Contender], before: Race | None
+    plan: Plan, task: Task, penalty: str, running: dict[str, Solver], before: Race | None
 ) -> Race:
     if before is None:
         race = Race(task, penalty, 1.0, EXCESSES[penalty], NEAREST[penalty])
@@ -240,7 +240,7 @@ def _report_race(
 
 
 def _report_path(
-    report: Report, plan: Plan, task: Task, penalty: str, ours: Contender, prefix: str
+    report: Report, plan: Plan, task: Task, penalty: str, ours: Solver, prefix: str
 ) -> None:
     largest = plan.path[-1]
     singles, factor = ((largest,), 2.5) if penalty == "l1" else ((1.0, largest), 2.0)
@@ -256,12 +256,12 @@ def _sweep(
     plan: Plan,
     whole: Task,
     task: Task,
-    reference: Contender,
+    reference: Solver,
     threads: int,
     prefix: str,
 ) -> dict[str, SweepTimes]:
     sweeps, rows, targets = {}, [], []
-    with Contender(OURS, whole.folder, threads) as ours:
+    with Solver(OURS, whole.folder, threads) as ours:
         for penalty in PENALTIES:
             times = sweeps[penalty] = whole_sweep(
                 whole,

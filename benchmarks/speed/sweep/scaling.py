@@ -16,7 +16,7 @@ from benchmarks.report.targets import Target, count_of
 from benchmarks.speed.sweep.data import Task
 from benchmarks.speed.sweep.paths import TOL
 from benchmarks.speed.sweep.peers import OURS
-from benchmarks.speed.sweep.worker_process import PENALTIES, Contender, completed
+from benchmarks.speed.sweep.solver import PENALTIES, Solver, completed
 from features import schema
 from features.datasets import Dataset
 from features.index import write_index
@@ -162,7 +162,7 @@ def measure_scaling(
     }
     lines: list[list[str]] = []
     targets: list[Target] = []
-    with Contender(OURS, task.folder, threads) as ours:
+    with Solver(OURS, task.folder, threads) as ours:
         for name, (values, turns) in growing.items():
             for penalty in PENALTIES:
                 seconds = _grow(ours, penalty, turns, rounds)
@@ -193,13 +193,13 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]) if len(sizes) > 1 else np.nan
 
 
-def _grow(ours: Contender, penalty: str, turns: Sequence[dict], rounds: int) -> list[float]:
+def _grow(ours: Solver, penalty: str, turns: Sequence[dict], rounds: int) -> list[float]:
     seconds: list[list[float]] = [[] for _ in turns]
     for _ in tqdm(range(rounds), desc=f"scaling, {penalty}", unit="round"):
         for times, what in zip(seconds, turns, strict=True):
             if times and times[0] > LONG:
                 continue
-            turn = completed(ours.turn(penalty=penalty, level=TOL, **{"Cs": [1.0], **what}))
+            turn = completed(ours.fit(penalty=penalty, level=TOL, **{"Cs": [1.0], **what}))
             times.append(turn.seconds)
     return [statistics.median(times) for times in seconds]
 
@@ -215,7 +215,7 @@ def _grow_rows(folder: Path, sizes: Sizes, threads: int) -> list[list[str]]:
         {"Cs": [sizes.rows_C / rows], "rows": rows, "labels": range(labels)} for rows in sizes.rows
     ]
     lines: list[list[str]] = []
-    with Contender(OURS, folder, threads, limit_mb=sizes.limit_mb) as ours:
+    with Solver(OURS, folder, threads, limit_mb=sizes.limit_mb) as ours:
         for penalty in PENALTIES:
             _add(lines, [], penalty, "rows", sizes.rows, _grow(ours, penalty, turns, 1))
     return lines

@@ -2,18 +2,20 @@
 
 import pytest
 
+from benchmarks.speed import workers
 from benchmarks.speed.extract import speed_extract
 from features.errors import InputError
 from tests.extract.test_run import make_images
 
 
-def test_the_table_lists_ratios_and_absent_peers(tmp_path, capsys):
+def test_the_table_lists_ratios_and_absent_peers(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "MATRIX_SIDE", 256)
     data = make_images(tmp_path / "data", n=4)
     text = speed_extract(
         data,
         tmp_path / "speed.md",
         backbones=["resnet18"],
-        contenders=["loop", "eager", "thingsvision"],
+        peers=["loop", "eager", "thingsvision"],
         images=4,
         rounds=2,
         batch_size=2,

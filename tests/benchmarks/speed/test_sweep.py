@@ -13,7 +13,7 @@ from benchmarks.speed.sweep.peers import OURS, PEERS, REFERENCE, find_peer
 from benchmarks.speed.sweep.report import ahead, race_targets
 from benchmarks.speed.sweep.run import speed_sweep
 from benchmarks.speed.sweep.scaling import Generator, write_cache
-from benchmarks.speed.sweep.worker_process import Contender, Turn
+from benchmarks.speed.sweep.solver import FitResult, Solver
 from features.cache import FeatureCache
 from features.errors import InputError
 from tests.fake_solvers import ROWS
@@ -139,26 +139,26 @@ def test_a_peer_minimises_the_same_objective(task, name, penalty):
     assert 1 - 1e-6 <= ratio <= 1.001 and gap < 0.01
 
 
-def test_labels_are_shared_out_and_come_back_in_order(task):
+def test_labels_are_distributed_and_come_back_in_order(task):
     labels = [3, 0, 2]
     turn = {"penalty": "l2", "Cs": [1.0, 3.0], "level": None, "labels": labels}
-    with Contender(REFERENCE, task.folder, 2, penalties=["l2"]) as pair:
-        weights = pair.turn(**turn).weights
+    with Solver(REFERENCE, task.folder, 2, penalties=["l2"]) as pair:
+        weights = pair.fit(**turn).weights
     [*alone] = PEERS[REFERENCE].build(task.X, "l2")(task.Y[:, labels], [1.0, 3.0], None)
     assert np.allclose(weights, alone)
 
 
 def test_a_late_solver_is_ended_and_may_start_again(task):
     turn = {"penalty": "l1", "Cs": [1.0], "level": None, "labels": [0]}
-    with Contender(_name("slow"), task.folder, 1) as contender:
-        assert contender.turn(**turn, limit=0.2) == "over 0.2 s"
-        assert isinstance(contender.turn(**turn, rows=20, limit=20), Turn)
+    with Solver(_name("slow"), task.folder, 1) as solver:
+        assert solver.fit(**turn, limit=0.2) == "over 0.2 s"
+        assert isinstance(solver.fit(**turn, rows=20, limit=20), FitResult)
 
 
 def test_a_setting_that_fails_is_a_note(task):
-    with Contender(_name("failing"), task.folder, 1) as contender:
+    with Solver(_name("failing"), task.folder, 1) as solver:
         race = Race(task, "l1", 1.0, (1e-3,), 1e-6)
-        race.explore([contender], limit=1.0)
+        race.explore([solver], limit=1.0)
     lane = race.lanes[_name("failing")]
     assert lane.notes == {0.1: "ValueError: can't go"}
     assert [point.level for point in lane.points] == [None]
@@ -166,9 +166,9 @@ def test_a_setting_that_fails_is_a_note(task):
 
 def test_memory_is_limited_and_the_cache_is_not_part_of_it(made):
     turn = {"penalty": "l1", "Cs": [1.0], "labels": [0]}
-    with Contender(_name("greedy"), made, 1, limit_mb=512) as contender:
-        assert isinstance(contender.turn(**turn, level=None), Turn)
-        assert contender.turn(**turn, level=0.1).startswith(("MemoryError", "_ArrayMemoryError"))
+    with Solver(_name("greedy"), made, 1, limit_mb=512) as solver:
+        assert isinstance(solver.fit(**turn, level=None), FitResult)
+        assert solver.fit(**turn, level=0.1).startswith(("MemoryError", "_ArrayMemoryError"))
     assert (np.load(made / "X.npy") == FeatureCache(made).read()).all()
 
 

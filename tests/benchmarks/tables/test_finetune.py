@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18
 
+from benchmarks.speed import workers
 from benchmarks.speed.finetune import speed_finetune
 from benchmarks.tables.finetune.frozen import frozen_counterpart, rows_of_run
 from benchmarks.tables.finetune.published import QUOTATIONS
@@ -152,7 +153,8 @@ def test_a_folder_without_results_is_one_line(tmp_path):
         tables(tmp_path / "t.md", runs=[tmp_path])
 
 
-def test_steps_and_a_race_are_printed(tmp_path, capsys):
+def test_steps_and_a_comparison_are_printed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(workers, "MATRIX_SIDE", 256)
     text = speed_finetune(
         tmp_path / "s.md", backbones=["resnet18"], sizes=[32], images=4, labels=5, repeats=1,
         loop_size=32, rounds=2, batches=1, device="cpu",
