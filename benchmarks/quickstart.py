@@ -15,7 +15,7 @@ from benchmarks.report.html import Example, write_page
 from benchmarks.report.markdown import table
 from benchmarks.report.statistics import heading
 from benchmarks.synthetic.images import render_dataset
-from benchmarks.tables.data import Features, read_features
+from benchmarks.tables.experiment import Task, read_task, sources_of
 from benchmarks.tables.miml.learners import MIML_LEARNERS
 from benchmarks.tables.miml.report import summarise
 from benchmarks.tables.miml.run import miml
@@ -168,13 +168,13 @@ def _show(
     summary = summarise(lines, lines)
     names = [learner.learner for learner in LEARNERS]
     sizes = sorted({size for _, size in summary})
-    features = read_features(cache, data.root)
+    task = read_task([cache], data.root)
     return write_page(
         path,
         title="Several labels a picture, from cached features",
         summary=f"{len(data)} drawn pictures, {len(data.label_names)} labels. Mean ± standard "
         f"deviation over {len({line['split'] for line in lines})} random splits: {sizes[-1]} "
-        f"pictures to train on, {len(features.ids) - sizes[-1]} to judge by. Arrows point to "
+        f"pictures to train on, {len(task.ids) - sizes[-1]} to judge by. Arrows point to "
         f"where better scores lie. {_FILTERS[cache == _cache(path.parent, STAND_IN)]}",
         metrics={
             name: {heading(metric): summary[name, sizes[-1]][metric] for metric in MIML_METRICS}
@@ -185,13 +185,12 @@ def _show(
             name: [(size, *summary[name, size]["example_ap"]) for size in sizes] for name in names
         },
         curve_metric=heading("example_ap"),
-        examples=_examples(features, data, seed),
+        examples=_examples(task, data, seed),
         facts={
             "weights": cache.stem,
-            "features": f"{features.X.shape[1]} columns: {', '.join(features.layers)}",
+            "features": f"{task.X.shape[1]} columns: {', '.join(task.spans)}",
             "predicted labels": f"{names[0]}, trained on the first split; its first test pictures",
-            "cache manifest": header["manifest"],
-            "splits": f"seeds {header['seeds']}, {header['splits']}",
+            "sources": sources_of(header),
         },
     )
 
@@ -203,23 +202,23 @@ _FILTERS = {
 }
 
 
-def _examples(features: Features, data: Dataset, seed: int) -> list[Example]:
+def _examples(task: Task, data: Dataset, seed: int) -> list[Example]:
     """Predict the first test pictures of the first split."""
-    split = random_split(len(features.ids), seed)
+    split = random_split(len(task.ids), seed)
     rows = split.test[:SHOWN]
     learner = LEARNERS[0]
     tagger = LogisticTagger(learner.penalty, C=learner.C, solver="liblinear", tol=learner.tol)
-    tagger.fit(features.X[split.train], features.Y[split.train])
-    predicted = tagger.predict(features.X[rows])
+    tagger.fit(task.X[split.train], task.Y[split.train])
+    predicted = tagger.predict(task.X[rows])
 
     def named(present):
         return [name for name, one in zip(data.label_names, present, strict=True) if one == 1]
 
     return [
         Example(
-            title=features.ids[row],
-            image=data.root / "images" / features.ids[row],
-            true=named(features.Y[row]),
+            title=task.ids[row],
+            image=data.root / "images" / task.ids[row],
+            true=named(task.Y[row]),
             predicted=named(labels),
         )
         for row, labels in zip(rows, predicted, strict=True)

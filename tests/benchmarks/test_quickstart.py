@@ -63,7 +63,7 @@ def test_it_leaves_pictures_cache_result_lines_and_a_page(undisturbed):
     assert len(store.valid_rows) == 24
     assert sum(store.layers.values()) == 5888  # as with vgg16-conv
     header, lines = read_results(undisturbed / "random-0.results" / "miml.jsonl")
-    assert header["manifest"] == store.manifest_hash
+    assert header["caches"] == [{"manifest": store.manifest_hash, "layers": store.layers}]
     fits = {(line["learner"], line["n_train"], line["split"]) for line in lines}
     assert fits == {(a, m, k) for a in ("L1LR", "LR") for m in (2, 4, 8, 16) for k in (0, 1)}
     assert not (undisturbed / "random-0.results" / "blocks.jsonl").exists()  # it would take minutes

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.report.html import Picture, write_picture_rows
+from benchmarks.tables.experiment import Task
 from benchmarks.tables.imcl.learners import IMCL
-from benchmarks.tables.imcl.protocol import PartialData, make, scaled
+from benchmarks.tables.imcl.protocol import make, scaled
 from classify.base import UNKNOWN
 from classify.imcl.joint_omp import Dictionary, joint_omp
 from classify.imcl.soft_labels import complete_labels, label_values
@@ -76,7 +77,7 @@ def neighbors_of(
 
 def write_neighbors_page(
     path: Path,
-    source: PartialData,
+    source: Task,
     data: Path,
     *,
     setting: int,
@@ -91,7 +92,7 @@ def write_neighbors_page(
     ----------
     path : Path
         The HTML file.
-    source : PartialData
+    source : Task
     data : Path
         The folder of the images.
     setting, scheme, rate, split, mask
@@ -114,7 +115,7 @@ def write_neighbors_page(
         raise InputError(
             f"{data} lacks {min(missing)}: give the folder that the cache was extracted from"
         )
-    rows = source.rows(split)
+    rows = source.split(split)
     X = scaled(source.X, rows.train)
     Y = hide(source.Y[rows.train], rate, mask, scheme)
     model = make(IMCL, setting).fit(X[rows.train], Y)
@@ -149,7 +150,7 @@ def write_neighbors_page(
     )
 
 
-def _names(source: PartialData, labels: np.ndarray) -> str:
+def _names(source: Task, labels: np.ndarray) -> str:
     present = [source.label_names[column] for column in np.flatnonzero(labels == 1)]
     if present:
         return ", ".join(present)

@@ -6,21 +6,20 @@ known cells; a result line judges the setting that was chosen on the test rows. 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from benchmarks.tables.data import read_official_split
+from benchmarks.tables.experiment import Task, keep_labels, read_task
 from benchmarks.tables.imcl.learners import IMCL, PARTIAL_LEARNERS, VARIANTS
 from classify.metrics.label_based import map_plain
 from classify.metrics.label_groups import group_map
 from classify.parallel import Cell
 from classify.results import Line
 from classify.row_blocks import mean_norm
-from features.cache import FeatureCache
 from features.errors import InputError
 from features.missing import hide
-from features.splits import Split, inner_split, random_split
+from features.splits import inner_split
 
 SELECTION_KEY = ("learner", "rate", "split", "setting")
 KEY = ("learner", "section", "variant", "rate", "split", "mask")
@@ -28,80 +27,39 @@ SET_ASIDE = 0.25  # of the training rows, to choose settings on
 GROUPS = 5
 
 
-class PartialData(NamedTuple):
-    """Features and labels of one data set, and how its rows may be split.
-
-    Attributes
-    ----------
-    X : float32 ndarray of shape (n, d)
-    Y : int8 ndarray of shape (n, L)
-    ids : tuple of n str
-    label_names : tuple of L str
-    layers : tuple of str
-    manifest_hash : str
-    split : Split or None
-        Where the rows are split by a file; otherwise they are split at random, by seed.
-    """
-
-    X: np.ndarray
-    Y: np.ndarray
-    ids: tuple[str, ...]
-    label_names: tuple[str, ...]
-    layers: tuple[str, ...]
-    manifest_hash: str
-    split: Split | None
-
-    def rows(self, seed: int) -> Split:
-        """Give the split of a seed, or that of the file."""
-        return random_split(len(self.ids), seed) if self.split is None else self.split
-
-
-def read_partial_data(
-    cache: Path, layers: Sequence[str] | None = None, split_file: Path | None = None
-) -> PartialData:
+def read_partial_task(
+    cache: Path, layers: Sequence[str] | None = None, split: Path | None = None
+) -> Task:
     """Read a cache that has labels.
 
     Parameters
     ----------
-    cache : Path
-    layers : sequence of str, optional
-        Default: all.
-    split_file : Path, optional
-        CSV of ``image,split`` with ``train`` and ``test``. Labels that lack a present image in
-        either part are then left out, as is usual for Corel5k.
+    cache, layers, split
+        As for `benchmarks.tables.experiment.read_task`.
 
     Returns
     -------
-    PartialData
+    Task
+        Under an official split without the labels that lack a present image in either part, as is
+        usual for Corel5k.
 
     Raises
     ------
     InputError
-        For a cache without labels, a layer that isn't there, or a split file that doesn't fit.
+        As `read_task` and `keep_labels`.
     """
-    store = FeatureCache(cache)
-    if store.labels is None:
-        raise InputError(f"{cache} has no labels: extract from a folder with labels.csv")
-    rows = store.valid_rows
-    names = tuple(store.resolve(layers))
-    ids = tuple(store.ids[row] for row in rows)
-    X, Y, label_names = store.read(names, rows), store.labels[rows], tuple(store.label_names)
-    split = None
-    if split_file is not None:
-        split = read_official_split(split_file, store.ids, ids)
-        kept = (Y[split.train] == 1).any(axis=0) & (Y[split.test] == 1).any(axis=0)
-        Y, label_names = Y[:, kept], tuple(np.array(label_names)[kept].tolist())
-    return PartialData(X, Y, ids, label_names, names, store.manifest_hash, split)
+    task = read_task([cache], split=split, layers=layers)
+    return keep_labels(task) if split else task
 
 
-def judge_setting(cell: Cell, data: PartialData, scheme: str) -> dict[str, float]:
+def judge_setting(cell: Cell, data: Task, scheme: str) -> dict[str, float]:
     """Fit one setting to some of the training rows and judge it on the others' known cells.
 
     Parameters
     ----------
     cell : mapping
         The fields of `SELECTION_KEY`. Cells are hidden by the split's number.
-    data : PartialData
+    data : Task
     scheme : str
         As in `features.missing.hide`.
 
@@ -110,7 +68,7 @@ def judge_setting(cell: Cell, data: PartialData, scheme: str) -> dict[str, float
     dict
         ``map``, NaN where no label has a present one among those cells or the fit fails.
     """
-    train = data.rows(cell["split"]).train
+    train = data.split(cell["split"]).train
     Y = hide(data.Y[train], cell["rate"], cell["split"], scheme)
     parts = inner_split(np.arange(len(train)), cell["split"], SET_ASIDE)
     X = scaled(data.X, train)[train]
@@ -121,14 +79,14 @@ def judge_setting(cell: Cell, data: PartialData, scheme: str) -> dict[str, float
     return {"map": map_plain(Y[parts.test], model.decision_function(X[parts.test]))}
 
 
-def judge_learner(cell: Cell, data: PartialData, scheme: str) -> dict[str, Any]:
+def judge_learner(cell: Cell, data: Task, scheme: str) -> dict[str, Any]:
     """Fit a learner to all training rows, some of their cells hidden, and judge it on test rows.
 
     Parameters
     ----------
     cell : mapping
         The fields of `KEY`, and ``setting``.
-    data : PartialData
+    data : Task
     scheme : str
 
     Returns
@@ -138,7 +96,7 @@ def judge_learner(cell: Cell, data: PartialData, scheme: str) -> dict[str, Any]:
         ``evaluable``, and ``g1`` to ``g5``: by groups of labels, those with the fewest training
         images first, counted before cells are hidden.
     """
-    split = data.rows(cell["split"])
+    split = data.split(cell["split"])
     X = scaled(data.X, split.train)
     Y = hide(data.Y[split.train], cell["rate"], cell["mask"], scheme)
     model = make(cell["learner"], cell["setting"], cell["section"], cell["variant"])

@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
+from benchmarks.tables.experiment import layers_of, sources_of
 from benchmarks.tables.imcl.learners import FIXED, IMCL, LEARNED, LOGISTIC, VARIANTS
 from benchmarks.tables.imcl.published import (
     OPEN_IMAGES,
@@ -60,7 +61,7 @@ def markdown(values: Values, header: Mapping[str, Any], facts: Sequence[str]) ->
     rates = sorted({key[3] for key in values}, reverse=True)
     learners = list(dict.fromkeys(key[0] for key in _in_table_order(values)))
     parts = [
-        f"# {header['data']}: learning from partial labels on {', '.join(header['layers'])}\n",
+        f"# {header['data']}: learning from partial labels on {', '.join(layers_of(header))}\n",
         *facts,
         "\n## Mean average precision (%), by share of labels that is missing\n",
         _main_table(values, learners, rates, _percent),
@@ -71,8 +72,7 @@ def markdown(values: Values, header: Mapping[str, Any], facts: Sequence[str]) ->
         "## What holds\n",
         *(_sentence(verdict) for verdict in verdicts(values)),
         "",
-        f"Cache manifest {header['manifest']}, labels {header['labels']}, splits "
-        f"{header['splits']}.\n",
+        sources_of(header),
     ]
     return "\n".join(parts)
 

@@ -1,24 +1,21 @@
 """``tables imcl``: the interactive learner and its rivals where most labels are missing."""
 
 import argparse
-import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import default
-from benchmarks.report.plots import draw_curves
+from benchmarks.tables.experiment import Task, draw_or_note
 from benchmarks.tables.imcl.learners import IMCL, LOGISTIC, PartialLearner, find_partial_learners
 from benchmarks.tables.imcl.neighbors_page import write_neighbors_page
 from benchmarks.tables.imcl.protocol import (
     KEY,
     SELECTION_KEY,
-    PartialData,
     choose,
     judge_learner,
     judge_setting,
-    read_partial_data,
+    read_partial_task,
     result_cells,
     selection_cells,
 )
@@ -26,9 +23,8 @@ from benchmarks.tables.imcl.report import gain_panel, gather, markdown
 from classify.parallel import run_grid
 from classify.results import ResultFile
 from features.errors import InputError
-from features.files import remove_temporaries, sha256_of_text, write_text
+from features.files import remove_temporaries, write_text
 from features.missing import SCHEMES
-from features.splits import splits_hash
 
 
 def imcl(
@@ -97,15 +93,15 @@ def imcl(
     _check(missing, masks, scheme)
     records = find_partial_learners(learners)
     names = [one.name for one in records]
-    source = read_partial_data(Path(cache), layers, split_file)
+    source = read_partial_task(Path(cache), layers, split_file)
     rates = sorted({float(rate) for rate in missing}, reverse=True)
     numbers = range(seed, seed + masks)
-    pairs = [(mask if source.split is None else seed, mask) for mask in numbers]
+    pairs = [(mask if source.official is None else seed, mask) for mask in numbers]
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
     splits = sorted({split for split, _ in pairs})
-    header = _header(source, Path(cache).resolve().name, splits, scheme, records)
+    header = _header(source, splits, scheme, records)
     chosen = _select(source, out, header, selection_cells(names, rates, splits), scheme, jobs)
     cells = result_cells(names, rates, pairs, chosen, variants_at)
     with ResultFile(out / "imcl.jsonl", key=KEY, header=header) as results:
@@ -119,7 +115,8 @@ def imcl(
     write_text(out / "imcl.md", text)
     print(text, end="")
     if len(names) > 1:
-        _draw_or_say_why_not(values, out / "imcl_gain.png", masks)
+        title = f"Mean and standard deviation over {masks} masks"
+        draw_or_note([gain_panel(values)], out / "imcl_gain.png", title)
     if data is not None and IMCL in names:
         split, mask = pairs[0]
         write_neighbors_page(
@@ -179,7 +176,7 @@ def _check(missing: Sequence[float], masks: int, scheme: str) -> None:
         raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
 
 
-def _select(source: PartialData, out: Path, header, cells, scheme: str, jobs: int):
+def _select(source: Task, out: Path, header, cells, scheme: str, jobs: int):
     with ResultFile(out / "selection.jsonl", key=SELECTION_KEY, header=header) as results:
         shared = (source, scheme)
         run_grid(judge_setting, cells, results, shared=shared, jobs=jobs, description="settings")
@@ -189,33 +186,23 @@ def _select(source: PartialData, out: Path, header, cells, scheme: str, jobs: in
 
 
 def _header(
-    source: PartialData,
-    name: str,
-    splits: Sequence[int],
-    scheme: str,
-    records: Sequence[PartialLearner],
+    source: Task, splits: Sequence[int], scheme: str, records: Sequence[PartialLearner]
 ) -> dict[str, Any]:
-    labels = "\n".join([",".join(source.label_names), *map(str, source.Y.tolist())])
-    return {
-        "table": "imcl",
-        "data": name,
-        "manifest": source.manifest_hash,
-        "layers": source.layers,
-        "rows": len(source.ids),
-        "labels": sha256_of_text(labels),
-        "splits": splits_hash([source.rows(split) for split in splits], source.ids),
-        "scheme": scheme,
-        "settings": {one.name: list(map(dict, one.settings)) for one in records},
-        "versions": {name: version(name) for name in ("numpy", "scikit-learn", "torch")},
-    }
+    return source.header(
+        "imcl",
+        splits,
+        ("numpy", "scikit-learn", "torch"),
+        scheme=scheme,
+        settings={one.name: list(map(dict, one.settings)) for one in records},
+    )
 
 
-def _facts(source: PartialData, header, masks: int, records: Sequence[PartialLearner]) -> list[str]:
-    split = source.rows(0)
-    where = "random splits, one a mask" if source.split is None else "the split of the file"
+def _facts(source: Task, header, masks: int, records: Sequence[PartialLearner]) -> list[str]:
+    split = source.split(0)
+    where = "random splits, one a mask" if source.official is None else "the split of the file"
     whose = (
         "of the same mask"
-        if source.split is None
+        if source.official is None
         else "on the first mask, and kept for the others, which hide other cells of the same rows"
     )
     return [
@@ -226,11 +213,3 @@ def _facts(source: PartialData, header, masks: int, records: Sequence[PartialLea
         f"Every learner has {len(records[0].settings)} settings to choose from, on a quarter of "
         f"the training rows and by their known cells, {whose}.",
     ]
-
-
-def _draw_or_say_why_not(values, path: Path, masks: int) -> None:
-    try:
-        title = f"Mean and standard deviation over {masks} masks"
-        draw_curves([gain_panel(values)], path, title)
-    except InputError as error:  # no matplotlib; all the rest is written
-        print(f"note: {error}", file=sys.stderr)

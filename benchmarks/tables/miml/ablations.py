@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tables.data import Features
+from benchmarks.tables.experiment import Span, Task
 from benchmarks.tables.miml.learners import mean_nonzeros, to_caffe
 from classify.logistic import LogisticTagger
 from classify.parallel import Cell, run_grid
@@ -24,8 +24,6 @@ LEARNERS = ("l1", "l2")  # to a certified gap, by `classify.logistic`
 LIBLINEAR = "l1-liblinear"  # with its default stop: at C = 1 only, for its non-zeros
 ALL = "all"  # layers
 
-Span = tuple[int, int]
-
 _HALF_DECADES = [float(f"{10 ** (k / 2):.3g}") for k in range(-8, 5)]  # 0.0001 to 100
 
 #: Scaling to values of C, nine each, 1 among them: the larger the features, the smaller C may be.
@@ -33,7 +31,7 @@ CS = {"none": _HALF_DECADES[2:11], "max01": _HALF_DECADES[4:], "x57.4": _HALF_DE
 
 
 def run_blocks(
-    features: Features,
+    task: Task,
     path: Path,
     *,
     header: Mapping[str, Any],
@@ -44,7 +42,7 @@ def run_blocks(
 
     Parameters
     ----------
-    features : Features
+    task : Task
     path : Path
         The file of result lines. A line is one (learner, scale, layers, split, C): the mean score
         over the inner folds, whether this C is the selected one, the metrics on the test rows, the
@@ -65,10 +63,10 @@ def run_blocks(
     with ResultFile(path, key=KEY, header=header) as results:
         run_grid(
             fit_path_and_judge,
-            _units(layer_groups(features.spans), seeds),
+            _units(layer_groups(task.spans), seeds),
             results,
             expected=lambda unit: [{**unit, "C": C} for C in _plan(unit)["C"]],
-            shared=(features.spans, features.X, features.Y),
+            shared=(task.spans, task.X, task.Y),
             jobs=jobs,
             description="optimum",
         )

@@ -9,13 +9,13 @@ import numpy as np
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import heading, over_splits
+from benchmarks.tables.experiment import Span
 from benchmarks.tables.miml.ablations import (
     ALL,
     CS,
     LEARNERS,
     LIBLINEAR,
     SELECTION,
-    Span,
     layer_groups,
 )
 from benchmarks.tables.miml.report import quoted_rows

@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading, over_splits
+from benchmarks.tables.experiment import layers_of, sources_of
 from benchmarks.tables.miml.learners import KEY, LIBLINEAR_TOL, Learner
 from benchmarks.tables.published import PublishedTable
 from classify.metrics import METRICS, MIML_METRICS
@@ -74,11 +75,10 @@ def markdown(
     paper: PublishedTable | None,
     header: Mapping[str, Any],
     n_train: int,
-    title: str,
 ) -> str:
     """Write the report: ours and quoted, their difference, the fits, where it all comes from."""
     parts = [
-        f"# {title}: logistic regression on {', '.join(header['layers'])}\n",
+        f"# {header['data']}: logistic regression on {', '.join(layers_of(header))}\n",
         f"{n_train} training and {header['rows'] - n_train} test images, mean ± standard deviation "
         f"(ddof 1) over the splits of seeds {header['seeds']}. C = 1 where nothing else is said.\n",
         _results(summary, learners, paper, n_train),
@@ -87,7 +87,7 @@ def markdown(
         parts += ["## Ours minus published\n", _differences(summary, learners, paper, n_train)]
         parts += [f"- {note}" for note in paper.notes]
         parts += [""]
-    parts += ["## The fits\n", _fits(summary, learners, n_train), _provenance(header)]
+    parts += ["## The fits\n", _fits(summary, learners, n_train), sources_of(header)]
     return "\n".join(parts)
 
 
@@ -151,14 +151,6 @@ def _fits(summary, learners, n_train) -> str:
         table([*columns, "constant"], rows)
         + "\nObjective and non-zeros are means over the labels that have both classes in training; "
         "`constant`\ncounts the others. Objectives compare within a penalty, bias and scaling.\n"
-    )
-
-
-def _provenance(header: Mapping[str, Any]) -> str:
-    versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
-    return (
-        f"Cache manifest {header['manifest']}, labels {header['labels']}, splits "
-        f"{header['splits']}; {versions}.\n"
     )
 
 

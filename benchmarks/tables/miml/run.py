@@ -3,12 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.commands import default
-from benchmarks.report.plots import draw_curves
-from benchmarks.tables.data import Features, read_features
+from benchmarks.tables.experiment import draw_or_note, read_task
 from benchmarks.tables.miml.ablations import run_blocks
 from benchmarks.tables.miml.ablations_report import blocks_markdown, path_panels
 from benchmarks.tables.miml.learners import (
@@ -24,8 +22,7 @@ from benchmarks.tables.published import PublishedTable
 from classify.parallel import Cell, run_grid
 from classify.results import ResultFile
 from features.errors import InputError
-from features.files import remove_temporaries, sha256_of_text, write_text
-from features.splits import random_split, splits_hash
+from features.files import remove_temporaries, write_text
 
 
 def miml(
@@ -88,36 +85,37 @@ def miml(
     """
     if splits < 1:
         raise InputError(f"splits must be 1 or more, got {splits}")
-    features = read_features(Path(cache), Path(data), layers)
-    if features.excluded:
-        print(features.excluded, file=sys.stderr)
-    paper = _published(published, features.label_names)
+    task = read_task([Path(cache)], Path(data), layers=layers)
+    for note in task.notes:
+        print(note, file=sys.stderr)
+    paper = _published(published, task.label_names)
     seeds = range(seed, seed + splits)
-    n_train = len(random_split(len(features.ids), seed).train)
+    n_train = len(task.split(seed).train)
     sizes = _curve_sizes(curve_sizes, paper, n_train)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
-    header = _header(features, seeds)
+    header = task.header("miml", seeds, ("liblinear-official", "numpy", "scikit-learn"))
     with ResultFile(out / "miml.jsonl", key=KEY, header=header) as results:
         cells = _cells(learners, seeds, n_train, sizes)
-        shared = (features.X, features.Y)
+        shared = (task.X, task.Y)
         run_grid(fit_and_judge, cells, results, shared=shared, jobs=jobs, description="fits")
         summary = summarise(cells, results.lines)
         results.finish()
-    text = markdown(summary, learners, paper, header, n_train, Path(data).resolve().name)
+    text = markdown(summary, learners, paper, header, n_train)
     write_text(out / "miml.md", text)
     print(text, end="")
+    over = f"Mean and standard deviation over {splits} splits"
     if sizes:
         panels = curve_panels(summary, [one for one in learners if one.published], paper)
-        _draw_or_say_why_not(panels, out / "miml_curves.png", len(seeds))
+        draw_or_note(panels, out / "miml_curves.png", over)
     if ablations:
-        lines = run_blocks(features, out / "blocks.jsonl", header=header, seeds=seeds, jobs=jobs)
-        sections = blocks_markdown(lines, features.spans, paper)
+        lines = run_blocks(task, out / "blocks.jsonl", header=header, seeds=seeds, jobs=jobs)
+        sections = blocks_markdown(lines, task.spans, paper)
         write_text(out / "miml.md", text + sections)
         print(sections, end="")
         panels = path_panels(lines, _default_stops(summary, learners, paper, n_train))
-        _draw_or_say_why_not(panels, out / "miml_path.png", len(seeds))
+        draw_or_note(panels, out / "miml_path.png", over)
     return out / "miml.md"
 
 
@@ -186,23 +184,6 @@ def _cells(
     ]
 
 
-def _header(features: Features, seeds: Sequence[int]) -> dict:
-    splits = [random_split(len(features.ids), seed) for seed in seeds]
-    labels = "\n".join([",".join(features.label_names), *map(str, features.Y.tolist())])
-    return {
-        "table": "miml",
-        "manifest": features.manifest_hash,
-        "layers": features.layers,
-        "rows": len(features.ids),
-        "labels": sha256_of_text(labels),
-        "splits": splits_hash(splits, features.ids),
-        "seeds": f"{seeds[0]} to {seeds[-1]}",
-        "versions": {
-            name: version(name) for name in ("liblinear-official", "numpy", "scikit-learn")
-        },
-    }
-
-
 def _default_stops(
     summary: Summary, learners: Sequence[Learner], paper: PublishedTable | None, n_train: int
 ) -> dict[str, dict[str, float]]:
@@ -216,10 +197,3 @@ def _default_stops(
             mean = summary[one.learner, n_train]["example_ap"].mean
             lines[one.scale][f"{one.learner}, default stop"] = mean
     return lines
-
-
-def _draw_or_say_why_not(panels, path: Path, n_splits: int) -> None:
-    try:
-        draw_curves(panels, path, f"Mean and standard deviation over {n_splits} splits")
-    except InputError as error:  # no matplotlib; all the rest is written
-        print(f"note: {error}", file=sys.stderr)

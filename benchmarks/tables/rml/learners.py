@@ -14,7 +14,8 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
 
-from benchmarks.tables.rml.data import BlockScaler, Task
+from benchmarks.tables.experiment import Task
+from benchmarks.tables.rml.data import BlockScaler
 from classify.base import UNKNOWN
 from classify.logistic import LogisticTagger
 from classify.metrics import METRICS, MIML_METRICS, get_metric

@@ -16,7 +16,6 @@ from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading, over_splits
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.miml.report import quoted_rows
-from benchmarks.tables.rml.data import Task
 from benchmarks.tables.rml.learners import CONTENDERS, TOP3, Protocol
 from benchmarks.tables.rml.published import RML_NOTES, RML_SEMI_SUPERVISED, RML_TABLES
 from classify.metrics import METRICS, MIML_METRICS
@@ -99,16 +98,14 @@ def title_of(metric: str) -> str:
 
 def markdown(
     groups: Sequence[Groups],
-    task: Task,
     protocol: Protocol,
     header: Mapping[str, Any],
-    title: str,
 ) -> str:
     """Write the report but for what follows: the protocol, then the parts, groups in that order."""
     supervised, noise, semi = groups
-    parts = [f"# {title}: losses on {_layers(header)}\n", _protocol(task, protocol, header)]
+    parts = [f"# {header['data']}: losses on {_layers(header)}\n", _protocol(protocol, header)]
     if supervised:
-        parts += _supervised(supervised, task, protocol)
+        parts += _supervised(supervised, protocol, header)
     if noise:
         parts += _noise(noise, protocol)
     if semi:
@@ -132,12 +129,13 @@ def noise_panels(groups: Groups) -> list[Panel]:
 
 
 def _layers(header) -> str:
-    return " and ".join(", ".join(names) for names in header["layers"])
+    return " and ".join(", ".join(cache["layers"]) for cache in header["caches"])
 
 
-def _protocol(task: Task, protocol: Protocol, header) -> str:
-    n_train = len(task.split(int(header["seeds"].split()[0])).train)
-    if task.official:
+def _protocol(protocol: Protocol, header) -> str:
+    n_train, rows = header["train_rows"], header["rows"]
+    widths = [sum(cache["layers"].values()) for cache in header["caches"]]
+    if header["split"] == "official":
         split = (
             "The official split; draws differ by their seeds, the first draw's settings serve all."
         )
@@ -147,15 +145,15 @@ def _protocol(task: Task, protocol: Protocol, header) -> str:
         "The columns of each cache are divided by the mean distance of its training rows from "
         "their mean"
     )
-    if len(task.widths) > 1:
-        columns = " and ".join(map(str, task.widths))
+    if len(widths) > 1:
+        columns = " and ".join(map(str, widths))
         scaled += f" and stand side by side ({columns}), so that the caches weigh alike"
     inner = f"{protocol.validation:g} of them" if protocol.folds == 1 else f"{protocol.folds} folds"
     return "\n".join(
         [
             paragraph(
-                f"{n_train} training and {len(task.ids) - n_train} test images, "
-                f"{len(task.label_names)} labels, {(task.Y == 1).sum() / len(task.ids):.2f} an "
+                f"{n_train} training and {rows - n_train} test images, "
+                f"{len(header['label_names'])} labels, {header['labels_per_image']:.2f} per "
                 f"image; mean ± standard deviation (ddof 1) over draws. {scaled}. {split}"
             ),
             paragraph(
@@ -174,7 +172,7 @@ def _numbers(values) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-def _supervised(groups: Groups, task: Task, protocol: Protocol) -> list[str]:
+def _supervised(groups: Groups, protocol: Protocol, header) -> list[str]:
     groups = {**groups, (CHOSEN, 0.0, 1.0): chosen_inside(groups, protocol.metric)}
     signs = {key: lines for key, lines in groups.items() if _has_signs(lines)}
     parts = [
@@ -199,7 +197,7 @@ def _supervised(groups: Groups, task: Task, protocol: Protocol) -> list[str]:
             ),
             _top3_table(signs, "top3_positive", ()),
         ]
-    parts += ["The metrics of the multi-instance multi-label papers.\n", _miml(groups, task)]
+    parts += ["The metrics of the multi-instance multi-label papers.\n", _miml(groups, header)]
     return [*parts, "What was chosen, and in how many draws.\n", _choices(groups)]
 
 
@@ -222,14 +220,14 @@ def _quoted_top3() -> str:
     return table(["method", *map(title_of, first)], rows)
 
 
-def _miml(groups: Groups, task: Task) -> str:
+def _miml(groups: Groups, header) -> str:
     rows = []
     for (learner, _, _), lines in groups.items():
         cells = [mean_and_std(*mean_of(lines, metric)) for metric in MIML_METRICS]
         if not _has_signs(lines):
             cells[MIML_METRICS.index("hamming_loss")] = ""
         rows.append([learner, *cells])
-    names = {name.lower() for name in task.label_names}
+    names = {name.lower() for name in header["label_names"]}
     for paper in MIML_TABLES.values():
         if paper.labels == names:
             rows += quoted_rows(paper, paper.ours)
@@ -315,12 +313,3 @@ def _per_cent(value: Quoted) -> str:
 def paragraph(text: str) -> str:
     """Break a sentence or more into lines of a file, with a newline at the end."""
     return textwrap.fill(text, 100) + "\n"
-
-
-def provenance(header: Mapping[str, Any]) -> str:
-    """State hashes, seeds and versions."""
-    versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
-    return paragraph(
-        f"Cache manifests {', '.join(header['manifests'])}, labels {header['labels']}, splits "
-        f"{header['splits']} ({header['split']}), seeds {header['seeds']}; {versions}."
-    )

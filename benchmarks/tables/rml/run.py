@@ -9,16 +9,15 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import default
-from benchmarks.report.plots import draw_curves
+from benchmarks.tables.experiment import Task, draw_or_note, sources_of
 from benchmarks.tables.rml.claims import verdicts
-from benchmarks.tables.rml.data import Task, read_task
+from benchmarks.tables.rml.data import read_ranking_task
 from benchmarks.tables.rml.learners import CONTENDERS, SCALINGS, Protocol, run_cell
-from benchmarks.tables.rml.report import Runs, group, markdown, noise_panels, provenance
+from benchmarks.tables.rml.report import Runs, group, markdown, noise_panels
 from classify.metrics import METRICS, get_metric
 from classify.parallel import Cell, run_grid
 from classify.results import Line, ResultFile
@@ -43,7 +42,7 @@ def rml(
     splits: int = 30,
     repeats: int = 5,
     seed: int = 0,
-    labels: int | None = None,
+    n_labels: int | None = None,
     layers: Sequence[str] | None = None,
     parts: Sequence[str] = PARTS,
     learners: Sequence[str] = SUPERVISED,
@@ -87,8 +86,8 @@ def rml(
         Draws of the other parts, and of the supervised part under an official split.
     seed : int
         Of the first draw; the others follow by one.
-    labels : int, optional
-        Judge the commonest so many.
+    n_labels : int, optional
+        Keep the labels with the most training rows, this many.
     layers : sequence of str, optional
         Layers to learn from, by default all.
     parts : sequence of {"supervised", "noise", "semi"}
@@ -129,7 +128,7 @@ def rml(
     )
     protocol.check()
     _check(splits, repeats, parts, [*learners, *noisy_learners], noise, labelled, variant)
-    task = read_task(cache, Path(data), split=split, labels=labels, layers=layers)
+    task = read_ranking_task(cache, Path(data), split=split, n_labels=n_labels, layers=layers)
     for note in task.notes:
         print(note, file=sys.stderr)
     few = range(seed, seed + repeats)
@@ -147,16 +146,13 @@ def rml(
         judged = _select_and_fit(runs.all(), task, protocol, results, jobs)
         results.finish()
     groups = [group(part, judged) for part in runs]
-    report = markdown(groups, task, protocol, header, Path(data).resolve().name)
-    text = "\n".join(filter(None, [report, verdicts(*groups), provenance(header)]))
+    report = markdown(groups, protocol, header)
+    text = "\n".join(filter(None, [report, verdicts(*groups), sources_of(header)]))
     write_text(out / "rml.md", text)
     print(text, end="")
     if runs.noise:
-        try:
-            title = f"Mean and standard deviation over {repeats} draws, clean test labels"
-            draw_curves(noise_panels(groups[1]), out / "rml_noise.png", title)
-        except InputError as error:  # no matplotlib; all the rest is written
-            print(f"note: {error}", file=sys.stderr)
+        title = f"Mean and standard deviation over {repeats} draws, clean test labels"
+        draw_or_note(noise_panels(groups[1]), out / "rml_noise.png", title)
     return out / "rml.md"
 
 
@@ -169,7 +165,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for lines, tables, curves")
     parser.add_argument("--split", type=Path, help="official split.csv (random splits)")
     parser.add_argument("--layers", nargs="+", help="layers to learn from (all)")
-    parser.add_argument("--labels", type=int, help="judge the commonest so many (all)")
+    parser.add_argument("--n-labels", type=int, help="labels with the most training rows (all)")
     for name, choices, text in (
         ("parts", PARTS, "tables to make"),
         ("learners", CONTENDERS, "of the supervised table"),
@@ -244,14 +240,12 @@ def _fits(learners, noise, labelled, draws) -> list[Cell]:
 
 
 def _header(task: Task, protocol: Protocol, draws: Sequence[int]) -> dict[str, Any]:
-    return {
-        **task.header(draws),
-        "selection": {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in vars(protocol).items()
-        },
-        "versions": {name: version(name) for name in ("numba", "numpy", "scikit-learn", "scipy")},
+    selection = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in vars(protocol).items()
     }
+    packages = ("numba", "numpy", "scikit-learn", "scipy")
+    return task.header("rml", draws, packages, selection=selection)
 
 
 def _select_and_fit(

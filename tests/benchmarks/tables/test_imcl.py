@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from benchmarks.tables.imcl.protocol import (
     judge_learner,
     judge_setting,
     make,
-    read_partial_data,
+    read_partial_task,
 )
 from benchmarks.tables.imcl.published import (
     OPEN_IMAGES,
@@ -104,10 +105,10 @@ def test_a_line_follows_the_protocol(made, whole):
 
 
 def test_settings_are_chosen_without_hidden_cells_and_test_rows(made):
-    source = read_partial_data(made[1])
+    source = read_partial_task(made[1])
     cell = {"learner": LOGISTIC, "rate": 0.6, "split": 2, "setting": 1}
     before = judge_setting(cell, source, "uniform")
-    rows = source.rows(2)
+    rows = source.split(2)
     changed = source.Y.copy()
     changed[rows.test] = 1 - changed[rows.test]
     hidden = hide(source.Y[rows.train], 0.6, seed=2) == -1
@@ -115,7 +116,7 @@ def test_settings_are_chosen_without_hidden_cells_and_test_rows(made):
     assert hide(changed[rows.train], 0.6, seed=2).tolist() == (
         hide(source.Y[rows.train], 0.6, seed=2).tolist()
     )
-    assert judge_setting(cell, source._replace(Y=changed), "uniform") == before
+    assert judge_setting(cell, replace(source, Y=changed), "uniform") == before
 
 
 def test_the_best_setting_is_chosen_and_the_first_of_equal_ones(whole):
@@ -140,13 +141,13 @@ def test_a_setting_that_diverges_is_not_chosen(made, monkeypatch):
 
     monkeypatch.setattr(LogisticTagger, "fit", diverge)
     cell = {"learner": LOGISTIC, "rate": 0.6, "split": 0, "setting": 0}
-    assert np.isnan(judge_setting(cell, read_partial_data(made[1]), "uniform")["map"])
+    assert np.isnan(judge_setting(cell, read_partial_task(made[1]), "uniform")["map"])
 
 
 def test_every_learner_has_as_many_settings_and_can_be_fitted(made):
     assert {len(one.settings) for one in PARTIAL_LEARNERS} == {3}
     assert [one.name for one in PARTIAL_LEARNERS] == list(OPEN_IMAGES)
-    source = read_partial_data(made[1])
+    source = read_partial_task(made[1])
     for one in PARTIAL_LEARNERS:
         cell = {"learner": one.name, "section": "main", "variant": "", "rate": 0.4}
         line = judge_learner({**cell, "split": 0, "mask": 0, "setting": 2}, source, "stratified")
@@ -233,22 +234,22 @@ def test_a_killed_run_goes_on_where_it_stopped(made, whole, tmp_path):
 
 
 def test_a_split_file_is_kept_to_and_labels_without_a_positive_go(made, tmp_path):
-    source = read_partial_data(made[1], split_file=made[2])
-    assert source.rows(0).test.tolist() == list(range(0, N, 3))
-    assert source.rows(5) is source.rows(0)
+    source = read_partial_task(made[1], split=made[2])
+    assert source.split(0).test.tolist() == list(range(0, N, 3))
+    assert source.split(5) is source.split(0)
     text = made[2].read_text()
     X, Y = _problem()
     Y[::3, 2] = 0
     data = write_data(tmp_path / "rare", source.ids, NAMES, Y)
     cache = write_labelled_cache(tmp_path / "rare.cache", data, {"net/low": X})
-    rare = read_partial_data(cache, split_file=made[2])
+    rare = read_partial_task(cache, split=made[2])
     assert rare.label_names == ("sky", "sea", "tree", "house", "boat") and rare.Y.shape == (N, 5)
     (tmp_path / "split.csv").write_text(text.replace(",train", ",val"))
-    validated = read_partial_data(made[1], split_file=tmp_path / "split.csv")
-    assert validated.rows(0).train.tolist() == source.rows(0).train.tolist()
+    validated = read_partial_task(made[1], split=tmp_path / "split.csv")
+    assert validated.split(0).train.tolist() == source.split(0).train.tolist()
     (tmp_path / "split.csv").write_text(text.replace(",test", ",train"))
     with pytest.raises(InputError, match="leaves 90 training and 0 test images: both are needed"):
-        read_partial_data(made[1], split_file=tmp_path / "split.csv")
+        read_partial_task(made[1], split=tmp_path / "split.csv")
 
 
 def test_the_page_shows_test_images_and_their_neighbors(made, whole):
@@ -259,7 +260,7 @@ def test_the_page_shows_test_images_and_their_neighbors(made, whole):
 
 
 def test_neighbors_explain_a_row(made):
-    source = read_partial_data(made[1])
+    source = read_partial_task(made[1])
     X, Y = source.X / 3, hide(source.Y, 0.5, 0)
     model = make(IMCL, 1).fit(X, Y)
     found = neighbors_of(model, X, Y, X[:8])

@@ -74,8 +74,9 @@ def whole(made, tmp_path_factory):
 
 def test_lines_hold_every_fit_and_where_it_comes_from(made, whole):
     header, lines = read_results(whole / "miml.jsonl")
-    assert (header["rows"], header["layers"]) == (N, ["net/low", "net/high"])
-    assert len(header["splits"]) == len(header["manifest"]) == 64
+    assert (header["rows"], header["train_rows"], header["data"]) == (N, N_TRAIN, "small")
+    assert header["caches"][0]["layers"] == {"net/low": 7, "net/high": 5}
+    assert len(header["splits"]) == len(header["caches"][0]["manifest"]) == 64
     full = [line for line in lines if line["n_train"] == N_TRAIN]
     assert {(line["learner"], line["split"]) for line in full} == {
         (learner.learner, split) for learner in MIML_LEARNERS for split in range(3)
@@ -257,7 +258,7 @@ def test_results_of_other_splits_are_refused(made, tmp_path):
     before = _bytes(tmp_path)
     with pytest.raises(InputError, match=r"seeds: there 0 to 0, here 1 to 1; splits: there"):
         _run(made, tmp_path, splits=1, seed=1)
-    with pytest.raises(InputError, match=r"layers: there .*, here \['net/low'\]"):
+    with pytest.raises(InputError, match=r"caches: there .*, here .*'net/low': 7}}\]"):
         _run(made, tmp_path, splits=1, layers=["net/low"])
     assert _bytes(tmp_path) == before
 
@@ -335,7 +336,7 @@ def test_bad_input_is_one_line_and_exit_code_1(tmp_path):
     command += ["--cache", "c", "--out", "o"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: no folder images/ in")
+    assert done.stderr.startswith("error: c is no feature cache: ")
     assert done.stderr.count("\n") == 1
 
 

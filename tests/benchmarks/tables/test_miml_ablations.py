@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.tables.data import read_features
+from benchmarks.tables.experiment import read_task
 from benchmarks.tables.miml.ablations import CS, KEY, fit_path_and_judge, layer_groups
 from benchmarks.tables.miml.ablations_report import blocks_markdown, path_panels
 from benchmarks.tables.miml.learners import MIML_LEARNERS
@@ -95,7 +95,7 @@ def test_there_is_a_line_for_every_learner_scaling_part_split_and_C(whole, lines
     assert len(lines) == len(cells)
     assert all(line["error"] is None and line["relative_gap"] is not None for line in lines)
     own, other = (read_results(whole / name)[0] for name in ("blocks.jsonl", "miml.jsonl"))
-    for field in ("manifest", "labels", "splits", "seeds"):
+    for field in ("caches", "labels", "splits", "seeds"):
         assert own[field] == other[field]
 
 
@@ -109,13 +109,13 @@ def test_one_C_a_path_is_selected_and_it_has_the_best_inner_score(lines, learner
 
 
 def test_the_selected_C_never_depends_on_test_rows(made):
-    features = read_features(made[1], made[0])
+    task = read_task([made[1]], made[0])
     test = random_split(N, 1).test
-    X, Y = features.X.copy(), features.Y.copy()
+    X, Y = task.X.copy(), task.Y.copy()
     X[test], Y[test] = 1e3, 1 - Y[test]
     for learner, scale in (("l1", "none"), ("l2", "max01"), ("l2", "x57.4")):
         unit = {"learner": learner, "scale": scale, "layers": "all", "split": 1}
-        first = fit_path_and_judge(unit, SPANS, features.X, features.Y)
+        first = fit_path_and_judge(unit, SPANS, task.X, task.Y)
         second = fit_path_and_judge(unit, SPANS, X, Y)
         for a, b in zip(first, second, strict=True):
             kept = ("C", "inner", "selected", "nonzeros", "nonzeros net/mid")

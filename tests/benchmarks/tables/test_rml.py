@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 from benchmarks import __main__ as program
 from benchmarks.__main__ import COMMANDS
 from benchmarks.commands import parser_of
+from benchmarks.tables.experiment import Source, Task
 from benchmarks.tables.rml import learners
 from benchmarks.tables.rml import run as command
 from benchmarks.tables.rml.claims import gain, judge, verdicts
-from benchmarks.tables.rml.data import BlockScaler, Task, read_task
+from benchmarks.tables.rml.data import BlockScaler, read_ranking_task
 from benchmarks.tables.rml.learners import CONTENDERS, Protocol, labelled_rows, run_cell
 from benchmarks.tables.rml.published import RML_TABLES
 from benchmarks.tables.rml.report import CHOSEN, chosen_inside
@@ -103,7 +105,7 @@ def lines(whole):
 
 @pytest.fixture(scope="module")
 def task(made):
-    return read_task([made[1]], made[0])
+    return read_ranking_task([made[1]], made[0])
 
 
 def _line(lines, stage, learner, draw, *, noise=0.0, labelled=1.0, **more):
@@ -120,8 +122,8 @@ def _cell(learner, setting, *, stage="test", noise=0.0, labelled=1.0, draw=0):
 
 def test_lines_hold_every_fit_and_where_it_comes_from(whole, lines, made):
     header, _ = read_results(whole / "rml.jsonl")
-    assert (header["rows"], header["layers"]) == (N, [["net/all"]])
-    assert len(header["splits"]) == len(header["manifests"][0]) == len(header["labels"]) == 64
+    assert (header["rows"], header["caches"][0]["layers"]) == (N, {"net/all": 12})
+    assert len(header["splits"]) == len(header["labels"]) == 64
     assert (header["seeds"], header["split"]) == ("0 to 2", "random")
     assert header["selection"]["learning_rates"] == [0.1, 1.0]
     tested = [x for x in lines if x["stage"] == "test"]
@@ -171,7 +173,7 @@ def test_selection_sees_no_test_row(task):
         for setting in PROTOCOL.settings(learner):
             cell = _cell(learner, setting, stage="inner", draw=1, noise=0.2, labelled=0.6)
             assert run_cell(cell, task, PROTOCOL) == run_cell(
-                cell, task._replace(Y=other), PROTOCOL
+                cell, replace(task, Y=other), PROTOCOL
             )
 
 
@@ -212,7 +214,7 @@ def test_rows_to_select_on_are_corrupted_no_more_than_others(monkeypatch):
     Y = np.zeros((600, 4), dtype=np.int8)
     Y[np.arange(600), np.arange(600) % 4] = 1
     ids = tuple(map(str, range(600)))
-    task = Task(Y.astype(np.float32), Y, ids, LABELS[:4], (4,), None, (), {})
+    task = Task("made", Y.astype(np.float32), Y, ids, LABELS[:4], (Source("", {"net/all": 4}),))
     protocol = Protocol(variant="permute", metric="one_error", validation=0.25)
     monkeypatch.setattr(learners, "_fit_and_score", lambda *given: given[1].Y[given[-1]] * 1.0)
     cell = _cell("BCE", "none, rate 1, decay 0", stage="inner", noise=0.4, draw=3)
@@ -229,7 +231,7 @@ def test_labels_of_unlabelled_rows_are_not_seen(task, learner):
     cell = _cell(learner, "none, rate 1, decay 0", labelled=0.4)
     values = run_cell(cell, task, PROTOCOL)
     assert values["error"] is None
-    assert run_cell(cell, task._replace(Y=other), PROTOCOL) == values
+    assert run_cell(cell, replace(task, Y=other), PROTOCOL) == values
 
 
 def test_only_semi_supervised_learners_see_unlabelled_rows(task):
@@ -239,7 +241,7 @@ def test_only_semi_supervised_learners_see_unlabelled_rows(task):
     X[hidden] = X[hidden][::-1] * 2
     for learner, same in (("RMLC", True), ("BCE", True), ("SS-RMLC, paper", False)):
         cell = _cell(learner, "none, rate 1, decay 0", labelled=0.4)
-        before, after = (run_cell(cell, t, PROTOCOL) for t in (task, task._replace(X=X)))
+        before, after = (run_cell(cell, t, PROTOCOL) for t in (task, replace(task, X=X)))
         assert (before == after) is same
 
 
@@ -267,10 +269,10 @@ def test_a_constant_block_stays_as_it_is():
 
 def test_two_caches_stand_side_by_side(made, task, tmp_path):
     data, _, left, right = made
-    both = read_task([left, right], data)
+    both = read_ranking_task([left, right], data)
     np.testing.assert_array_equal(both.X, task.X)
-    assert (both.widths, len(both.sources["manifests"])) == ((8, 4), 2)
-    chosen = read_task([left, right], data, layers=["other/top", "net/low"])
+    assert (both.widths, len(both.sources)) == ((8, 4), 2)
+    chosen = read_ranking_task([left, right], data, layers=["other/top", "net/low"])
     np.testing.assert_array_equal(chosen.X, task.X[:, [0, 1, 2, 8, 9, 10, 11]])
     options = {**SMALL, "parts": ["supervised"], "learners": ["LR"], "splits": 2}
     text = rml(data, [left, right], tmp_path, **options).read_text()
@@ -283,9 +285,9 @@ def test_caches_of_different_images_are_refused(made, tmp_path):
     data, cache, *_ = made
     fewer = write_cache(tmp_path / "fewer", data, {"net/all": X}, failed=[3])
     with pytest.raises(InputError, match=r"hold features of different images \(59 and 60, "):
-        read_task([cache, fewer], data)
+        read_ranking_task([cache, fewer], data)
     with pytest.raises(InputError, match=r"every one must be in a cache .* there are net/low"):
-        read_task([made[2], made[3]], data, layers=["net/low"])
+        read_ranking_task([made[2], made[3]], data, layers=["net/low"])
 
 
 def _split_file(path, parts):
@@ -312,7 +314,7 @@ def test_an_official_split_serves_all_draws(made, tmp_path):
     }
     assert 2 * len(chosen) == len(settings)  # one of two settings, the same for all draws
     assert "40 training and 20 test images" in text
-    task = read_task([made[1]], made[0], split=split)
+    task = read_ranking_task([made[1]], made[0], split=split)
     assert task.split(0) is task.split(5)
     assert task.split(0).test.tolist() == list(range(40, 60))
 
@@ -326,9 +328,9 @@ def test_judged_labels_are_present_in_both_parts_and_the_commonest(made, tmp_pat
     data = write_data(tmp_path / "data", IDS, LABELS, Y)
     cache = write_cache(tmp_path / "cache", data, {"net/all": _problem()[0]})
     split = _split_file(tmp_path / "split.csv", ["train"] * 40 + ["test"] * 20)
-    task = read_task([cache], data, split=split)
+    task = read_ranking_task([cache], data, split=split)
     assert task.label_names == ("sky", "sea", "ship", "sun")
-    two = read_task([cache], data, split=split, labels=2)
+    two = read_ranking_task([cache], data, split=split, n_labels=2)
     counts = Y[:40].sum(axis=0)
     counts[2] = 0
     kept = np.sort(np.argsort(-counts, kind="stable")[:2])
@@ -339,7 +341,7 @@ def test_judged_labels_are_present_in_both_parts_and_the_commonest(made, tmp_pat
     assert [IDS[row] for row in np.flatnonzero(left)] == list(two.ids)
     test = two.split(0).test
     assert {two.ids[row] for row in test} == {IDS[r] for r in range(40, 60) if left[r]}
-    assert f"2 of 5 labels are judged; {(~left).sum()} of 60 images" in two.notes[0]
+    assert f"2 of 5 labels are evaluated; {(~left).sum()} of 60 images" in two.notes[0]
 
 
 def test_the_table_states_mean_and_std_of_the_lines(whole, lines):
@@ -537,8 +539,8 @@ def test_results_of_another_selection_are_refused(made, whole, tmp_path):
         ({"weight_decays": [-1.0]}, "weight_decays must be 0 or more"),
         ({"scales": ["log"]}, "scale is one of none, max01"),
         ({"validation": 1.0}, "validation is a share"),
-        ({"labels": 1}, "need 2 labels or more"),
-        ({"layers": ["net/top"]}, "layers net/top: every one must be in a cache"),
+        ({"n_labels": 1}, r"'n_labels' option must be an int in the range \[2, inf\)"),
+        ({"layers": ["net/top"]}, "no layer 'net/top'.*it has net/all"),
     ],
 )
 def test_bad_options_are_one_line(made, tmp_path, options, message):
@@ -551,7 +553,7 @@ def test_bad_options_are_one_line(made, tmp_path, options, message):
 def test_a_split_without_test_rows_is_refused(made, tmp_path):
     split = _split_file(tmp_path / "split.csv", ["train"] * N)
     with pytest.raises(InputError, match="leaves 60 training and 0 test images"):
-        read_task([made[1]], made[0], split=split)
+        read_ranking_task([made[1]], made[0], split=split)
 
 
 def test_help_shows_an_example_to_paste(capsys):

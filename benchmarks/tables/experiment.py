@@ -1,0 +1,315 @@
+"""What every table starts from: features, labels, splits, and the header of its result lines."""
+
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.report.plots import Panel, draw_curves
+from features.cache import FeatureCache
+from features.datasets import load_dataset
+from features.errors import InputError, check_number
+from features.files import sha256_of_text
+from features.labels import read_split_csv
+from features.splits import Split, random_split, splits_hash
+
+Span = tuple[int, int]
+
+
+class Source(NamedTuple):
+    """A cache that features were read from.
+
+    Attributes
+    ----------
+    manifest : str
+        Hash of its manifest.
+    widths : dict of str to int
+        Columns of each layer that was read.
+    """
+
+    manifest: str
+    widths: dict[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Rows to learn from and to evaluate on.
+
+    Attributes
+    ----------
+    name : str
+        Of the data set, in titles.
+    X : float32 ndarray of shape (n, d)
+        The columns of all caches side by side.
+    Y : int8 ndarray of shape (n, L)
+        1 = present, 0 = absent, -1 = unknown.
+    ids : tuple of n str
+    label_names : tuple of L str
+    sources : tuple of Source
+        In the order of their columns.
+    official : Split or None
+        The split that all seeds share; without it every seed has a random split.
+    notes : tuple of str
+        What was left out, one line each.
+    """
+
+    name: str
+    X: np.ndarray
+    Y: np.ndarray
+    ids: tuple[str, ...]
+    label_names: tuple[str, ...]
+    sources: tuple[Source, ...]
+    official: Split | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of columns of each cache."""
+        return tuple(sum(source.widths.values()) for source in self.sources)
+
+    @property
+    def spans(self) -> dict[str, Span]:
+        """First column of each layer, and the column after its last."""
+        widths = {name: n for source in self.sources for name, n in source.widths.items()}
+        ends = np.cumsum(list(widths.values())).tolist()
+        return {
+            name: (end - width, end)
+            for (name, width), end in zip(widths.items(), ends, strict=True)
+        }
+
+    def split(self, seed: int) -> Split:
+        """Return the official split, or else the random one of a seed: 2/3 of the rows train."""
+        return self.official or random_split(len(self.X), seed)
+
+    def header(
+        self, table: str, seeds: Sequence[int], packages: Sequence[str], **more: Any
+    ) -> dict[str, Any]:
+        """State what all result lines of a table have in common.
+
+        Parameters
+        ----------
+        table : str
+        seeds : sequence of int
+            Ascending.
+        packages : sequence of str
+            Distributions whose versions the numbers depend on.
+        **more
+            JSON values of the table's own.
+
+        Returns
+        -------
+        dict
+            All that the table's page needs beside the lines.
+        """
+        labels = "\n".join([",".join(self.label_names), *map(str, self.Y.tolist())])
+        splits = [self.split(seed) for seed in (seeds[:1] if self.official else seeds)]
+        return {
+            "table": table,
+            "data": self.name,
+            "caches": [{"manifest": one.manifest, "layers": one.widths} for one in self.sources],
+            "rows": len(self.ids),
+            "train_rows": len(splits[0].train),
+            "label_names": list(self.label_names),
+            "labels_per_image": float((self.Y == 1).sum() / len(self.ids)),
+            "labels": sha256_of_text(labels),
+            "splits": splits_hash(splits, self.ids),
+            "split": "official" if self.official else "random",
+            "seeds": f"{seeds[0]} to {seeds[-1]}",
+            "versions": {name: version(name) for name in packages},
+            **more,
+        }
+
+
+def read_task(
+    caches: Sequence[Path],
+    data: Path | None = None,
+    *,
+    split: Path | None = None,
+    layers: Sequence[str] | None = None,
+) -> Task:
+    """Read features, labels and split.
+
+    Parameters
+    ----------
+    caches : sequence of Path
+        Of the same images in the same order; their columns are put side by side.
+    data : Path, optional
+        The folder with ``labels.csv``, matched to the caches by image id. By default the labels are
+        those that the first cache holds.
+    split : Path, optional
+        A ``split.csv``; its val rows are training rows.
+    layers : sequence of str, optional
+        Each in one of the caches, and every cache with one of them at least; by default all.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    InputError
+        When the inputs don't fit each other, there are no labels, or a layer isn't there.
+    """
+    stores = [FeatureCache(Path(cache)) for cache in caches]
+    chosen = _layers_of_each(stores, layers)
+    first, *others = stores
+    rows = first.valid_rows
+    ids = tuple(first.ids[row] for row in rows)
+    for cache, other in zip(caches[1:], others, strict=True):
+        there = tuple(other.ids[row] for row in other.valid_rows)
+        if there != ids:
+            raise InputError(
+                f"{cache} and {caches[0]} hold features of different images ({len(there)} and "
+                f"{len(ids)}, or in another order): extract both from the same folder"
+            )
+    if data is None:
+        listed, Y, names = _labels_of_cache(first, caches[0])
+    else:
+        listed, Y, names = _labels_of_folder(Path(data), stores, caches)
+    row_of = {image: row for row, image in enumerate(listed)}
+    parts = zip(stores, chosen, strict=True)
+    return Task(
+        name=Path(data or caches[0]).resolve().name,
+        X=np.hstack([store.read(part, store.valid_rows) for store, part in parts]),
+        Y=Y[[row_of[image] for image in ids]],
+        ids=ids,
+        label_names=tuple(names),
+        sources=tuple(
+            Source(store.manifest_hash, {name: store.layers[name] for name in part})
+            for store, part in zip(stores, chosen, strict=True)
+        ),
+        official=_official_split(Path(split), listed, ids) if split else None,
+        notes=tuple(store.excluded for store in stores if store.excluded),
+    )
+
+
+def keep_labels(task: Task, most: int | None = None) -> Task:
+    """Leave out labels that can't be evaluated, and optionally all but the most common ones.
+
+    Parameters
+    ----------
+    task : Task
+    most : int, optional
+        How many of the labels with the most training rows to keep; all rows count without an
+        official split.
+
+    Returns
+    -------
+    Task
+        With the labels that have a present training row and a present test row; without an official
+        split, those with a present row.
+
+    Raises
+    ------
+    InputError
+        `most` is below 2, or no label is left.
+    """
+    if most is not None:
+        check_number("n_labels", most, whole=True, low=2)
+    rows = task.official or Split(*(np.arange(len(task.Y)),) * 2)
+    counts = (task.Y[rows.train] == 1).sum(axis=0)
+    kept = np.flatnonzero((counts > 0) & (task.Y[rows.test] == 1).any(axis=0))
+    if len(kept) == 0:
+        raise InputError("no label has a present image in both parts of the split")
+    if most is not None:
+        kept = np.sort(kept[np.argsort(-counts[kept], kind="stable")[:most]])
+    return replace(
+        task, Y=task.Y[:, kept], label_names=tuple(task.label_names[label] for label in kept)
+    )
+
+
+def keep_labeled_rows(task: Task) -> Task:
+    """Leave out rows without a present label, which rankings of labels can't be evaluated on."""
+    kept = np.flatnonzero((task.Y == 1).any(axis=1))
+    number = np.full(len(task.Y), -1)
+    number[kept] = np.arange(len(kept))
+    official = task.official and Split(
+        *(number[part][number[part] >= 0] for part in (task.official.train, task.official.test))
+    )
+    return replace(
+        task,
+        X=task.X[kept],
+        Y=task.Y[kept],
+        ids=tuple(task.ids[row] for row in kept),
+        official=official,
+    )
+
+
+def layers_of(header: Mapping[str, Any]) -> list[str]:
+    """List the layers of all caches that a header names."""
+    return [layer for cache in header["caches"] for layer in cache["layers"]]
+
+
+def sources_of(header: Mapping[str, Any]) -> str:
+    """State the hashes, seeds and versions of a header as a paragraph."""
+    manifests = ", ".join(cache["manifest"] for cache in header["caches"])
+    versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
+    text = (
+        f"Cache manifest {manifests}; labels {header['labels']}; splits {header['splits']} "
+        f"({header['split']}, seeds {header['seeds']}); {versions}."
+    )
+    return textwrap.fill(text, 100) + "\n"
+
+
+def draw_or_note(panels: Sequence[Panel], path: Path, title: str) -> None:
+    """Draw curves; where matplotlib isn't installed, print how to get them instead."""
+    try:
+        draw_curves(panels, path, title)
+    except InputError as error:  # all the rest of a table is written without it
+        print(f"note: {error}", file=sys.stderr)
+
+
+def _layers_of_each(
+    stores: Sequence[FeatureCache], layers: Sequence[str] | None
+) -> list[list[str]]:
+    if layers is None or len(stores) == 1:
+        return [list(store.resolve(layers)) for store in stores]
+    chosen = [[name for name in layers if name in store.layers] for store in stores]
+    there = [name for store in stores for name in store.layers]
+    if set(layers) - set(there) or not all(chosen):
+        raise InputError(
+            f"layers {', '.join(layers)}: every one must be in a cache and every cache have one of "
+            f"them; there are {', '.join(there)}"
+        )
+    return chosen
+
+
+def _labels_of_cache(store: FeatureCache, cache: Path):
+    if store.labels is None:
+        raise InputError(f"{cache} has no labels: extract from a folder with labels.csv")
+    return store.ids, store.labels, store.label_names
+
+
+def _labels_of_folder(data: Path, stores: Sequence[FeatureCache], caches: Sequence[Path]):
+    dataset = load_dataset(data)
+    if dataset.labels is None:
+        raise InputError(f"{data} has no labels.csv: add one, since a table needs true labels")
+    listed = set(dataset.ids)
+    for store, cache in zip(stores, caches, strict=True):
+        cached = set(store.ids)
+        for extra, here, there in ((cached - listed, cache, data), (listed - cached, data, cache)):
+            if extra:
+                raise InputError(
+                    f"{len(extra)} images of {here} are not in {there}, the first is {min(extra)}: "
+                    "give the folder that the cache was extracted from, or extract again"
+                )
+    return dataset.ids, dataset.labels, dataset.label_names
+
+
+def _official_split(path: Path, listed: Sequence[str], ids: Sequence[str]) -> Split:
+    """Read the split that a data set comes with, as positions in `ids`, ascending."""
+    parts = read_split_csv(path, listed)
+    named = {listed[row]: name for name, rows in parts.items() for row in rows}
+    testing = np.array([named[image] == "test" for image in ids])
+    split = Split(np.flatnonzero(~testing), np.flatnonzero(testing))
+    if not (len(split.train) and len(split.test)):
+        raise InputError(
+            f"{path} leaves {len(split.train)} training and {len(split.test)} test images: both "
+            "are needed"
+        )
+    return split
