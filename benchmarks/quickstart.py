@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.commands import default
 from benchmarks.report.html import Example, write_page
 from benchmarks.report.markdown import table
 from benchmarks.report.statistics import heading
@@ -22,6 +21,7 @@ from benchmarks.tables.miml.run import miml
 from classify.logistic import LogisticTagger
 from classify.metrics import MIML_METRICS
 from classify.results import read_results
+from features.command_line import default
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
 from features.splits import random_split

@@ -64,7 +64,7 @@ class ResultFile:
         try:
             self._lock()
             _drop_half_line(self._file)
-            found, self._lines = _parse(self.path, self._file.read())
+            found, self._lines = parse_results(self.path, self._file.read())
             self._refuse_another(found)
         except BaseException:
             self._file.close()
@@ -155,11 +155,31 @@ def read_results(path: Path) -> tuple[dict[str, Any], list[Line]]:
         For a line that can't be read; the message names the file and the line.
     """
     data = Path(path).read_bytes()
-    header, lines = _parse(Path(path), data[: data.rfind(b"\n") + 1])
+    header, lines = parse_results(Path(path), data[: data.rfind(b"\n") + 1])
     return header, [lines[key] for key in sorted(lines)]
 
 
-def _parse(path: Path, data: bytes) -> tuple[dict[str, Any], dict[tuple, Line]]:
+def parse_results(path: Path, data: bytes) -> tuple[dict[str, Any], dict[tuple, Line]]:
+    """Read the bytes of a result file.
+
+    Parameters
+    ----------
+    path : Path
+        Named in messages.
+    data : bytes
+        Whole lines. Beside the header, the first may hold ``run``, how the lines were made.
+
+    Returns
+    -------
+    header : dict
+    lines : dict
+        Key to line.
+
+    Raises
+    ------
+    InputError
+        For a line that can't be read; the message names the file and the line.
+    """
     first, *rest = data.splitlines() or [b""]
     header = _from_json(first).get("header")
     if not isinstance(header, dict) or "key" not in header:

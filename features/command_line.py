@@ -79,12 +79,12 @@ def load(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def run_commands(
-    commands: Sequence[Command], program: str, description: str, argv: Sequence[str] | None = None
-) -> Any:
-    """Parse a command line and run the command that it names.
+def parse(
+    commands: Sequence[Command], program: str, description: str, words: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
+    """Parse a command line. Only the named command's options are loaded.
 
-    Only the named command's options are loaded. Every level's help ends with examples to paste.
+    Every level's help ends with examples to paste.
 
     Parameters
     ----------
@@ -93,6 +93,36 @@ def run_commands(
         As it is typed, such as ``python -m benchmarks``.
     description : str
         For the help text of the program itself.
+    words : sequence of str
+        What follows the program.
+
+    Returns
+    -------
+    run : str
+        The named command's ``module:function``.
+    options : dict
+        What to call it with.
+
+    Raises
+    ------
+    InputError
+        The arguments are wrong.
+    """
+    parser = CommandParser(prog=program, description=description, **examples(commands))
+    _add_level(parser, commands, 0, words)
+    options = vars(parser.parse_args(words))
+    return options.pop("_run"), options
+
+
+def run_commands(
+    commands: Sequence[Command], program: str, description: str, argv: Sequence[str] | None = None
+) -> Any:
+    """Parse a command line and run the command that it names.
+
+    Parameters
+    ----------
+    commands, program, description
+        As for `parse`.
     argv : sequence of str, optional
         By default the process's arguments.
 
@@ -104,13 +134,16 @@ def run_commands(
     Raises
     ------
     InputError
-        The arguments are wrong.
+        The arguments are wrong, or as the function raises.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = CommandParser(prog=program, description=description, **examples(commands))
-    _add_level(parser, commands, 0, words)
-    options = vars(parser.parse_args(words))
-    return load(options.pop("_run"))(**options)
+    run, options = parse(commands, program, description, words)
+    return load(run)(**options)
+
+
+def default(function: Callable, name: str) -> Any:
+    """Give a parameter's default, so that a command line repeats it instead of stating its own."""
+    return inspect.signature(function).parameters[name].default
 
 
 def _add_level(

@@ -48,9 +48,14 @@ def temporary_name(path: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, all or nothing."""
+    """Write a text file in UTF-8, all or nothing."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file, all or nothing."""
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_bytes(data)
 
 
 def remove_temporaries(folder: Path) -> int:

@@ -16,12 +16,12 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.commands import default
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
 from benchmarks.speed import workers
 from benchmarks.speed.workers import LIMIT, Worker, rate
 from features import files
+from features.command_line import default
 from features.datasets import load_dataset
 from features.errors import InputError
 

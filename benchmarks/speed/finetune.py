@@ -13,13 +13,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.commands import default
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
 from benchmarks.speed import workers as processes
 from benchmarks.speed.workers import LIMIT, Worker, rate
 from benchmarks.synthetic.images import render_dataset
 from classify.finetune.config import PRECISIONS
+from features.command_line import default
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.files import write_text

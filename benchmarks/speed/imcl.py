@@ -17,7 +17,6 @@ from sklearn.linear_model import orthogonal_mp
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from benchmarks.commands import default
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Report, Target, at_least
@@ -29,6 +28,7 @@ from classify.imcl.label_graph import cooccurrence_graph
 from classify.imcl.loss import LabelRules, Penalty
 from classify.imcl.neighbors import Source
 from classify.imcl.tagger import InteractiveTagger
+from features.command_line import default
 
 OVER_LOOP, SHARE, CONSTANT = 50.0, 0.6, 1.25
 OURS, LOOP, PRODUCTS = "joint_omp, this project", "literal loop", "its matrix products alone"

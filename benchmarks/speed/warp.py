@@ -15,7 +15,6 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from benchmarks.commands import default
 from benchmarks.report.machine import describe_machine
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Report, Target, at_least, at_most
@@ -33,7 +32,7 @@ from benchmarks.speed.warp_peers import (
 from benchmarks.speed.warp_scaling import Size, measure_growth
 from classify.metrics import example_ap
 from classify.warp.propagation import ROWS_AT_ONCE, nearest_rows
-from features.command_line import argument
+from features.command_line import argument, default
 from features.errors import InputError
 
 OVER_TORCH, OVER_LOOP, SHARE = 1.5, 100.0, 0.8

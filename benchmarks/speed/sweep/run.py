@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.commands import default
 from benchmarks.report.machine import describe_machine, version_of
 from benchmarks.report.markdown import table
 from benchmarks.report.plots import draw_convergence
@@ -27,6 +26,7 @@ from benchmarks.speed.sweep.peers import OURS, PEERS, REFERENCE, find_peer
 from benchmarks.speed.sweep.report import ahead, race_table, race_targets
 from benchmarks.speed.sweep.scaling import Sizes, measure_scaling
 from benchmarks.speed.sweep.solver import PENALTIES, Solver
+from features.command_line import default
 
 PATH = tuple(float(f"{C:.6g}") for C in np.geomspace(0.01, 100, 10))
 EXCESSES = {"l1": (1e-3,), "l2": (1e-3, 1e-4)}  # of the optimum, at which times are compared

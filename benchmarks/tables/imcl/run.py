@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands import default
 from benchmarks.tables.experiment import Task, draw_or_note
 from benchmarks.tables.imcl.learners import IMCL, LOGISTIC, PartialLearner, find_partial_learners
 from benchmarks.tables.imcl.neighbors_page import write_neighbors_page
@@ -22,6 +21,7 @@ from benchmarks.tables.imcl.protocol import (
 from benchmarks.tables.imcl.report import gain_panel, gather, markdown
 from classify.parallel import run_grid
 from classify.results import ResultFile
+from features.command_line import default
 from features.errors import InputError
 from features.files import remove_temporaries, write_text
 from features.missing import SCHEMES

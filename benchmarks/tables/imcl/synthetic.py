@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.commands import default
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, make_dataset
 from classify.imcl.label_graph import LabelGraph, cooccurrence_graph
@@ -24,6 +23,7 @@ from classify.logistic import LogisticTagger
 from classify.metrics.label_based import map_plain
 from classify.parallel import run_grid
 from classify.results import Line, ResultFile
+from features.command_line import default
 from features.errors import InputError
 from features.files import remove_temporaries, write_text
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.commands import default
 from benchmarks.tables.experiment import draw_or_note, read_task
 from benchmarks.tables.miml.ablations import run_blocks
 from benchmarks.tables.miml.ablations_report import blocks_markdown, path_panels
@@ -21,6 +20,7 @@ from benchmarks.tables.miml.report import Summary, curve_panels, markdown, summa
 from benchmarks.tables.published import PublishedTable
 from classify.parallel import Cell, run_grid
 from classify.results import ResultFile
+from features.command_line import default
 from features.errors import InputError
 from features.files import remove_temporaries, write_text
 

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands import default
 from benchmarks.tables.experiment import Task, draw_or_note, sources_of
 from benchmarks.tables.rml.claims import verdicts
 from benchmarks.tables.rml.data import read_ranking_task
@@ -21,6 +20,7 @@ from benchmarks.tables.rml.report import Runs, group, markdown, noise_panels
 from classify.metrics import METRICS, get_metric
 from classify.parallel import Cell, run_grid
 from classify.results import Line, ResultFile
+from features.command_line import default
 from features.errors import InputError
 from features.files import remove_temporaries, write_text
 from features.noise import VARIANTS

@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from benchmarks import __main__ as program
-from benchmarks.__main__ import COMMANDS
-from benchmarks.commands import parser_of
 from benchmarks.speed.sweep.comparison import Lane, Point, Race, judge
 from benchmarks.speed.sweep.data import Task, first_task, second_task, usable
 from benchmarks.speed.sweep.peers import OURS, PEERS, REFERENCE, find_peer
@@ -220,15 +217,6 @@ def test_unknown_solvers_are_refused():
     for name in ("vowpal", "benchmarks.speed.sweep.peers:nothing", "no.such.module:peer"):
         with pytest.raises(InputError, match="module:attribute or one of this project, liblinear"):
             find_peer(name)
-
-
-def test_the_command_takes_its_defaults_from_the_function(monkeypatch):
-    parsed = parser_of(COMMANDS, "x", "y").parse_args(["speed", "sweep", "--cache", "c"])
-    assert parsed.solvers == tuple(PEERS) and parsed.corel_labels == 260
-    assert parsed.run is speed_sweep
-    monkeypatch.setattr("sys.argv", ["benchmarks", "speed", "sweep", "--cache", "nowhere"])
-    with pytest.raises(InputError, match="no feature cache"):
-        program.main()
 
 
 def test_made_up_rows_go_on_from_block_to_block():

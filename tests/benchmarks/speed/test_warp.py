@@ -4,8 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.__main__ import COMMANDS
-from benchmarks.commands import parser_of
+from benchmarks.catalog import CATALOG
 from benchmarks.speed import memory, warp, warp_peers, warp_scaling
 from benchmarks.speed.warp_peers import (
     CONTENDERS,
@@ -16,6 +15,7 @@ from benchmarks.speed.warp_peers import (
 )
 from classify.losses.ranking import pairwise_loss, warp_loss
 from classify.warp.tagger import WarpTagger
+from features.command_line import load, parse
 from features.errors import InputError
 
 SMALL = (
@@ -25,9 +25,9 @@ SMALL = (
 
 
 def test_tables_of_a_small_run(tmp_path, capsys):
-    parser = parser_of(COMMANDS, "python -m benchmarks", "")
-    options = vars(parser.parse_args([*SMALL.split(), "--out", str(tmp_path / "speed.md")]))
-    text = options.pop("run")(**{**options, "folder": tmp_path})
+    words = [*SMALL.split(), "--out", str(tmp_path / "speed.md")]
+    run, options = parse([CATALOG["speed-warp"].command], "python -m benchmarks", "", words)
+    text = load(run)(**{**options, "folder": tmp_path})
     assert (tmp_path / "speed.md").read_text() == text
     assert capsys.readouterr().out == text + "\n"
     firsts = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -13,9 +12,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import coverage_error, label_ranking_loss
 
-from benchmarks import __main__ as program
-from benchmarks.__main__ import COMMANDS
-from benchmarks.commands import parser_of
 from benchmarks.tables.miml.learners import KEY, MIML_LEARNERS, fit_and_judge
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.miml.report import best_earlier
@@ -313,24 +309,6 @@ def test_papers_agree_with_the_gains_their_text_states():
     assert len(MIML_TABLES["msrc"].labels) == 23
 
 
-@pytest.mark.parametrize("words", [[], ["tables"], ["tables", "miml"]])
-def test_help_shows_an_example_to_paste(words, capsys):
-    with pytest.raises(SystemExit, match="0"):
-        parser_of(COMMANDS, "python -m benchmarks", "").parse_args([*words, "--help"])
-    text = capsys.readouterr().out
-    assert text.startswith(f"usage: python -m benchmarks{''.join(f' {word}' for word in words)} ")
-    shown = [command.example for command in COMMANDS if list(command.path[: len(words)]) == words]
-    assert shown and all(f"\n  {example}\n" in text for example in shown)
-
-
-def test_examples_parse():
-    parser = parser_of(COMMANDS, "python -m benchmarks", "")
-    for command in COMMANDS:
-        python, _, module, *words = shlex.split(command.example)
-        assert (python, module) == ("python", "benchmarks")
-        assert parser.parse_args(words).run is command.run
-
-
 def test_bad_input_is_one_line_and_exit_code_1(tmp_path):
     command = [sys.executable, "-m", "benchmarks", "tables", "miml", "--data", str(tmp_path)]
     command += ["--cache", "c", "--out", "o"]
@@ -338,20 +316,6 @@ def test_bad_input_is_one_line_and_exit_code_1(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: c is no feature cache: ")
     assert done.stderr.count("\n") == 1
-
-
-def test_the_command_has_the_defaults_of_the_function(made, tmp_path, monkeypatch):
-    got = {}
-    (command,) = [c for c in COMMANDS if c.path == ("tables", "miml")]
-    fake = command._replace(run=lambda **options: got.update(options))
-    monkeypatch.setattr(program, "COMMANDS", (fake,))
-    words = ["benchmarks", "tables", "miml", "--data", "d", "--cache", "c", "--out", "o"]
-    monkeypatch.setattr(sys, "argv", words)
-    program.main()
-    defaults = miml.__kwdefaults__
-    assert {name: got[name] for name in got if name in defaults} == {
-        name: value for name, value in defaults.items() if name != "learners"
-    }
 
 
 def test_lines_are_plain_json(whole):

@@ -13,9 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import __main__ as program
-from benchmarks.__main__ import COMMANDS
-from benchmarks.commands import parser_of
 from benchmarks.tables.experiment import Source, Task
 from benchmarks.tables.rml import learners
 from benchmarks.tables.rml import run as command
@@ -554,25 +551,6 @@ def test_a_split_without_test_rows_is_refused(made, tmp_path):
     split = _split_file(tmp_path / "split.csv", ["train"] * N)
     with pytest.raises(InputError, match="leaves 60 training and 0 test images"):
         read_ranking_task([made[1]], made[0], split=split)
-
-
-def test_help_shows_an_example_to_paste(capsys):
-    with pytest.raises(SystemExit, match="0"):
-        parser_of(COMMANDS, "python -m benchmarks", "").parse_args(["tables", "rml", "--help"])
-    (entry,) = [one for one in COMMANDS if one.path == ("tables", "rml")]
-    assert f"\n  {entry.example}\n" in capsys.readouterr().out
-
-
-def test_the_command_has_the_defaults_of_the_function(monkeypatch):
-    got = {}
-    (entry,) = [one for one in COMMANDS if one.path == ("tables", "rml")]
-    fake = entry._replace(run=lambda **options: got.update(options))
-    monkeypatch.setattr(program, "COMMANDS", (fake,))
-    words = ["benchmarks", "tables", "rml", "--data", "d", "--cache", "c", "e", "--out", "o"]
-    monkeypatch.setattr(sys, "argv", words)
-    program.main()
-    assert {name: got[name] for name in rml.__kwdefaults__} == rml.__kwdefaults__
-    assert got["cache"] == [Path("c"), Path("e")]
 
 
 def test_random_splits_are_those_of_the_other_tables(task):

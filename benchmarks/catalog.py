@@ -1,0 +1,134 @@
+"""What ``python -m benchmarks`` offers: one record per table, measurement or other command.
+
+A record names functions and loads none, so that help texts wait for nothing.
+"""
+
+from typing import NamedTuple
+
+from features.command_line import Command
+
+
+class Entry(NamedTuple):
+    """One command and, where it writes result lines, how they are shown.
+
+    Attributes
+    ----------
+    table : str
+        What the header of its result lines has as ``table``.
+    command : Command
+    page : str
+        ``module:function`` of ``(header, lines)`` that gives its Markdown page.
+    claims : str
+        The same for a list of `benchmarks.report.claims.Claim`; empty for none.
+    readme : str
+        The same for a short table for the README; empty for none.
+    """
+
+    table: str
+    command: Command
+    page: str = ""
+    claims: str = ""
+    readme: str = ""
+
+
+def _entry(
+    path: str, summary: str, example: str, module: str, names: tuple[str, str], **pages: str
+) -> Entry:
+    """Give a record whose functions are `names`, (options, command), of one module."""
+    command = Command(
+        tuple(path.split()),
+        summary,
+        f"python -m benchmarks {path} {example}".rstrip(),
+        *(f"benchmarks.{module}:{name}" for name in names),
+    )
+    shown = {kind: f"benchmarks.{where}" for kind, where in pages.items()}
+    return Entry(path.removeprefix("tables ").replace(" ", "-"), command, **shown)
+
+
+_ENTRIES = (
+    _entry(
+        "quickstart",
+        "render synthetic pictures, cache their features, train, and write a page with the results",
+        "",
+        "quickstart",
+        ("add_arguments", "quickstart"),
+    ),
+    _entry(
+        "tables miml",
+        "L1LR and LR on VGG16 features over random splits, beside the published Table 1",
+        "--data data/msrc_v2 --cache msrc.cache --out tables/msrc",
+        "tables.miml.run",
+        ("add_miml_arguments", "miml"),
+    ),
+    _entry(
+        "tables rml",
+        "ramp-loss WARP and other ranking losses: all labels, wrong labels, few labels",
+        "--data data/corel5k --split data/corel5k/split.csv --cache corel.cache --out tables/corel",
+        "tables.rml.run",
+        ("add_arguments", "rml"),
+    ),
+    _entry(
+        "tables imcl",
+        "IMCL and its baselines where most labels are missing, beside the published tables",
+        "--cache msrc.cache --missing 0.9 0.8 0.6 0.4 0.2 0",
+        "tables.imcl.run",
+        ("add_imcl_arguments", "imcl"),
+    ),
+    _entry(
+        "tables imcl-synthetic",
+        "how much of a known label graph IMCL recovers, on two synthetic sets",
+        "--seeds 3 --out imcl-synthetic",
+        "tables.imcl.synthetic",
+        ("add_synthetic_arguments", "imcl_synthetic"),
+    ),
+    _entry(
+        "tables finetune",
+        "finished fine-tunings beside the tables of three papers, which are quoted",
+        "--runs tuned --out tables/finetune.md",
+        "tables.finetune.run",
+        ("add_arguments", "finetune"),
+    ),
+    _entry(
+        "speed extract",
+        "images per second of every engine, beside a plain loop, a peer and the machine's limit",
+        "--data data/msrc_v2 --out speed-extract.md",
+        "speed.extract",
+        ("add_arguments", "speed_extract"),
+    ),
+    _entry(
+        "speed sweep",
+        "seconds and objective of fits, regularization paths and whole sweeps, beside every peer",
+        "--cache msrc.cache --out speed",
+        "speed.sweep.run",
+        ("add_arguments", "speed_sweep"),
+    ),
+    _entry(
+        "speed warp",
+        "an epoch of ramp-loss WARP beside logistic descents, growing caches, and propagation",
+        "--out speed-warp.md",
+        "speed.warp",
+        ("add_arguments", "speed_warp"),
+    ),
+    _entry(
+        "speed imcl",
+        "IMCL's joint matching pursuit against loops, a step on growing data, and memory",
+        "--out speed-imcl.md",
+        "speed.imcl",
+        ("add_arguments", "speed_imcl"),
+    ),
+    _entry(
+        "speed finetune",
+        "a training step phase by phase with its memory, and training beside a plain loop",
+        "--out speed-finetune.md",
+        "speed.finetune",
+        ("add_arguments", "speed_finetune"),
+    ),
+    _entry(
+        "results",
+        "render the pages of results and the README's tables from stored result lines",
+        "",
+        "pages",
+        ("add_arguments", "results"),
+    ),
+)
+CATALOG = {entry.table: entry for entry in _ENTRIES}
