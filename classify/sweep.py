@@ -28,7 +28,7 @@ from features.splits import inner_folds, random_split, splits_hash
 
 SELECTIONS = ("inner-cv", "none")
 KEY = ("learner", "scale", "split", "C")
-METRICS = (*MIML_METRICS, "map_plain", "f1c_mean", "f1_o")
+METRICS = (*MIML_METRICS, "map", "f1_macro", "f1_micro")
 
 
 def sweep(

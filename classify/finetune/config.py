@@ -135,7 +135,7 @@ class FinetuneConfig:
     unlabelled: float = _option(0.0, "share of training images whose labels to hide altogether")
     min_positives: int = _option(1, "of every label among the training images; 0 allows none")
     validation: float = _option(0.1, "share of the training images to choose the epoch on; 0: last")
-    metric: str = _option("map_plain", "to choose the epoch by", choices=tuple(METRICS))
+    metric: str = _option("map", "to choose the epoch by", choices=tuple(METRICS))
     patience: int | None = _option(None, "epochs without a better one before stopping", type=int)
     precision: str = _option("float32", "bf16 is autocast, for a GPU", choices=PRECISIONS)
     device: str = _option("auto", "auto, cpu, cuda or cuda:N")

@@ -244,6 +244,6 @@ def _publish(
         if ("test",) not in results:
             results.append({"part": "test", "epoch": epoch, "images": len(Y), **values})
         results.finish()
-    shown = ("map_plain", "example_ap", "f1_o", "f1c_mean")
+    shown = ("map", "example_ap", "f1_micro", "f1_macro")
     said = ", ".join(f"{name} {values[name]:.4f}" for name in shown)
     print(f"epoch {epoch}, {len(Y)} test images: {said}", file=sys.stderr)

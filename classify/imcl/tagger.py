@@ -22,7 +22,7 @@ from classify.imcl.label_graph import cooccurrence_graph, given_graph, identity_
 from classify.imcl.loss import LabelRules, Parameters, Penalty
 from classify.imcl.neighbors import Source
 from classify.logistic import LogisticTagger
-from classify.metrics import map_plain
+from classify.metrics import mean_average_precision
 from classify.row_blocks import mean_norm, mean_row, row_blocks
 from features.errors import InputError
 from features.splits import inner_split
@@ -408,7 +408,7 @@ class InteractiveTagger(Presets, BatchTagger):
     def _judge(self, parameters, source, validation) -> float:
         coef, intercept = source.linear(parameters)
         scores = [source.X[block] @ coef.T + intercept for block in row_blocks(validation)]
-        value = map_plain(source.targets[validation], np.concatenate(scores))
+        value = mean_average_precision(source.targets[validation], np.concatenate(scores))
         if np.isnan(value):
             raise InputError(
                 f"mean average precision is undefined on the {len(validation)} rows set aside, "

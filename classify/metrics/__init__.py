@@ -22,9 +22,9 @@ from classify.metrics.example_based import (
 from classify.metrics.label_based import (
     class_average_precision,
     class_precision_recall_f1,
-    map_plain,
     map_voc07_11pt,
     map_voc12,
+    mean_average_precision,
     precision_recall_f1,
     topk,
 )
@@ -41,9 +41,9 @@ __all__ = [
     "example_ap",
     "get_metric",
     "hamming_loss",
-    "map_plain",
     "map_voc07_11pt",
     "map_voc12",
+    "mean_average_precision",
     "one_error",
     "precision_recall_f1",
     "ranking_loss",
@@ -76,8 +76,9 @@ def _decided(Y, scores, *, value: str, k: int | None = None, threshold: float | 
 #: The five of the multi-instance multi-label papers, in their order.
 MIML_METRICS = ("example_ap", "coverage", "hamming_loss", "one_error", "ranking_loss")
 
-#: Name to metric. ``f1_o`` and its kin decide by score > 0; ``top3_*`` predict exactly three labels
-#: an image (all of them where there are fewer), ``top3_positive_*`` those of the three above 0.
+#: Name to metric; averages are named as in scikit-learn. ``f1_micro`` and its kin decide by score
+#: > 0; ``top3_*`` predict exactly three labels per image (all of them where there are fewer),
+#: ``top3_positive_*`` those of the three above 0.
 METRICS: dict[str, Metric] = {
     "example_ap": Metric(example_ap, True),
     "coverage": Metric(coverage, False),
@@ -85,7 +86,7 @@ METRICS: dict[str, Metric] = {
     "one_error": Metric(one_error, False),
     "ranking_loss": Metric(ranking_loss, False),
     "accuracy": Metric(accuracy, True),
-    "map_plain": Metric(map_plain, True),
+    "map": Metric(mean_average_precision, True),
     "map_voc12": Metric(map_voc12, True),
     "map_voc07_11pt": Metric(map_voc07_11pt, True),
 } | {
@@ -95,7 +96,15 @@ METRICS: dict[str, Metric] = {
         ("top3_", {"k": 3}),
         ("top3_positive_", {"k": 3, "threshold": 0.0}),
     )
-    for value in ("p_c", "r_c", "f1c_mean", "f1c_harm", "p_o", "r_o", "f1_o")
+    for value in (
+        "precision_macro",
+        "recall_macro",
+        "f1_macro",
+        "f1_macro_harmonic",
+        "precision_micro",
+        "recall_micro",
+        "f1_micro",
+    )
 }
 
 

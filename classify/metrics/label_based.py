@@ -2,11 +2,12 @@
 
 Several numbers go by the name of mAP, and two by the name of F1-C; each has a name of its own here:
 
-- ``map_plain``: area under the stepped precision-recall curve (scikit-learn's rule).
+- ``map``: area under the stepped precision-recall curve (scikit-learn's rule).
 - ``map_voc12``: the same under the curve's monotone envelope, as PASCAL VOC 2010 and later and the
-  code of the spatial regularisation network (SRN) do it; never below ``map_plain``.
-- ``map_voc07_11pt``: mean of the envelope at recall 0, 0.1, ..., 1 (PASCAL VOC 2007).
-- ``f1c_mean``: mean of the labels' F1. ``f1c_harm``: harmonic mean of the mean precision and the
+  code of the spatial regularisation network (SRN) do it; never below ``map``.
+- ``map_voc07_11pt``: mean of the envelope at recall 0, 0.1, ..., 1 (PASCAL VOC 2007). -
+``f1_macro``: mean of the labels' F1. ``f1_macro_harmonic``: harmonic mean of the mean precision and
+the
   mean recall, which is never lower, and is what some papers print under the same heading.
 
 Unknown cells (-1) are left out of every count, label by label. Ties in a ranking count against
@@ -66,7 +67,9 @@ def class_average_precision(Y, scores, *, curve: Curve = "plain") -> np.ndarray:
     return np.where(positives > 0, area, np.nan)
 
 
-def map_plain(Y, scores, *, without_positives: Literal["skip", "zero"] = "skip") -> float:
+def mean_average_precision(
+    Y, scores, *, without_positives: Literal["skip", "zero"] = "skip"
+) -> float:
     """Mean over labels of average precision without interpolation.
 
     Parameters
@@ -83,21 +86,21 @@ def map_plain(Y, scores, *, without_positives: Literal["skip", "zero"] = "skip")
 
     Examples
     --------
-    >>> map_plain([[1, 0], [0, 0]], [[2.0, 1.0], [1.0, 2.0]])
+    >>> mean_average_precision([[1, 0], [0, 0]], [[2.0, 1.0], [1.0, 2.0]])
     1.0
-    >>> map_plain([[1, 0], [0, 0]], [[2.0, 1.0], [1.0, 2.0]], without_positives="zero")
+    >>> mean_average_precision([[1, 0], [0, 0]], [[2.0, 1.0], [1.0, 2.0]], without_positives="zero")
     0.5
     """
     return _mean_ap(Y, scores, "plain", without_positives)
 
 
 def map_voc12(Y, scores, *, without_positives: Literal["skip", "zero"] = "skip") -> float:
-    """Mean over labels of the area under the envelope; parameters as in `map_plain`."""
+    """Mean area under the envelope over labels; parameters as in `mean_average_precision`."""
     return _mean_ap(Y, scores, "voc12", without_positives)
 
 
 def map_voc07_11pt(Y, scores, *, without_positives: Literal["skip", "zero"] = "skip") -> float:
-    """Mean over labels of 11-point average precision; parameters as in `map_plain`."""
+    """Mean over labels of 11-point average precision; parameters as in `mean_average_precision`."""
     return _mean_ap(Y, scores, "voc07_11pt", without_positives)
 
 
@@ -191,8 +194,9 @@ def precision_recall_f1(Y, predicted, *, zero_division: Literal[0, 1] = 0) -> di
     Returns
     -------
     dict of str to float
-        ``p_c``, ``r_c``: means over labels; ``f1c_mean``: mean of the labels' F1; ``f1c_harm``:
-        harmonic mean of ``p_c`` and ``r_c``; ``p_o``, ``r_o``, ``f1_o``: over all cells.
+        ``precision_macro``, ``recall_macro``: means over labels; ``f1_macro``: mean of the labels'
+        F1; ``f1_macro_harmonic``: harmonic mean of ``precision_macro`` and ``recall_macro``;
+        ``precision_micro``, ``recall_micro``, ``f1_micro``: over all cells.
 
     Raises
     ------
@@ -202,7 +206,7 @@ def precision_recall_f1(Y, predicted, *, zero_division: Literal[0, 1] = 0) -> di
     Examples
     --------
     >>> result = precision_recall_f1([[1, 0], [1, 1]], [[True, False], [False, True]])
-    >>> round(result["f1c_mean"], 4), round(result["f1c_harm"], 4)
+    >>> round(result["f1_macro"], 4), round(result["f1_macro_harmonic"], 4)
     (0.8333, 0.8571)
     """
     true, guessed, present = _counts(Y, predicted)
@@ -212,7 +216,15 @@ def precision_recall_f1(Y, predicted, *, zero_division: Literal[0, 1] = 0) -> di
     overall = _precision_recall_f1(sums[0], sums[1], sums[2], zero_division)
     harmonic = 2 * p * r / (p + r) if p + r > 0 else 0.0
     values = (p, r, f, harmonic, *(part[0] for part in overall))
-    names = ("p_c", "r_c", "f1c_mean", "f1c_harm", "p_o", "r_o", "f1_o")
+    names = (
+        "precision_macro",
+        "recall_macro",
+        "f1_macro",
+        "f1_macro_harmonic",
+        "precision_micro",
+        "recall_micro",
+        "f1_micro",
+    )
     return dict(zip(names, map(float, values), strict=True))
 
 

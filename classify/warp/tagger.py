@@ -181,7 +181,7 @@ class WarpTagger(Presets, BatchTagger):
         init=None,
         early_stopping=False,
         validation_fraction=0.1,
-        validation_metric="top3_f1c_mean",
+        validation_metric="top3_f1_macro",
         patience=5,
         random_state=0,
         verbose=False,

@@ -90,7 +90,7 @@ def test_selection_is_what_it_says(cache):
 def test_selection_never_sees_test_rows(cache):
     features = FeatureCache(cache)
     X, Y = features.read(), features.labels
-    plan = {"C": CS, "select": "inner-cv", "metric": "map_plain", "folds": 2}
+    plan = {"C": CS, "select": "inner-cv", "metric": "map", "folds": 2}
     unit = {"learner": "l1", "scale": "max01", "split": 1}
     test = random_split(ROWS, 1).test
     X2, Y2 = X.copy(), Y.copy()
@@ -258,8 +258,8 @@ def test_a_failing_fit_is_one_line(cache, tmp_path, monkeypatch):
 def test_another_sweep_is_refused(cache, undisturbed, tmp_path):
     path = tmp_path / "s.jsonl"
     path.write_bytes(undisturbed)
-    with pytest.raises(InputError, match="metric: there example_ap, here map_plain"):
-        sweep(cache, path, **{**OPTIONS, "metric": "map_plain"})
+    with pytest.raises(InputError, match="metric: there example_ap, here map"):
+        sweep(cache, path, **{**OPTIONS, "metric": "map"})
     assert path.read_bytes() == undisturbed
 
 

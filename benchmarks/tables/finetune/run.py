@@ -16,16 +16,16 @@ from features.errors import InputError
 from features.files import write_text
 
 METRICS = {
-    "map_plain": "mAP",
+    "map": "mAP",
     "map_voc12": "mAP (voc12)",
     "example_ap": "example AP",
-    "f1_o": "F1-O",
-    "f1c_harm": "F1-C (harmonic)",
-    "f1c_mean": "F1-C (mean)",
-    "top3_f1_o": "top-3 F1-O",
-    "top3_f1c_mean": "top-3 F1-C (mean)",
+    "f1_micro": "F1-O",
+    "f1_macro_harmonic": "F1-C (harmonic)",
+    "f1_macro": "F1-C (mean)",
+    "top3_f1_micro": "top-3 F1-O",
+    "top3_f1_macro": "top-3 F1-C (mean)",
 }
-COMPARED = ("map_plain", "example_ap", "top3_f1c_mean")
+COMPARED = ("map", "example_ap", "top3_f1_macro")
 # Runs that differ in nothing else are seeds of one and the same.
 SAME = ("seed", "splits", "versions", "key")
 # Settings that a row is named by, where they are not the default.

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.tables.experiment import Task, keep_labels, read_task
 from benchmarks.tables.imcl.learners import IMCL, PARTIAL_LEARNERS, VARIANTS
-from classify.metrics.label_based import map_plain
+from classify.metrics.label_based import mean_average_precision
 from classify.metrics.label_groups import group_map
 from classify.parallel import Cell
 from classify.results import Line
@@ -76,7 +76,7 @@ def judge_setting(cell: Cell, data: Task, scheme: str) -> dict[str, float]:
         model = make(cell["learner"], cell["setting"]).fit(X[parts.train], Y[parts.train])
     except InputError:  # a descent that diverges, say: a setting not to be chosen
         return {"map": np.nan}
-    return {"map": map_plain(Y[parts.test], model.decision_function(X[parts.test]))}
+    return {"map": mean_average_precision(Y[parts.test], model.decision_function(X[parts.test]))}
 
 
 def judge_learner(cell: Cell, data: Task, scheme: str) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def judge_learner(cell: Cell, data: Task, scheme: str) -> dict[str, Any]:
     by_group = {f"g{number}": value for number, value in enumerate(result.groups, start=1)}
     return {
         "map": result.all,
-        "map_zero": map_plain(truth, scores, without_positives="zero"),
+        "map_zero": mean_average_precision(truth, scores, without_positives="zero"),
         "evaluable": result.evaluable,
         **by_group,
     }

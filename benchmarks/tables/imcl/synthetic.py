@@ -20,7 +20,7 @@ from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, make_dataset
 from classify.imcl.label_graph import LabelGraph, cooccurrence_graph
 from classify.imcl.tagger import InteractiveTagger
 from classify.logistic import LogisticTagger
-from classify.metrics.label_based import map_plain
+from classify.metrics.label_based import mean_average_precision
 from classify.parallel import run_grid
 from classify.results import Line, ResultFile
 from features.command_line import default
@@ -102,7 +102,10 @@ def learn_and_compare(
         model.graph_,
     )
     maps = [np.nan]
-    maps += [map_plain(drawn.Y[test], one.decision_function(judged)) for one in (init, model)]
+    maps += [
+        mean_average_precision(drawn.Y[test], one.decision_function(judged))
+        for one in (init, model)
+    ]
     return [
         {**cell, "graph": name, **recovery(graph, drawn.support), "map": value}
         for name, graph, value in zip(GRAPHS, graphs, maps, strict=True)

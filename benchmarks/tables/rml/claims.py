@@ -12,10 +12,10 @@ from classify.results import Line
 
 NEAR = 0.01
 COMPARED = (
-    "top3_f1c_mean",
-    "top3_f1c_harm",
-    "top3_f1_o",
-    "map_plain",
+    "top3_f1_macro",
+    "top3_f1_macro_harmonic",
+    "top3_f1_micro",
+    "map",
     "map_voc12",
     "example_ap",
     "coverage",
@@ -79,7 +79,7 @@ def verdicts(supervised: Groups, noise: Groups, semi: Groups) -> str:
     if rmlc in supervised and warp in supervised:
         parts += [_over(supervised, "RMLC", "WARP", COMPARED)]
     if rmlc in supervised and bce in supervised:
-        parts += [_near_bce(gain(supervised[rmlc], supervised[bce], "top3_f1c_mean"))]
+        parts += [_near_bce(gain(supervised[rmlc], supervised[bce], "top3_f1_macro"))]
     for other in ("WARP", "BCE"):
         if {"RMLC", other} <= {key[0] for key in noise}:
             parts += [_under_noise(noise, other)]

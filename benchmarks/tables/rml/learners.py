@@ -25,10 +25,18 @@ from features.errors import InputError
 from features.noise import corrupt
 from features.splits import Split, inner_folds, inner_split
 
-TOP3 = ("p_c", "r_c", "f1c_mean", "f1c_harm", "p_o", "r_o", "f1_o")
+TOP3 = (
+    "precision_macro",
+    "recall_macro",
+    "f1_macro",
+    "f1_macro_harmonic",
+    "precision_micro",
+    "recall_micro",
+    "f1_micro",
+)
 JUDGED = (
     *MIML_METRICS,
-    "map_plain",
+    "map",
     "map_voc12",
     *(f"{rule}_{value}" for rule in ("top3", "top3_positive") for value in TOP3),
 )
@@ -119,7 +127,7 @@ class Protocol:
     C: tuple[float, ...] = (1.0, 10.0, 100.0)
     scales: tuple[str, ...] = ("none",)
     epochs: int = 30
-    metric: str = "top3_f1c_mean"
+    metric: str = "top3_f1_macro"
     folds: int = 1
     validation: float = 0.1
     variant: str = "bernoulli"

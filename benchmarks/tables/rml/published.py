@@ -3,7 +3,8 @@
 from benchmarks.report.statistics import Quoted
 
 _TOP3 = (
-    "top3_p_c", "top3_r_c", "top3_f1c_mean", "top3_p_o", "top3_r_o", "top3_f1_o", "map_voc12",
+    "top3_precision_macro", "top3_recall_macro", "top3_f1_macro", "top3_precision_micro",
+    "top3_recall_micro", "top3_f1_micro", "map_voc12",
 )  # fmt: skip
 
 

@@ -23,18 +23,18 @@ from classify.parallel import Cell
 from classify.results import Line
 
 TITLES = {
-    "p_c": "P-C",
-    "r_c": "R-C",
-    "f1c_mean": "F1-C (mean)",
-    "f1c_harm": "F1-C (harmonic)",
-    "p_o": "P-O",
-    "r_o": "R-O",
-    "f1_o": "F1-O",
-    "map_plain": "mAP (plain)",
+    "precision_macro": "P-C",
+    "recall_macro": "R-C",
+    "f1_macro": "F1-C (mean)",
+    "f1_macro_harmonic": "F1-C (harmonic)",
+    "precision_micro": "P-O",
+    "recall_micro": "R-O",
+    "f1_micro": "F1-O",
+    "map": "mAP (plain)",
     "map_voc12": "mAP (voc12)",
 }
 CHOSEN = "the best inside"
-CURVES = ("top3_f1c_mean", "map_plain")
+CURVES = ("top3_f1_macro", "map")
 
 #: (learner, noise, labelled) to its lines, a draw each.
 Groups = dict[tuple[str, float, float], list[Line]]
@@ -89,7 +89,7 @@ def title_of(metric: str) -> str:
 
     Examples
     --------
-    >>> title_of("top3_f1c_mean"), title_of("one_error")
+    >>> title_of("top3_f1_macro"), title_of("one_error")
     ('F1-C (mean)', 'one-error ↓')
     """
     name = metric.removeprefix("top3_positive_").removeprefix("top3_")
@@ -201,7 +201,7 @@ def _supervised(groups: Groups, protocol: Protocol, header) -> list[str]:
     return [*parts, "What was chosen, and in how many draws.\n", _choices(groups)]
 
 
-def _top3_table(groups: Groups, rule: str, more=("map_plain", "map_voc12")) -> str:
+def _top3_table(groups: Groups, rule: str, more=("map", "map_voc12")) -> str:
     metrics = [*(f"{rule}_{value}" for value in TOP3), *more]
     rows = [
         [key[0], *(_per_cent(mean_of(lines, metric)) for metric in metrics)]

@@ -19,7 +19,7 @@ from classify.finetune.config import FinetuneConfig, read_run
 from classify.finetune.networks import CoProjection
 from classify.finetune.run import build_objective, finetune, load_run
 from classify.imcl.tagger import InteractiveTagger
-from classify.metrics.label_based import map_plain
+from classify.metrics.label_based import mean_average_precision
 from extract.images import Transform, load_image
 from features.datasets import load_dataset
 from features.errors import InputError
@@ -65,7 +65,7 @@ def test_seeds_of_one_run_are_one_row_beside_the_quoted(runs, tmp_path, capsys):
     lines = [line for line in text.splitlines() if line.startswith("| coprojection, resnet18")]
     assert len(lines) == 1 and "±" in lines[0]
     values = [
-        json.loads((out / "results.jsonl").read_text().splitlines()[1])["map_plain"] for out in outs
+        json.loads((out / "results.jsonl").read_text().splitlines()[1])["map"] for out in outs
     ]
     assert f"{np.mean(values):.4f}" in lines[0]
     assert text.count(", quoted ") == sum(len(one.rows) for one in QUOTATIONS)
@@ -120,11 +120,13 @@ def test_a_frozen_counterpart_takes_the_best_c_of_the_rows_set_aside(tuned):
     for C in (0.1, 10.0):
         model = InteractiveTagger(C=C).fit(X[parts["train"]], learnt[parts["train"]])
         scores = {part: model.decision_function(X[parts[part]]) for part in ("val", "test")}
-        values[C] = [map_plain(Y[parts[part]], scores[part]) for part in ("val", "test")]
+        values[C] = [
+            mean_average_precision(Y[parts[part]], scores[part]) for part in ("val", "test")
+        ]
     best = max(values, key=lambda C: values[C][0])
     found = frozen_counterpart(run, cache, grid=(0.1, 0.01, 10.0))  # .01 diverges
     assert (found.learner, found.C) == ("imcl", best)
-    assert found.values["map_plain"] == values[best][1]
+    assert found.values["map"] == values[best][1]
 
 
 def test_the_gain_over_frozen_features_is_the_difference(tuned, tmp_path):
@@ -132,7 +134,7 @@ def test_the_gain_over_frozen_features_is_the_difference(tuned, tmp_path):
     text = tables(tmp_path / "t.md", runs=[run], frozen=cache).read_text()
     (line,) = [line for line in text.splitlines() if "| imcl |" in line.replace("  ", "")]
     cells = [cell.strip() for cell in line.split("|")]
-    tuned_map = json.loads((run / "results.jsonl").read_text().splitlines()[1])["map_plain"]
+    tuned_map = json.loads((run / "results.jsonl").read_text().splitlines()[1])["map"]
     assert float(cells[6]) == pytest.approx(tuned_map - float(cells[5]), abs=2e-4)
 
 

@@ -28,7 +28,7 @@ from benchmarks.tables.imcl.published import (
 from benchmarks.tables.imcl.report import gather, verdicts
 from benchmarks.tables.imcl.run import imcl
 from classify.logistic import LogisticTagger
-from classify.metrics.label_based import map_plain
+from classify.metrics.label_based import mean_average_precision
 from classify.results import read_results
 from features.errors import InputError
 from features.missing import hide
@@ -97,7 +97,7 @@ def test_a_line_follows_the_protocol(made, whole):
     X = X / np.linalg.norm(X[train], axis=1).mean()
     hidden = hide(Y[train], 0.8, seed=1)
     tagger = LogisticTagger("l2", C=(10.0, 100.0, 1000.0)[line["setting"]]).fit(X[train], hidden)
-    expected = map_plain(Y[test], tagger.decision_function(X[test]))
+    expected = mean_average_precision(Y[test], tagger.decision_function(X[test]))
     assert line["map"] == pytest.approx(expected, abs=1e-6)
     assert line["evaluable"] == 6 and line["map_zero"] == pytest.approx(line["map"])
     groups = [line[f"g{number}"] for number in range(1, 6)]

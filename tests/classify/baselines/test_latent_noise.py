@@ -9,7 +9,7 @@ from classify.baselines.latent_noise import (
     mention_probability,
 )
 from classify.logistic import LogisticTagger
-from classify.metrics import map_plain
+from classify.metrics import mean_average_precision
 from features.errors import InputError
 
 
@@ -64,8 +64,8 @@ def test_learns_mentions_and_presence(problem):
     plain = LogisticTagger("l2").fit(X, said).decision_function(X)
     relevance = model.decision_function(X)
     visual = LatentNoiseTagger(epochs=60).fit(X, said).decision_function(X)
-    assert map_plain(said, relevance) > map_plain(said, plain) + 0.01
-    assert map_plain(seen, visual) > 0.9
+    assert mean_average_precision(said, relevance) > mean_average_precision(said, plain) + 0.01
+    assert mean_average_precision(seen, visual) > 0.9
     assert model.loss_curve_[-1] < model.loss_curve_[0]
     parts = np.split(expit(X @ model.coef_.T + model.intercept_), 3, axis=1)
     np.testing.assert_allclose(expit(relevance), mention_probability(*parts), atol=1e-6)

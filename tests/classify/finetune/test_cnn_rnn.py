@@ -4,7 +4,7 @@ import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from classify.finetune.cnn_rnn import CnnRnnTagger, label_sequences
-from classify.metrics import map_plain
+from classify.metrics import mean_average_precision
 from features.errors import InputError
 
 
@@ -35,7 +35,7 @@ def test_sequences_are_ordered_and_ended():
 
 def test_learns(problem, fitted):
     X, Y = problem
-    assert map_plain(Y, fitted.decision_function(X)) > 0.95
+    assert mean_average_precision(Y, fitted.decision_function(X)) > 0.95
     assert (fitted.predict(X) == Y).mean() > 0.95
     assert fitted.loss_curve_[-1] < fitted.loss_curve_[0] / 2
     assert fitted.order_.tolist() == np.argsort(-Y.sum(axis=0), kind="stable").tolist()

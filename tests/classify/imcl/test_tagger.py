@@ -11,7 +11,7 @@ from classify.imcl.loss import LabelRules, Parameters
 from classify.imcl.neighbors import Pool, Search, Source
 from classify.imcl.tagger import InteractiveTagger
 from classify.logistic import LogisticTagger
-from classify.metrics import map_plain
+from classify.metrics import mean_average_precision
 from features.cache import FeatureCache
 from features.errors import InputError
 from features.rows import CacheRows
@@ -126,7 +126,8 @@ def test_it_ranks_better_than_its_start_where_labels_go_together_and_most_are_un
         start = LogisticTagger("l2").fit(X[:200], Y)
         tagger = InteractiveTagger(lambda_y=5.0, learning_rate=1.0).fit(X[:200], Y)
         before, after = (
-            map_plain(truth[200:], model.decision_function(X[200:])) for model in (start, tagger)
+            mean_average_precision(truth[200:], model.decision_function(X[200:]))
+            for model in (start, tagger)
         )
         assert after > before + 0.003
 
@@ -261,14 +262,14 @@ def test_early_stopping_keeps_the_best_epoch_of_rows_it_never_learns_from(proble
     np.testing.assert_array_equal(Start.seen[train], Y[train])
     assert len(tagger.validation_curve_) == 7
     assert tagger.best_epoch_ == np.argmax(tagger.validation_curve_) > 0
-    kept = map_plain(Y[held_out], tagger.decision_function(X[held_out]))
+    kept = mean_average_precision(Y[held_out], tagger.decision_function(X[held_out]))
     assert kept == pytest.approx(max(tagger.validation_curve_))
 
 
 def test_early_stopping_may_keep_the_start_and_slows_down(problem, monkeypatch):
     X, Y, _ = problem
     values, rates = iter([0.5, 0.4, 0.45, 0.3, 0.9]), []
-    monkeypatch.setattr(module, "map_plain", lambda *_: next(values))
+    monkeypatch.setattr(module, "map", lambda *_: next(values))
     epoch = module.Descent.epoch
     monkeypatch.setattr(
         module.Descent, "epoch", lambda self, slower: rates.append(slower) or epoch(self, slower)

@@ -17,9 +17,9 @@ from classify.metrics import (
     example_ap,
     get_metric,
     hamming_loss,
-    map_plain,
     map_voc07_11pt,
     map_voc12,
+    mean_average_precision,
     one_error,
     precision_recall_f1,
     ranking_loss,
@@ -136,7 +136,7 @@ def test_unknown_cells_change_nothing_whatever_their_score():
     Y, scores = _random(3, unknown=0.3)
     for extreme in (-np.inf, np.inf):
         other = np.where(Y == -1, extreme, scores)
-        for name in (*MIML_METRICS, "map_plain", "map_voc12", "map_voc07_11pt", "f1c_mean", "f1_o"):
+        for name in (*MIML_METRICS, "map", "map_voc12", "map_voc07_11pt", "f1_macro", "f1_micro"):
             assert METRICS[name].function(Y, other) == METRICS[name].function(Y, scores), name
 
 
@@ -157,13 +157,14 @@ def test_a_constant_score_earns_nothing_by_the_order_of_the_columns():
 def test_worked_class_average_precision():
     expected = [1, 1, 0.833333, 0.333333]
     assert class_average_precision(TRUTH, SCORES) == pytest.approx(expected, abs=1e-6)
-    assert map_plain(TRUTH, SCORES) == pytest.approx(0.791667, abs=1e-6)
+    assert mean_average_precision(TRUTH, SCORES) == pytest.approx(0.791667, abs=1e-6)
     assert map_voc12(TRUTH, SCORES) == pytest.approx(0.791667, abs=1e-6)
     assert map_voc07_11pt(TRUTH, SCORES) == pytest.approx(0.795455, abs=1e-6)
 
 
 @pytest.mark.parametrize(
-    "metric, value", [(map_plain, 0.588889), (map_voc12, 0.644444), (map_voc07_11pt, 0.642424)]
+    "metric, value",
+    [(mean_average_precision, 0.588889), (map_voc12, 0.644444), (map_voc07_11pt, 0.642424)],
 )
 def test_worked_ranked_truth(metric, value):
     Y = np.array([[0, 1, 1, 0, 1]]).T
@@ -173,7 +174,7 @@ def test_worked_ranked_truth(metric, value):
 def test_worked_masked_average_precision():
     """The four known cells, best first, are 0 1 1 0: precision 1/2 and 2/3 at the positives."""
     Y, scores = np.array([[1, 0, -1, 1, 0, -1]]).T, np.array([[0.3, 0.9, 0.5, 0.8, 0.1, 0.2]]).T
-    assert map_plain(Y, scores) == pytest.approx(0.583333, abs=1e-6)
+    assert mean_average_precision(Y, scores) == pytest.approx(0.583333, abs=1e-6)
 
 
 @pytest.mark.parametrize("unknown", [0.0, 0.3])
@@ -209,9 +210,9 @@ def test_interpolated_average_precision_equals_its_definition(seed):
 def test_labels_without_positives():
     Y, scores = np.array([[1, 0], [0, 0]]), np.array([[1.0, 2.0], [2.0, 1.0]])
     assert np.isnan(class_average_precision(Y, scores)[1])
-    assert map_plain(Y, scores) == 0.5
+    assert mean_average_precision(Y, scores) == 0.5
     assert map_voc12(Y, scores, without_positives="zero") == 0.25
-    assert np.isnan(map_plain(np.zeros((2, 2)), scores))
+    assert np.isnan(mean_average_precision(np.zeros((2, 2)), scores))
 
 
 WORKED_DECISIONS = {
@@ -229,16 +230,24 @@ def test_worked_precision_recall_f1(options, values):
     predicted = topk(SCORES, **options) if options else SCORES > 0
     result = precision_recall_f1(TRUTH, predicted)
     assert list(result.values()) == pytest.approx(values, abs=1e-6)
-    assert list(result) == ["p_c", "r_c", "f1c_mean", "f1c_harm", "p_o", "r_o", "f1_o"]
+    assert list(result) == [
+        "precision_macro",
+        "recall_macro",
+        "f1_macro",
+        "f1_macro_harmonic",
+        "precision_micro",
+        "recall_micro",
+        "f1_micro",
+    ]
 
 
 def test_zero_division_one_inflates_precision_only():
     for threshold, precision in ((None, 0.7875), (0, 0.8125)):
         predicted = topk(SCORES, 2, threshold=threshold)
         zero, one = (precision_recall_f1(TRUTH, predicted, zero_division=z) for z in (0, 1))
-        assert one["p_c"] == pytest.approx(precision)
-        assert one["f1c_mean"] == zero["f1c_mean"]
-        assert one["r_c"] == zero["r_c"]
+        assert one["precision_macro"] == pytest.approx(precision)
+        assert one["f1_macro"] == zero["f1_macro"]
+        assert one["recall_macro"] == zero["recall_macro"]
 
 
 @pytest.mark.parametrize("zero_division", [0, 1])
@@ -255,7 +264,9 @@ def test_precision_recall_f1_equal_scikit_learn(seed, zero_division):
         np.testing.assert_allclose(mine, theirs)
     result = precision_recall_f1(Y, predicted, zero_division=zero_division)
     p, r, f, _ = reference.precision_recall_fscore_support(Y, predicted, average="micro")
-    assert [result["p_o"], result["r_o"], result["f1_o"]] == pytest.approx([p, r, f])
+    assert [result["precision_micro"], result["recall_micro"], result["f1_micro"]] == pytest.approx(
+        [p, r, f]
+    )
 
 
 def test_nothing_present_and_nothing_predicted():
@@ -294,7 +305,7 @@ def test_metrics_stay_in_bounds_and_ignore_order(Y, scores, rows, columns):
 @settings(max_examples=60, deadline=None)
 @given(TABLES, GRID_SCORES)
 def test_a_monotone_change_of_scores_keeps_rankings(Y, scores):
-    for name in ("example_ap", "coverage", "one_error", "ranking_loss", "map_plain", "map_voc12"):
+    for name in ("example_ap", "coverage", "one_error", "ranking_loss", "map", "map_voc12"):
         function = METRICS[name].function
         assert function(Y, np.exp(3 * scores)) == pytest.approx(function(Y, scores), nan_ok=True)
 
@@ -309,9 +320,9 @@ def test_average_precision_grows_with_interpolation(Y, scores):
 
 @settings(max_examples=60, deadline=None)
 @given(TABLES, GRID_SCORES)
-def test_f1c_mean_never_exceeds_f1c_harm(Y, scores):
+def test_f1_macro_never_exceeds_f1_macro_harmonic(Y, scores):
     result = precision_recall_f1(Y, scores > 0)
-    assert result["f1c_mean"] <= result["f1c_harm"] + 1e-12
+    assert result["f1_macro"] <= result["f1_macro_harmonic"] + 1e-12
 
 
 @settings(max_examples=60, deadline=None)
@@ -320,13 +331,13 @@ def test_strict_topk_ties_precision_to_recall(Y, scores, k):
     """With exactly k predictions an image, P-O k = R-O (mean present labels)."""
     result = precision_recall_f1(Y, topk(scores, k))
     assert topk(scores, k).sum(axis=1).tolist() == [k] * len(Y)
-    assert result["p_o"] * k == pytest.approx(result["r_o"] * Y.sum() / len(Y))
+    assert result["precision_micro"] * k == pytest.approx(result["recall_micro"] * Y.sum() / len(Y))
 
 
 def test_perfect_and_worst_scores():
     Y = np.array([[1, 0, 0], [0, 1, 1], [1, 0, 1]])
     perfect = np.where(Y == 1, 1.0, -1.0)
-    for name in ("example_ap", "map_plain", "map_voc12", "map_voc07_11pt", "f1c_mean", "f1_o"):
+    for name in ("example_ap", "map", "map_voc12", "map_voc07_11pt", "f1_macro", "f1_micro"):
         assert METRICS[name].function(Y, perfect) == 1.0
     for name in ("one_error", "ranking_loss", "hamming_loss"):
         assert METRICS[name].function(Y, perfect) == 0.0
@@ -337,8 +348,8 @@ def test_perfect_and_worst_scores():
 def test_selection_by_name():
     assert get_metric("ranking_loss") == (ranking_loss, False)
     assert all(METRICS[name].higher_is_better == (name == "example_ap") for name in MIML_METRICS)
-    with pytest.raises(InputError, match=r"no metric 'map'.*example_ap.*map_voc12.*top3_f1c_mean"):
-        get_metric("map")
+    with pytest.raises(InputError, match=r"no metric 'mAP'.*example_ap.*map_voc12.*top3_f1_macro"):
+        get_metric("mAP")
 
 
 @pytest.mark.parametrize(
@@ -346,15 +357,15 @@ def test_selection_by_name():
     [
         (lambda: example_ap([1, 0], [1.0, 0.0]), r"2-D of one shape .*\(2,\)"),
         (lambda: example_ap([[1, 0]], [[1.0, 0.0, 2.0]]), r"\(1, 2\) and \(1, 3\)"),
-        (lambda: map_plain([[2, 0]], [[1.0, 0.0]]), "got also 2"),
-        (lambda: map_plain([[np.nan, 0]], [[1.0, 0.0]]), "got also nan"),
+        (lambda: mean_average_precision([[2, 0]], [[1.0, 0.0]]), "got also 2"),
+        (lambda: mean_average_precision([[np.nan, 0]], [[1.0, 0.0]]), "got also nan"),
         (lambda: hamming_loss([[1, 0]], [[np.nan, 0.0]]), "1 scores are NaN"),
         (lambda: topk([[1.0, 2.0]], 3), "k must be 1 to 2 .* got 3"),
         (lambda: topk([1.0, 2.0], 1), "got 1-D"),
         (lambda: precision_recall_f1([[1, 0]], [[0.2, 0.7]]), "must be booleans, got float64"),
         (lambda: precision_recall_f1([[1]], [[True]], zero_division=2), "0 or 1, got 2"),
         (lambda: class_average_precision([[1]], [[1.0]], curve="voc"), "curve .* got 'voc'"),
-        (lambda: map_plain([[1]], [[1.0]], without_positives="drop"), "got 'drop'"),
+        (lambda: mean_average_precision([[1]], [[1.0]], without_positives="drop"), "got 'drop'"),
         (lambda: accuracy([[1, 1], [1, 0]], np.zeros((2, 2))), "row 0 differs"),
     ],
 )

@@ -223,8 +223,8 @@ def test_early_stopping_keeps_the_best_epoch_of_rows_it_never_trains_on(problem,
 def test_early_stopping_stops_after_patience_epochs_without_a_better_one(problem, monkeypatch):
     X, Y = problem
     values = iter([0.3, 0.5, 0.4, 0.5, 0.1, 0.9])
-    metric = METRICS["top3_f1c_mean"]._replace(function=lambda *_: next(values))
-    monkeypatch.setitem(METRICS, "top3_f1c_mean", metric)
+    metric = METRICS["top3_f1_macro"]._replace(function=lambda *_: next(values))
+    monkeypatch.setitem(METRICS, "top3_f1_macro", metric)
     tagger = WarpTagger(early_stopping=True, patience=3).fit(X, Y)
     assert tagger.validation_curve_ == [0.3, 0.5, 0.4, 0.5, 0.1]
     assert tagger.best_epoch_ == 2
@@ -319,7 +319,7 @@ def test_rows_set_aside_without_a_present_label(problem):
     Y = np.zeros_like(Y)
     Y[0] = 1
     with pytest.raises(InputError, match="undefined on the 24 rows set aside"):
-        WarpTagger(early_stopping=True, validation_metric="map_plain", random_state=0).fit(X, Y)
+        WarpTagger(early_stopping=True, validation_metric="map", random_state=0).fit(X, Y)
 
 
 @pytest.mark.parametrize(
