@@ -1,1 +1,58 @@
-"""Stage two: learners, metrics and sweeps over cached features. Importing it never loads torch."""
+"""Stage two: learners, metrics and sweeps over cached features.
+
+The estimators are importable from here. Each one's module is loaded when it is first named, so
+that ``import classify`` loads neither scikit-learn nor numba nor torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from classify.baselines.curriculum import CurriculumTagger
+    from classify.baselines.fast0tag import Fast0TagTagger
+    from classify.baselines.latent_noise import LatentNoiseTagger
+    from classify.baselines.wsabie import WsabieTagger
+    from classify.finetune.cnn_rnn import CnnRnnTagger
+    from classify.imcl.tagger import InteractiveTagger
+    from classify.logistic import LogisticTagger
+    from classify.models import TaggerModel, load_model
+    from classify.warp.semi_supervised import SemiSupervisedWarpTagger
+    from classify.warp.tagger import WarpTagger
+
+__all__ = [
+    "CnnRnnTagger",
+    "CurriculumTagger",
+    "Fast0TagTagger",
+    "InteractiveTagger",
+    "LatentNoiseTagger",
+    "LogisticTagger",
+    "SemiSupervisedWarpTagger",
+    "TaggerModel",
+    "WarpTagger",
+    "WsabieTagger",
+    "load_model",
+]
+
+_MODULES = {
+    "CnnRnnTagger": "classify.finetune.cnn_rnn",
+    "CurriculumTagger": "classify.baselines.curriculum",
+    "Fast0TagTagger": "classify.baselines.fast0tag",
+    "InteractiveTagger": "classify.imcl.tagger",
+    "LatentNoiseTagger": "classify.baselines.latent_noise",
+    "LogisticTagger": "classify.logistic",
+    "SemiSupervisedWarpTagger": "classify.warp.semi_supervised",
+    "TaggerModel": "classify.models",
+    "WarpTagger": "classify.warp.tagger",
+    "WsabieTagger": "classify.baselines.wsabie",
+    "load_model": "classify.models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

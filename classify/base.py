@@ -261,8 +261,10 @@ class Tagger(ClassifierMixin, BaseEstimator):
     """Base of the estimators: `fit` encodes labels with it, scores and predictions take its shapes.
 
     A subclass implements ``fit``, which begins with ``self._start_fit(X, y)``, and
-    ``_scores(X) -> (n, L)``.
+    ``_scores(X) -> (n, L)``. `fitted_arrays` names the fitted attributes that ``_scores`` reads.
     """
+
+    fitted_arrays: ClassVar[tuple[str, ...]] = ("coef_", "intercept_")
 
     def __sklearn_tags__(self):
         """Declare one binary column or several, and no more than two classes in one column."""
@@ -293,6 +295,41 @@ class Tagger(ClassifierMixin, BaseEstimator):
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} must define _scores")
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Give the arrays that the scores of a fitted tagger are computed from.
+
+        Returns
+        -------
+        dict of str to ndarray
+            By attribute; a number is an array without dimensions.
+        """
+        check_is_fitted(self)
+        return {name: np.asarray(getattr(self, name)) for name in self.fitted_arrays}
+
+    def set_arrays(self, arrays: Mapping[str, np.ndarray], *, n_features: int, n_labels: int):
+        """Become a fitted tagger of an (n, L) indicator, from what `to_arrays` gave.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        n_features, n_labels : int
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        KeyError
+            An array is missing.
+        """
+        for name in self.fitted_arrays:
+            array = arrays[name]
+            setattr(self, name, array if array.ndim else array.item())
+        self.classes_, self.multilabel_ = np.arange(n_labels), True
+        self.n_features_in_ = n_features
+        return self
 
     def decision_function(self, X) -> np.ndarray:
         """Score every label of every row; above 0 means present.

@@ -1,112 +1,190 @@
-"""The learners that commands know by name: a factory each, and what `--C` means to them all.
+"""The learners of the command line, one record each. A learner's module is loaded when it is made.
 
-C is the weight of the loss summed over the training rows, beside a penalty that has no factor. The
-losses of `classify.warp.tagger`, divided as there, are trained as means over the n rows that take
-part, so that C becomes weight_decay = 1/(C n).
+C weighs the loss summed over the training rows, beside a penalty without a factor. Learners that
+are trained by descent take means over the n rows with a known label instead, so that C becomes
+``weight_decay = 1/(C n)``.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
-from classify.base import UNKNOWN
-from classify.imcl.tagger import InteractiveTagger
-from classify.logistic import LogisticTagger
-from classify.warp.semi_supervised import SemiSupervisedWarpTagger
-from classify.warp.tagger import WarpTagger
-from features.errors import InputError
+from features.command_line import load
+from features.errors import InputError, check_choice, check_number
 
+UNKNOWN = -1
 FEWEST_STEPS = 400  # on 394 rows, 123 steps (30 epochs) cost .015 to .025 of example-based AP
 
 #: One sentence for help texts.
 MEANING_OF_C = (
-    "weight of the summed loss; for rmlc and those listed after it, which centre features and "
-    "divide them by their mean length, that is a weight decay of 1/(C n) with n training rows"
+    "inverse regularization strength, as in LIBLINEAR; learners trained by stochastic gradient "
+    "descent use weight_decay = 1/(C n) with n training rows, on centered features divided by "
+    "their mean length"
 )
 
 
 @dataclass(frozen=True)
-class NamedLearner:
-    """A learner with one parameter to sweep.
+class Learner:
+    """An estimator with its options, under the name that commands use.
 
     Parameters
     ----------
     name : str
-        As typed on a command line.
+        Without comma or blank.
     description : str
         One line for the help text.
-    make : callable
-        Takes C and the labels of the training rows, int8 (n, L); returns an estimator.
-    needs_unlabelled : bool
-        Whether it is pointless without rows that have no known label.
+    constructor : str
+        ``module:Class`` of a `classify.base.Tagger`.
+    options : mapping
+        Parameters that differ from the constructor's defaults.
+    C : {"loss", "decay", None}
+        What C sets: a parameter ``C`` of the estimator, a weight decay of 1/(C n), or nothing.
+    decides : bool
+        Whether a label is predicted where its score is positive. Otherwise only the order of an
+        image's scores has a meaning.
+    linear : bool
+        Whether scores are ``X @ coef_.T + intercept_``.
+    needs : {"unlabeled rows", "unknown cells", None}
+        Labels without which the learner equals `instead`.
+    instead : str
+        Name of the learner to use where there are none.
     """
 
     name: str
     description: str
-    make: Callable[[float, np.ndarray], Any]
-    needs_unlabelled: bool = False
+    constructor: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    C: Literal["loss", "decay", None] = "loss"
+    decides: bool = True
+    linear: bool = True
+    needs: Literal["unlabeled rows", "unknown cells", None] = None
+    instead: str = ""
+
+    def make(self, C: float | None, labels: np.ndarray) -> Any:
+        """Build the estimator.
+
+        Parameters
+        ----------
+        C : float or None
+            Ignored by a learner that takes none.
+        labels : int8 ndarray of shape (n, L)
+            Of the training rows: 1, 0 and -1 (unknown).
+
+        Returns
+        -------
+        classify.base.Tagger
+            Not fitted.
+        """
+        constructor = load(self.constructor)
+        if self.C is None or C is None:
+            return constructor(**self.options)
+        if self.C == "loss":
+            return constructor(**self.options, C=C)
+        unlabeled_too = self.needs == "unlabeled rows"
+        rows = len(labels) if unlabeled_too else int((labels != UNKNOWN).any(axis=1).sum())
+        return constructor(**self.options, **_decay(constructor(), C, max(1, rows)))
+
+    def strengths(self, C: Sequence[float]) -> list[float | None]:
+        """List the values of C that differ for this learner: one None if it takes none."""
+        return [None] if self.C is None else list(C)
 
 
-def _logistic(C: float, labels: np.ndarray, *, penalty: str, solver: str = "auto"):
-    return LogisticTagger(penalty, C=C, solver=solver)
-
-
-def _descent(C: float, labels: np.ndarray, *, tagger: type[WarpTagger] = WarpTagger, **options):
-    semi_supervised = issubclass(tagger, SemiSupervisedWarpTagger)
-    rows = len(labels) if semi_supervised else np.sum((labels != UNKNOWN).any(axis=1))
-    weight, given = C * max(1, int(rows)), tagger()
-    steps_an_epoch = math.ceil(max(1, rows) / given.batch_size)
-    return tagger(
-        weight_decay=1 / weight,
+def _decay(defaults: Any, C: float, rows: int) -> dict[str, Any]:
+    weight = C * rows
+    steps_per_epoch = math.ceil(rows / defaults.batch_size)
+    return {
+        "weight_decay": 1 / weight,
         # At a strong decay, steps of the usual length would overshoot zero.
-        learning_rate=min(given.learning_rate, weight),
-        epochs=max(given.epochs, math.ceil(FEWEST_STEPS / steps_an_epoch)),
-        **options,
-    )
+        "learning_rate": min(defaults.learning_rate, weight),
+        "epochs": max(defaults.epochs, math.ceil(FEWEST_STEPS / steps_per_epoch)),
+    }
 
 
-def _only_ranking(name: str, description: str, **options) -> NamedLearner:
-    text = f"{description}, which orders an image's labels and decides none"
-    return NamedLearner(name, text, partial(_descent, **options))
+def _warp(name: str, description: str, *, decides: bool = True, **options: Any) -> Learner:
+    place = "classify.warp.tagger:WarpTagger"
+    return Learner(name, description, place, options, C="decay", decides=decides)
 
+
+def _network(name: str, description: str, constructor: str) -> Learner:
+    return Learner(name, description, constructor, C=None, linear=False)
+
+
+def _latent_noise(output: str, description: str) -> Learner:
+    name, place = f"latent-noise-{output}", "classify.baselines.latent_noise:LatentNoiseTagger"
+    return Learner(name, description, place, {"output": output}, C="decay", linear=False)
+
+
+_LOGISTIC = "classify.logistic:LogisticTagger"
 
 LEARNERS = {
     learner.name: learner
     for learner in (
-        NamedLearner("l1", "L1 logistic regression", partial(_logistic, penalty="l1")),
-        NamedLearner("l2", "L2 logistic regression", partial(_logistic, penalty="l2")),
-        NamedLearner(
+        Learner("l1", "L1 logistic regression", _LOGISTIC, {"penalty": "l1"}),
+        Learner("l2", "L2 logistic regression", _LOGISTIC, {"penalty": "l2"}),
+        Learner(
             "l1-liblinear",
-            "the same by LIBLINEAR, which stops early by default, as papers report it",
-            partial(_logistic, penalty="l1", solver="liblinear"),
+            "l1 by LIBLINEAR, which stops early by default, as papers report it",
+            _LOGISTIC,
+            {"penalty": "l1", "solver": "liblinear"},
         ),
-        NamedLearner(
+        Learner(
+            "l2-liblinear",
+            "l2 by LIBLINEAR, which stops early by default, as papers report it",
+            _LOGISTIC,
+            {"penalty": "l2", "solver": "liblinear"},
+        ),
+        Learner(
             "imcl",
-            "the same as l2, then moved by similar images and labels, for unknown labels",
-            lambda C, labels: InteractiveTagger(C=C),
+            "l2, then trained on soft labels from similar images and labels (for unknown labels)",
+            "classify.imcl.tagger:InteractiveTagger",
         ),
-        NamedLearner("rmlc", "ramp-loss WARP", partial(_descent, loss="ramp")),
-        NamedLearner(
+        _warp("rmlc", "ramp-loss WARP", loss="ramp"),
+        Learner(
             "ss-rmlc",
-            "the same, and rows without labels take their nearest neighbours'",
-            partial(_descent, tagger=SemiSupervisedWarpTagger, loss="ramp"),
-            needs_unlabelled=True,
+            "rmlc on all rows: those without labels take their nearest neighbors' labels",
+            "classify.warp.semi_supervised:SemiSupervisedWarpTagger",
+            {"loss": "ramp"},
+            C="decay",
+            needs="unlabeled rows",
+            instead="rmlc",
         ),
-        NamedLearner("bce", "binary cross-entropy", partial(_descent, loss="bce")),
-        _only_ranking("warp", "WARP", loss="hinge", kappa=0.0),
-        _only_ranking("pairwise", "hinge of every pair", loss="pairwise"),
-        _only_ranking("softmax", "multi-label softmax", loss="softmax"),
-        _only_ranking("lsep", "log-sum-exp of pairs", loss="lsep"),
+        _warp("bce", "binary cross-entropy", loss="bce"),
+        _warp("warp", "WARP", decides=False, loss="hinge", kappa=0.0),
+        _warp("pairwise", "hinge loss of every pair of labels", decides=False, loss="pairwise"),
+        _warp("softmax", "multi-label softmax", decides=False, loss="softmax"),
+        _warp("lsep", "log-sum-exp of pairs of labels", decides=False, loss="lsep"),
+        _network(
+            "wsabie",
+            "features and labels embedded in one space, ranked by WARP",
+            "classify.baselines.wsabie:WsabieTagger",
+        ),
+        _network(
+            "fast0tag",
+            "a network from features to a direction that ranks label embeddings",
+            "classify.baselines.fast0tag:Fast0TagTagger",
+        ),
+        Learner(
+            "curriculum",
+            "logistic regression that labels unknown cells by its confident scores, in rounds",
+            "classify.baselines.curriculum:CurriculumTagger",
+            needs="unknown cells",
+            instead="l2",
+        ),
+        _latent_noise("visual", "latent noise model, scored by visual presence"),
+        _latent_noise("relevance", "latent noise model, scored by the probability of a mention"),
+        _network(
+            "cnn-rnn",
+            "an LSTM that predicts the labels in sequence (torch); unknown labels count as absent",
+            "classify.finetune.cnn_rnn:CnnRnnTagger",
+        ),
     )
 }
-SCALINGS = ("none", "max01")
 
 
-def find_learner(name: str) -> NamedLearner:
+def find_learner(name: str) -> Learner:
     """Look a learner up by name.
 
     Raises
@@ -114,29 +192,49 @@ def find_learner(name: str) -> NamedLearner:
     InputError
         There is none of that name; the message lists those there are.
     """
-    if name not in LEARNERS:
-        raise InputError(f"learner {name!r}; give one of {', '.join(LEARNERS)}")
+    check_choice("learner", name, LEARNERS)
     return LEARNERS[name]
 
 
-def check_unlabelled(learner: NamedLearner, labels: np.ndarray) -> None:
-    """Raise an `InputError` if a learner of unlabelled rows gets labels (n, L) of every row."""
-    if learner.needs_unlabelled and (labels != UNKNOWN).any(axis=1).all():
+def describe_learners() -> str:
+    """List all learners, one line each, for help texts."""
+    width = max(map(len, LEARNERS)) + 2
+    lines = [f"  {one.name:<{width}}{one.description}{_notes(one)}" for one in LEARNERS.values()]
+    return "\n".join(["learners:", *lines])
+
+
+def _notes(learner: Learner) -> str:
+    notes = [
+        *([] if learner.decides else ["orders labels only"]),
+        *([] if learner.C else ["takes no C"]),
+        *([f"needs {learner.needs}"] if learner.needs else []),
+    ]
+    return f" [{', '.join(notes)}]" if notes else ""
+
+
+def check_labels(learner: Learner, labels: np.ndarray) -> None:
+    """Check that labels have what a learner is for.
+
+    Parameters
+    ----------
+    learner : Learner
+    labels : int8 ndarray of shape (n, L)
+
+    Raises
+    ------
+    InputError
+        No row is unlabeled, or no cell unknown, and the learner needs it.
+    """
+    unknown = labels == UNKNOWN
+    found = {"unlabeled rows": unknown.all(axis=1).any(), "unknown cells": unknown.any()}
+    if learner.needs and not found[learner.needs]:
         raise InputError(
-            f"learner {learner.name!r} is for rows without labels beside labelled ones, and all "
-            f"{len(labels)} rows have labels: give --labels a file that leaves images out, or "
-            f"take {learner.name.removeprefix('ss-')!r}"
+            f"The learner {learner.name!r} needs {learner.needs}, and all {len(labels)} rows have "
+            f"labels: give --labels a file that leaves some out, or use {learner.instead!r}."
         )
 
 
-def check_scaling(name: str) -> None:
-    """Raise an `InputError` unless `name` is a known scaling."""
-    if name not in SCALINGS:
-        raise InputError(f"scale {name!r}; give one of {', '.join(SCALINGS)}")
-
-
-def check_C(values: Sequence[float]) -> None:
+def check_C(values: Iterable[float]) -> None:
     """Raise an `InputError` unless all `values` are positive and finite."""
     for value in values:
-        if not 0 < value < math.inf:
-            raise InputError(f"C {value:g}; give positive numbers")
+        check_number("C", value, low=0, above=True)

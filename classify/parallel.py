@@ -1,6 +1,6 @@
-"""Run the cells of a grid that aren't done yet, in processes, and keep each result as it comes.
+"""Run the trials that have no result yet, in processes, and keep each result as it comes.
 
-Knows neither learners nor data: a cell is a dict of key fields, the work a function.
+A trial is a dict of key fields; a function turns it into result lines.
 """
 
 import os
@@ -16,55 +16,55 @@ from tqdm import tqdm
 
 from classify.results import ResultFile
 
-Cell = Mapping[str, Any]
-RETRIES = 3  # of a cell whose task raises on a cluster
+Trial = Mapping[str, Any]
+RETRIES = 3  # of a trial whose task raises on a cluster
 
 
 def run_grid(
     work: Callable[..., Mapping[str, Any] | Sequence[Mapping[str, Any]]],
-    cells: Sequence[Cell],
+    trials: Sequence[Trial],
     results: ResultFile,
     *,
-    expected: Callable[[Cell], Sequence[Cell]] = lambda cell: [cell],
+    expected: Callable[[Trial], Sequence[Trial]] = lambda trial: [trial],
     shared: tuple = (),
     jobs: int = -1,
     client: Any = None,
     description: str | None = None,
 ) -> None:
-    """Do the cells that `results` lacks and append their lines.
+    """Run the trials that `results` lacks and append their lines.
 
     Parameters
     ----------
     work : callable
-        ``work(cell, *shared)`` gives the line's values, or a list of whole lines. Importable by
+        ``work(trial, *shared)`` returns the line's values, or a list of whole lines. Importable by
         name, and a pure function of its arguments: lines must not depend on the number of jobs.
-    cells : sequence of mapping
-        Done in this order, so put long ones first.
+    trials : sequence of mapping
+        Run in this order, so put long ones first.
     results : ResultFile
-        Open for writing. Left open: call its ``finish`` when all is done.
+        Open for writing. It stays open: call its ``finish`` when all is done.
     expected : callable, optional
-        The keys of the lines that a cell gives, each with exactly the key fields of `results`; by
-        default the cell itself. A cell is done again unless all of them are there.
+        The keys of the lines that a trial gives, each with exactly the key fields of `results`; by
+        default the trial itself. A trial is run again unless all of them are there.
     shared : tuple
-        What every cell needs. Arrays above 1 MB reach the workers as one memory-mapped file.
+        What every trial needs. Arrays above 1 MB reach the workers as one memory-mapped file.
     jobs : int
-        Processes; -1 for one a core. Each computes with one thread.
+        Processes; -1 for one per core. Each computes with one thread.
     client : distributed.Client, optional
-        Run on its Dask workers instead; a lost worker costs the cells it had in hand.
+        Run on its Dask workers instead; a lost worker costs the trials that it was running.
     description : str, optional
         Stands before the progress bar on stderr.
     """
-    keys = [[tuple(line[name] for name in results.key) for line in expected(c)] for c in cells]
+    keys = [[tuple(line[name] for name in results.key) for line in expected(t)] for t in trials]
     todo = [
-        cell
-        for cell, wanted in zip(cells, keys, strict=True)
+        trial
+        for trial, wanted in zip(trials, keys, strict=True)
         if any(key not in results for key in wanted)
     ]
     total = sum(map(len, keys))
     done = sum(key in results for wanted in keys for key in wanted)
     with _backend(client), tqdm(desc=description, total=total, initial=done, unit="fit") as bar:
         finished = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-            delayed(_lines)(work, cell, shared, os.getpid()) for cell in todo
+            delayed(_lines)(work, trial, shared, os.getpid()) for trial in todo
         )
         for lines in finished:
             for line in lines:
@@ -79,18 +79,18 @@ def _backend(client: Any) -> parallel_config:
     return parallel_config(backend="dask", client=client, retries=RETRIES)
 
 
-def _lines(work, cell: Cell, shared: tuple, run: int) -> list[dict[str, Any]]:
+def _lines(work, trial: Trial, shared: tuple, run: int) -> list[dict[str, Any]]:
     _end_with(run)
     with threadpool_limits(1):  # also where the work stays in this process
-        made = work(cell, *shared)
-    return [{**cell, **made}] if isinstance(made, Mapping) else [dict(line) for line in made]
+        made = work(trial, *shared)
+    return [{**trial, **made}] if isinstance(made, Mapping) else [dict(line) for line in made]
 
 
 @cache
 def _end_with(run: int) -> None:
     """Let this worker end when process `run`, its parent, is gone.
 
-    joblib's workers outlive a killed run by minutes, and do what was queued.
+    joblib's workers outlive a killed run by minutes, and compute what was queued.
     """
 
     def watch() -> None:

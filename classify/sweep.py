@@ -1,34 +1,25 @@
-"""Sweeps: every learner at every C on every split, selected inside the training rows.
-
-A unit of work is one learner on one split: its whole path of C shares matrices and warm starts.
-For selection the training rows are cut into folds; the C with the best mean score over the folds
-is fitted again on all training rows, and only that fit sees the test rows.
-"""
+"""Sweeps: every learner at every C on every split, selected inside the training rows."""
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import MaxAbsScaler
 
-from classify.learners import check_C, check_scaling, check_unlabelled, find_learner
-from classify.metrics import MIML_METRICS, get_metric
+from classify.learners import check_C, check_labels, find_learner
+from classify.metrics import METRICS
 from classify.models import library_versions
-from classify.parallel import Cell, run_grid
 from classify.results import ResultFile, read_results
-from features.cache import FeatureCache, labels_of
+from classify.scaling import SCALINGS
 from features.dask_client import connect
-from features.errors import InputError
+from features.errors import InputError, check_choice, check_number
 from features.files import sha256_of_text
-from features.splits import inner_folds, random_split, splits_hash
+from features.splits import random_split, splits_hash
 
 SELECTIONS = ("inner-cv", "none")
-KEY = ("learner", "scale", "split", "C")
-METRICS = (*MIML_METRICS, "map", "f1_macro", "f1_micro")
+KEY = ("learner", "scaling", "split", "C")
 
 
 def sweep(
@@ -42,7 +33,7 @@ def sweep(
     select: str = "inner-cv",
     metric: str = "example_ap",
     folds: int = 3,
-    scale: Sequence[str] = ("none",),
+    scaling: Sequence[str] = ("none",),
     layers: Sequence[str] | None = None,
     labels: Path | None = None,
     jobs: int = -1,
@@ -55,10 +46,11 @@ def sweep(
     cache : Path
         A feature cache with labels.
     out : Path
-        The file of result lines, `.jsonl`. A line is one (learner, scale, split, C) with the mean
+        The file of result lines, `.jsonl`. A line is one (learner, scaling, split, C) with the mean
         score over the inner folds; the selected C also has the metrics on the test rows. With
-        `select="none"` every C has them, and no fold is run.
-    learner, scale : sequence of str
+        `select="none"` every C has them, and no fold is run. A learner that takes no C has one line
+        per split, with C None.
+    learner : sequence of str
         Names in `classify.learners`.
     C : sequence of float
         Weights of the summed loss; see `classify.learners` for those trained by descent.
@@ -70,10 +62,12 @@ def sweep(
         What is compared over the folds; a name in `classify.metrics.METRICS`.
     folds : int
         Inner folds.
+    scaling : sequence of str
+        Names in `classify.scaling`.
     layers, labels
         As for `training.fit`.
     jobs : int
-        Processes, one thread each; -1 for one a core.
+        Processes, one thread each; -1 for one per core.
     dask : str, optional
         Run on a Dask cluster instead: `tcp://HOST:PORT`, or `local:N`.
 
@@ -86,18 +80,22 @@ def sweep(
     ------
     InputError
         An unknown name, a C that is not positive, no labels, or an `out` of another sweep. A fit
-        that fails is no error: its line says why.
+        that fails is no error: its line contains the reason.
     """
-    _check(learner, C, splits, select, metric, scale)
+    from classify.parallel import Trial, run_grid  # joblib; the next two: sklearn, h5py
+    from classify.trials import run_trial
+    from features.cache import FeatureCache, labels_of
+
+    _check(learner, C, splits, select, metric, scaling)
     features = FeatureCache(cache)
     names = features.resolve(layers)
     Y, label_names = labels_of(features, labels)
     rows = features.valid_rows
     if features.excluded:
         print(features.excluded, file=sys.stderr)
-    for name in learner:
-        check_unlabelled(find_learner(name), Y[rows])
     X, Y = features.read(names, rows), Y[rows]
+    for name in learner:
+        check_labels(find_learner(name), Y)
     values = sorted(set(C))
     plan = {"C": values, "select": select, "metric": metric, "folds": folds}
     header = {
@@ -111,20 +109,24 @@ def sweep(
         ),
         "versions": library_versions(),
     }
-    units: list[Cell] = [
-        {"learner": name, "scale": scaling, "split": seed + k}
+    trials: list[Trial] = [
+        {"learner": name, "scaling": one, "split": seed + k}
         for k in range(splits)
         for name in learner
-        for scaling in scale
+        for one in scaling
     ]
+
+    def expected(trial: Trial) -> list[Trial]:
+        return [{**trial, "C": C} for C in find_learner(trial["learner"]).strengths(values)]
+
     out.parent.mkdir(parents=True, exist_ok=True)
     client = connect(dask) if dask else nullcontext()
     with client as reached, ResultFile(out, key=KEY, header=header) as results:
         run_grid(
-            run_unit,
-            units,
+            run_trial,
+            trials,
             results,
-            expected=lambda unit: [{**unit, "C": value} for value in values],
+            expected=expected,
             shared=(plan, X, Y),
             jobs=jobs,
             client=reached,
@@ -134,71 +136,8 @@ def sweep(
     return out
 
 
-def run_unit(
-    unit: Cell,
-    plan: Mapping[str, Any],
-    X: np.ndarray,
-    Y: np.ndarray,
-    *,
-    judge_all: bool = False,
-    describe: Callable[[Any], Mapping[str, Any]] | None = None,
-) -> list[dict]:
-    """Compute all lines of one learner on one split.
-
-    Parameters
-    ----------
-    unit : mapping
-        `learner`, `scale`, `split`.
-    plan : mapping
-        `C` (increasing), `select`, `metric`, `folds`.
-    X : float32 ndarray of shape (n, d)
-    Y : int8 ndarray of shape (n, L)
-    judge_all : bool
-        Give every C the metrics on the test rows. What is selected doesn't depend on them.
-    describe : callable, optional
-        Gets each model that is judged; what it returns goes into the model's line and has the last
-        word there.
-
-    Returns
-    -------
-    list of dict
-        A line for every C. One that failed has its reason under `error` and None for the rest.
-    """
-    split = random_split(len(X), unit["split"])
-    lines = [{"C": C, "inner": math.nan, "selected": False, "error": None} for C in plan["C"]]
-    judged_at = range(len(lines))
-    if plan["select"] == "inner-cv":
-        metric = get_metric(plan["metric"])
-        values = []
-        for fold in inner_folds(split.train, plan["folds"], unit["split"]):
-            fitted = _fit_all(unit, plan["C"], X, Y, fold.train)
-            values.append(
-                [
-                    _score(lines[i], fitted[i], X, Y, fold.test, metric.function)
-                    for i in range(len(lines))
-                ]
-            )
-        inner = np.mean(values, axis=0)
-        for line, value in zip(lines, inner, strict=True):
-            line["inner"] = value
-        if np.isnan(inner).all():
-            return [{**unit, **_empty(), **line} for line in lines]
-        best = int(np.nanargmax(inner if metric.higher_is_better else -inner))
-        lines[best]["selected"] = True
-        judged_at = judged_at if judge_all else range(best, best + 1)
-    fitted = _fit_all(unit, [plan["C"][i] for i in judged_at], X, Y, split.train)
-    judged = {
-        i: _judge(model, X, Y, split.test, describe)
-        for i, model in zip(judged_at, fitted, strict=True)
-    }
-    return [
-        {**unit, **line, **judged.get(i, _empty()), **_reason(line, judged.get(i))}
-        for i, line in enumerate(lines)
-    ]
-
-
-def summarise(path: Path) -> list[tuple[str, int, dict[str, tuple[float, float]]]]:
-    """Average a sweep's judged lines over its splits.
+def summarize(path: Path) -> list[tuple[str, int, dict[str, tuple[float, float]]]]:
+    """Average a sweep's evaluated lines over its splits.
 
     Parameters
     ----------
@@ -211,17 +150,19 @@ def summarise(path: Path) -> list[tuple[str, int, dict[str, tuple[float, float]]
         For each learner and scaling, with C where it was not selected, metric to mean and standard
         deviation (ddof 1) over the splits.
     """
+    from classify.trials import REPORTED_METRICS
+
     header, lines = read_results(path)
     groups: dict[str, list[dict]] = {}
     for line in lines:
-        if line["error"] is None and line["nonzeros"] is not None:
-            name = f"{line['learner']}, {line['scale']}"
-            if header["select"] == "none":
+        if line["error"] is None and (line["selected"] or header["select"] == "none"):
+            name = f"{line['learner']}, {line['scaling']}"
+            if header["select"] == "none" and line["C"] is not None:
                 name += f", C = {line['C']:g}"
             groups.setdefault(name, []).append(line)
     return [
-        (name, len(members), {m: _mean_and_std([line[m] for line in members]) for m in METRICS})
-        for name, members in groups.items()
+        (name, len(found), {m: _mean_and_std([one[m] for one in found]) for m in REPORTED_METRICS})
+        for name, found in groups.items()
     ]
 
 
@@ -247,79 +188,22 @@ def parse_C(text: str) -> list[float]:
             values = [float(word) for word in text.split(",")]
     except ValueError as error:
         raise InputError(
-            f"C {text!r}; give LOW:HIGH:COUNT, as in 0.01:100:9, or 0.1,1,10"
+            "The 'C' option must be LOW:HIGH:COUNT, as in 0.01:100:9, or numbers, as in 0.1,1,10. "
+            f"Got {text!r}."
         ) from error
     check_C(values)
     return values
 
 
-def _check(learner, C, splits, select, metric, scale) -> None:
+def _check(learner, C, splits, select, metric, scaling) -> None:
     for name in learner:
         find_learner(name)
-    for name in scale:
-        check_scaling(name)
+    for name in scaling:
+        check_choice("scaling", name, SCALINGS)
     check_C(C)
-    get_metric(metric)
-    if select not in SELECTIONS:
-        raise InputError(f"select {select!r}; give one of {', '.join(SELECTIONS)}")
-    if splits < 1:
-        raise InputError(f"splits {splits}; give a whole number from 1")
-
-
-def _fit_all(unit: Cell, Cs: Sequence[float], X, Y, rows) -> list[Any]:
-    """Fit a path; where that fails, every C alone, so that one bad C costs no other."""
-    learner = find_learner(unit["learner"])
-    scaler = MaxAbsScaler() if unit["scale"] == "max01" else None
-    here = X[rows] if scaler is None else scaler.fit_transform(X[rows])
-    first = learner.make(Cs[0], Y[rows])
-    try:
-        if hasattr(first, "fit_path"):
-            models = first.fit_path(here, Y[rows], Cs)
-            return [(scaler, model) for model in models]
-    except Exception:  # whatever it is, it comes again below, beside the C that it belongs to
-        pass
-    return [_fit_one(learner.make(C, Y[rows]), scaler, here, Y[rows]) for C in Cs]
-
-
-def _fit_one(model, scaler, X, Y):
-    try:
-        return scaler, model.fit(X, Y)
-    except Exception as error:  # a failing fit is a line of the sweep, not its end
-        return f"{type(error).__name__}: {error}"
-
-
-def _scores(fitted, X) -> np.ndarray:
-    scaler, model = fitted
-    return model.decision_function(X if scaler is None else scaler.transform(X))
-
-
-def _score(line, fitted, X, Y, rows, function) -> float:
-    if isinstance(fitted, str):
-        line["error"] = fitted
-        return math.nan
-    return function(Y[rows], _scores(fitted, X[rows]))
-
-
-def _judge(fitted, X, Y, rows, describe) -> dict[str, Any]:
-    if isinstance(fitted, str):
-        return {**_empty(), "error": fitted}
-    model, scores = fitted[1], _scores(fitted, X[rows])
-    values = {name: get_metric(name).function(Y[rows], scores) for name in METRICS}
-    gap = getattr(model, "dual_gap_", np.array([math.nan])) / getattr(model, "objective_", 1.0)
-    return {
-        **values,
-        "nonzeros": float((model.coef_ != 0).sum(axis=1).mean()),
-        "relative_gap": float(np.nanmax(gap)) if not np.isnan(gap).all() else math.nan,
-        **(describe(model) if describe else {}),
-    }
-
-
-def _empty() -> dict[str, float]:
-    return dict.fromkeys((*METRICS, "nonzeros", "relative_gap"), math.nan)
-
-
-def _reason(line: Mapping[str, Any], judged: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"error": (judged or {}).get("error") or line["error"]}
+    check_choice("metric", metric, METRICS)
+    check_choice("select", select, SELECTIONS)
+    check_number("splits", splits, whole=True, low=1)
 
 
 def _mean_and_std(values: Sequence[float | None]) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """Where the real images and filters lie, when this machine has them; no test has a time limit."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -22,6 +23,17 @@ def _shared(part: str) -> Path:
     if not path.exists():
         pytest.skip(f"no {part} under {SHARED}: set TAGGING_SHARED to the folder that holds it")
     return path
+
+
+@pytest.fixture(scope="session")
+def dask_cluster():
+    """Two worker processes of Dask on this machine, shared by all tests; lost ones come back."""
+    distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
+        silence_logs=logging.ERROR,
+    ) as cluster:  # fmt: skip
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,21 @@ SWEEP = ["sweep", "photos.cache", "--out", "sweep.jsonl"]
 @pytest.mark.parametrize(
     ("main", "arguments", "message"),
     [
-        (classify, [*SWEEP, "--C", "0"], "argument --C: C 0; give positive numbers; "),
-        (classify, [*SWEEP, "--C", "1:2"], "argument --C: C '1:2'; give LOW:HIGH:COUNT, as in "),
-        (classify, [*SWEEP, "--C=-1,2"], "argument --C: C -1; give positive numbers; "),
+        (
+            classify,
+            [*SWEEP, "--C", "0"],
+            "argument --C: The 'C' option must be a float in the range (0, inf). Got 0.0.; ",
+        ),
+        (
+            classify,
+            [*SWEEP, "--C", "1:2"],
+            "argument --C: The 'C' option must be LOW:HIGH:COUNT, as in ",
+        ),
+        (
+            classify,
+            [*SWEEP, "--C=-1,2"],
+            "argument --C: The 'C' option must be a float in the range (0, inf). Got -1.0.; ",
+        ),
         (classify, [*SWEEP, "--splits", "many"], "argument --splits: invalid int value: 'many'; "),
         (classify, ["fit"], "the following arguments are required: cache, --out; "),
         (classify, [], "the following arguments are required: command; "),

@@ -66,6 +66,8 @@ class Fast0TagTagger(RankingNetwork):
     array([[1, 0]])
     """
 
+    fitted_arrays = ("hidden_weights_", "output_weights_", "word_vectors_", "center_", "scale_")
+
     _allowed: ClassVar[Mapping[str, OneOf | Number | Flag]] = {
         **RankingNetwork._allowed,
         "n_components": Number(Integral, low=1),

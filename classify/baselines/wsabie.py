@@ -61,6 +61,8 @@ class WsabieTagger(RankingNetwork):
     array([[1, 0]])
     """
 
+    fitted_arrays = ("feature_vectors_", "label_vectors_", "center_", "scale_")
+
     _allowed: ClassVar[Mapping[str, OneOf | Number | Flag]] = {
         **RankingNetwork._allowed,
         "n_components": Number(Integral, low=1),

@@ -19,6 +19,7 @@ from features.errors import InputError
 
 _IGNORED = -100  # torch's own mark of places that cost nothing
 _TINY = 1e-7
+_PREFIX = "network_."  # of the names of the network's weights among a model's arrays
 
 
 class CnnRnnTagger(Tagger):
@@ -68,6 +69,8 @@ class CnnRnnTagger(Tagger):
     >>> CnnRnnTagger(hidden=8, epochs=60).fit(X, Y).predict([[0.5, 1.0]])
     array([[1, 0]])
     """
+
+    fitted_arrays = ("order_", "longest_", "center_", "scale_")
 
     _allowed: ClassVar[Mapping[str, OneOf | Number | Flag]] = {
         "hidden": Number(Integral, low=1),
@@ -133,6 +136,26 @@ class CnnRnnTagger(Tagger):
             network = _Network(X.shape[1], present.shape[1], self.hidden)
             self.network_ = network.to(getattr(torch, X.dtype.name))
             self._descend(X, sequences, np.random.default_rng(seed))
+        return self
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Give the network's weights too, each under ``network_.`` and torch's name for it."""
+        arrays = super().to_arrays()
+        weights = self.network_.state_dict()
+        return arrays | {f"{_PREFIX}{name}": weight.numpy() for name, weight in weights.items()}
+
+    def set_arrays(self, arrays: Mapping[str, np.ndarray], *, n_features: int, n_labels: int):
+        """Become a fitted tagger, from what `to_arrays` gave."""
+        super().set_arrays(arrays, n_features=n_features, n_labels=n_labels)
+        weights = {
+            name.removeprefix(_PREFIX): torch.from_numpy(np.array(array))
+            for name, array in arrays.items()
+            if name.startswith(_PREFIX)
+        }
+        with torch.random.fork_rng(devices=[]):  # the initial weights are replaced at once
+            network = _Network(n_features, n_labels, self.hidden)
+        self.network_ = network.to(getattr(torch, self.center_.dtype.name))
+        self.network_.load_state_dict(weights)
         return self
 
     def _descend(self, X, sequences, rng):

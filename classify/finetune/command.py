@@ -7,36 +7,21 @@ from typing import Any
 
 from classify.finetune.config import MODELS, FinetuneConfig
 
-EXAMPLE = """\
-example:
-  python -m classify finetune --data photos --model coprojection --backbone resnet101 --size 448 \\
-      --out tuned
-  torchrun --nproc-per-node 4 -m classify finetune --data photos --batch-size 64 --out tuned
-  python -m extract --data photos --backbone resnet101 --size 448 --weights tuned --out tuned.cache
-  python -m classify cam tuned --images photos/images/1.jpg --out maps
-"""
 
-
-def add_commands(commands: Any) -> None:
-    """Add `finetune` and `cam` to the commands of ``python -m classify``."""
-    raw = argparse.RawDescriptionHelpFormatter
-    tune = commands.add_parser(
-        "finetune", help="train a whole network on images", epilog=EXAMPLE, formatter_class=raw
-    )
-    tune.add_argument("--data", type=Path, required=True, help="folder with images/, labels.csv")
-    tune.add_argument("--out", type=Path, required=True, help="the run folder")
+def add_finetune_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``finetune``."""
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/, labels.csv")
+    parser.add_argument("--out", type=Path, required=True, help="the run folder")
     for one in fields(FinetuneConfig):
-        _add_option(tune, one)
-    tune.set_defaults(run=run_finetune)
-    cam = commands.add_parser(
-        "cam", help="show where a fine-tuned network sees a label", epilog=EXAMPLE,
-        formatter_class=raw,
-    )  # fmt: skip
-    cam.add_argument("run_folder", metavar="RUN", type=Path, help="a folder that finetune wrote")
-    cam.add_argument("--images", type=Path, nargs="+", required=True, help="image files")
-    cam.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
-    cam.add_argument("--labels", nargs="+", help="labels to show (the three highest scores)")
-    cam.set_defaults(run=run_cam)
+        _add_option(parser, one)
+
+
+def add_cam_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``cam``."""
+    parser.add_argument("run_folder", metavar="RUN", type=Path, help="a folder that finetune wrote")
+    parser.add_argument("--images", type=Path, nargs="+", required=True, help="image files")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
+    parser.add_argument("--labels", nargs="+", help="labels to show (the three highest scores)")
 
 
 def run_finetune(data: Path, out: Path, **settings: Any) -> None:
@@ -44,6 +29,7 @@ def run_finetune(data: Path, out: Path, **settings: Any) -> None:
     from classify.finetune.run import finetune  # torch
 
     finetune(FinetuneConfig(**settings), data, out)
+    print(out)
 
 
 def run_cam(run_folder: Path, images: list[Path], out: Path, labels: list[str] | None) -> None:
@@ -51,6 +37,7 @@ def run_cam(run_folder: Path, images: list[Path], out: Path, labels: list[str] |
     from classify.finetune.cam import draw_maps  # torch
 
     draw_maps(run_folder, images, out, labels=labels)
+    print(out)
 
 
 def _add_option(parse: argparse.ArgumentParser, one: Any) -> None:

@@ -5,25 +5,24 @@ import os
 import signal
 import threading
 import time
-from dataclasses import replace
 
 import numpy as np
-import psutil
 import pytest
 from sklearn.preprocessing import MaxAbsScaler
 
-from classify.learners import LEARNERS
+from classify.learners import LEARNERS, Learner
 from classify.logistic import LogisticTagger
 from classify.metrics import example_ap
 from classify.results import read_results
-from classify.sweep import parse_C, run_unit, summarise, sweep
+from classify.sweep import parse_C, summarize, sweep
+from classify.trials import run_trial
 from features.cache import FeatureCache
 from features.errors import InputError
 from features.splits import inner_folds, random_split
 from tests.features.test_cache import ROWS, make_cache
 
 CS = [0.1, 1.0, 10.0]
-OPTIONS = {"C": CS, "splits": 3, "folds": 2, "jobs": 1, "scale": ("none", "max01")}
+OPTIONS = {"C": CS, "splits": 3, "folds": 2, "jobs": 1, "scaling": ("none", "max01")}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def undisturbed(cache, tmp_path_factory):
     return sweep(cache, tmp_path_factory.mktemp("out") / "s.jsonl", **OPTIONS).read_bytes()
 
 
-def test_every_cell_has_a_line_and_one_C_a_unit_is_selected(cache, undisturbed, tmp_path):
+def test_every_C_has_a_line_and_one_is_selected_per_trial(cache, undisturbed, tmp_path):
     path = tmp_path / "s.jsonl"
     path.write_bytes(undisturbed)
     _, lines = read_results(path)
@@ -54,7 +53,7 @@ def test_every_cell_has_a_line_and_one_C_a_unit_is_selected(cache, undisturbed, 
         assert line["error"] is None and line["inner"] is not None
         assert (line["example_ap"] is not None) == line["selected"]
     assert sum(line["selected"] for line in lines) == 2 * 2 * 3
-    names = [name for name, splits, _ in summarise(path) if splits == 3]
+    names = [name for name, splits, _ in summarize(path) if splits == 3]
     assert names == ["l1, max01", "l1, none", "l2, max01", "l2, none"]
 
 
@@ -62,7 +61,7 @@ def test_selection_is_what_it_says(cache):
     features = FeatureCache(cache)
     X, Y = features.read(), features.labels
     plan = {"C": CS, "select": "inner-cv", "metric": "example_ap", "folds": 2}
-    lines = run_unit({"learner": "l2", "scale": "none", "split": 5}, plan, X, Y)
+    lines = run_trial({"learner": "l2", "scaling": "none", "split": 5}, plan, X, Y)
     split = random_split(ROWS, 5)
     expected = []
     for C in CS:
@@ -91,27 +90,27 @@ def test_selection_never_sees_test_rows(cache):
     features = FeatureCache(cache)
     X, Y = features.read(), features.labels
     plan = {"C": CS, "select": "inner-cv", "metric": "map", "folds": 2}
-    unit = {"learner": "l1", "scale": "max01", "split": 1}
+    trial = {"learner": "l1", "scaling": "max01", "split": 1}
     test = random_split(ROWS, 1).test
     X2, Y2 = X.copy(), Y.copy()
     X2[test], Y2[test] = 1e3, 1 - Y[test]
     kept = ("C", "inner", "selected", "nonzeros")
-    first, second = (run_unit(unit, plan, *data) for data in ((X, Y), (X2, Y2)))
+    first, second = (run_trial(trial, plan, *data) for data in ((X, Y), (X2, Y2)))
     for a, b in zip(first, second, strict=True):
         np.testing.assert_equal([a[k] for k in kept], [b[k] for k in kept])
 
 
-def test_every_C_can_be_judged_and_described_beside_the_selected_one(cache):
+def test_every_C_can_be_evaluated_and_described_beside_the_selected_one(cache):
     features = FeatureCache(cache)
     data = features.read(), features.labels
     plan = {"C": CS, "select": "inner-cv", "metric": "example_ap", "folds": 2}
-    unit = {"learner": "l1", "scale": "none", "split": 0}
-    usual = run_unit(unit, plan, *data)
-    lines = run_unit(
-        unit,
+    trial = {"learner": "l1", "scaling": "none", "split": 0}
+    usual = run_trial(trial, plan, *data)
+    lines = run_trial(
+        trial,
         plan,
         *data,
-        judge_all=True,
+        evaluate_all=True,
         describe=lambda model: {"nonzeros": -1, "C of it": model.C},
     )
     for line, other in zip(lines, usual, strict=True):
@@ -119,15 +118,15 @@ def test_every_C_can_be_judged_and_described_beside_the_selected_one(cache):
         assert (line["nonzeros"], line["C of it"]) == (-1, line["C"])
         if line["selected"]:
             assert line["example_ap"] == pytest.approx(other["example_ap"], abs=0.02)
-    without = run_unit(unit, {**plan, "select": "none"}, *data)
+    without = run_trial(trial, {**plan, "select": "none"}, *data)
     assert [line["example_ap"] for line in lines] == [line["example_ap"] for line in without]
 
 
 def test_liblinear_is_swept_by_its_name(cache):
     features = FeatureCache(cache)
     X, Y = features.read(), features.labels
-    unit = {"learner": "l1-liblinear", "scale": "none", "split": 0}
-    (line,) = run_unit(unit, {"C": [0.5], "select": "none"}, X, Y)
+    trial = {"learner": "l1-liblinear", "scaling": "none", "split": 0}
+    (line,) = run_trial(trial, {"C": [0.5], "select": "none"}, X, Y)
     split = random_split(ROWS, 0)
     tagger = LogisticTagger("l1", C=0.5, solver="liblinear").fit(X[split.train], Y[split.train])
     scores = tagger.decision_function(X[split.test])
@@ -139,7 +138,7 @@ def test_a_learner_by_descent_is_swept_as_logistic_regression_is(cache, learner)
     features = FeatureCache(cache)
     X, Y = features.read(), features.labels
     plan = {"C": CS, "select": "inner-cv", "metric": "example_ap", "folds": 2}
-    lines = run_unit({"learner": learner, "scale": "max01", "split": 0}, plan, X, Y)
+    lines = run_trial({"learner": learner, "scaling": "max01", "split": 0}, plan, X, Y)
     assert [line["error"] for line in lines] == [None] * len(CS)
     (best,) = [line for line in lines if line["selected"]]
     assert best["inner"] == max(line["inner"] for line in lines)
@@ -165,8 +164,8 @@ def test_C_weighs_the_summed_loss_of_the_rows_that_take_part(cache):
 
 
 def test_rows_without_labels_are_for_the_learner_that_takes_them(cache, tmp_path):
-    options = {**OPTIONS, "learner": ["ss-rmlc"], "splits": 1, "scale": ["none"]}
-    with pytest.raises(InputError, match="'ss-rmlc' is for rows without labels .* take 'rmlc'"):
+    options = {**OPTIONS, "learner": ["ss-rmlc"], "splits": 1, "scaling": ["none"]}
+    with pytest.raises(InputError, match="'ss-rmlc' needs unlabeled rows, .* or use 'rmlc'"):
         sweep(cache, tmp_path / "s.jsonl", **options)
     some = (cache / "labels.csv").read_text().splitlines()[: ROWS // 2]
     (tmp_path / "some.csv").write_text("\n".join(some) + "\n")
@@ -175,11 +174,11 @@ def test_rows_without_labels_are_for_the_learner_that_takes_them(cache, tmp_path
     assert [line["error"] for line in lines] == [None] * len(CS)
 
 
-def test_without_selection_every_C_is_judged(cache, tmp_path):
+def test_without_selection_every_C_is_evaluated(cache, tmp_path):
     path = sweep(cache, tmp_path / "s.jsonl", **{**OPTIONS, "select": "none", "learner": ["l2"]})
     _, lines = read_results(path)
     assert all(line["example_ap"] is not None and not line["selected"] for line in lines)
-    assert len(summarise(path)) == 2 * len(CS)
+    assert len(summarize(path)) == 2 * len(CS)
 
 
 def test_running_again_and_more_processes_change_nothing(cache, undisturbed, tmp_path):
@@ -194,27 +193,13 @@ def _sweep(cache, path, options):
     sweep(cache, path, **options)
 
 
-def test_killed_anywhere_it_ends_the_same(cache, undisturbed, tmp_path):
-    path = tmp_path / "s.jsonl"
-    rng = np.random.default_rng(0)
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["tests.classify.test_sweep"])
-    for _ in range(6):
-        child = server.Process(target=_sweep, args=(cache, path, OPTIONS))
-        child.start()
-        child.join(timeout=rng.uniform(0.05, 1.0))
-        child.kill()
-        child.join()
-    sweep(cache, path, **OPTIONS)
-    assert path.read_bytes() == undisturbed
-
-
-def test_a_learner_by_descent_goes_on_after_a_kill_with_the_same_lines(cache, tmp_path):
-    options = {**OPTIONS, "learner": ["rmlc"], "scale": ["none"]}
+def test_a_killed_sweep_goes_on_with_the_same_lines(cache, tmp_path):
+    options = {**OPTIONS, "learner": ["rmlc"], "scaling": ["none"]}
     undisturbed = sweep(cache, tmp_path / "whole.jsonl", **options).read_bytes()
     path = tmp_path / "s.jsonl"
-    server = multiprocessing.get_context("forkserver")
-    child = server.Process(target=_sweep, args=(cache, path, options))
+    child = multiprocessing.get_context("forkserver").Process(
+        target=_sweep, args=(cache, path, options)
+    )
     child.start()
     while child.is_alive() and not (path.exists() and path.read_bytes().count(b"\n") > 1):
         time.sleep(0.005)
@@ -228,7 +213,7 @@ def test_a_learner_by_descent_goes_on_after_a_kill_with_the_same_lines(cache, tm
 class Failing:
     """Fits only small C."""
 
-    def __init__(self, C, labels):
+    def __init__(self, C):
         self.C = C
 
     def fit(self, X, Y):
@@ -243,9 +228,9 @@ class Failing:
 
 
 def test_a_failing_fit_is_one_line(cache, tmp_path, monkeypatch):
-    monkeypatch.setitem(LEARNERS, "l2", replace(LEARNERS["l2"], make=Failing))
+    monkeypatch.setitem(LEARNERS, "l2", Learner("l2", "fits only small C", f"{__name__}:Failing"))
     path = tmp_path / "s.jsonl"
-    sweep(cache, path, **{**OPTIONS, "learner": ["l2"], "scale": ["none"]})
+    sweep(cache, path, **{**OPTIONS, "learner": ["l2"], "scaling": ["none"]})
     _, lines = read_results(path)
     for line in lines:
         if line["C"] > 1:
@@ -266,13 +251,13 @@ def test_another_sweep_is_refused(cache, undisturbed, tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"learner": ["svm"]}, "learner 'svm'; give one of l1, l2"),
-        ({"scale": ["unit"]}, "scale 'unit'; give one of none, max01"),
-        ({"C": [0.0]}, "C 0; give positive numbers"),
-        ({"C": [float("inf")]}, "C inf; give positive numbers"),
-        ({"metric": "auc"}, "no metric 'auc': choose one of example_ap"),
-        ({"select": "test"}, "select 'test'; give one of inner-cv, none"),
-        ({"splits": 0}, "splits 0; give a whole number from 1"),
+        ({"learner": ["svm"]}, "The 'learner' option must be one of l1, l2, .* Got 'svm'."),
+        ({"scaling": ["unit"]}, "The 'scaling' option must be one of none, max01. Got 'unit'."),
+        ({"C": [0.0]}, r"The 'C' option must be a float in the range \(0, inf\). Got 0.0."),
+        ({"C": [float("inf")]}, r"The 'C' option must be a float in .* Got inf."),
+        ({"metric": "auc"}, "The 'metric' option must be one of example_ap, .* Got 'auc'."),
+        ({"select": "test"}, "The 'select' option must be one of inner-cv, none. Got 'test'."),
+        ({"splits": 0}, r"The 'splits' option must be an int in the range \[1, inf\). Got 0."),
     ],
     ids=str,
 )
@@ -284,39 +269,33 @@ def test_bad_settings_are_one_line(cache, tmp_path, change, match):
 def test_C_is_read_as_a_range_or_a_list():
     assert parse_C("0.01:100:9")[0] == 0.01 and len(parse_C("0.01:100:9")) == 9
     for text in ("1:2", "a", "1,,2"):
-        with pytest.raises(InputError, match="give LOW:HIGH:COUNT"):
+        with pytest.raises(InputError, match="must be LOW:HIGH:COUNT"):
             parse_C(text)
-    with pytest.raises(InputError, match="C -1; give positive numbers"):
+    with pytest.raises(InputError, match="Got -1.0"):
         parse_C("-1,2")
 
 
-def _kill_one_worker(path, stop):
-    """Kill a Dask worker process as soon as there is a result."""
+def _kill_one_worker(pid, path, stop):
+    """Kill a process as soon as there is a result."""
     while not stop.is_set():
-        children = psutil.Process().children(recursive=True)
-        workers = [p for p in children if "spawn_main" in " ".join(_command(p))]
-        if len(workers) >= 2 and path.exists() and path.read_bytes().count(b"\n") > 1:
-            os.kill(workers[0].pid, signal.SIGKILL)
+        if path.exists() and path.read_bytes().count(b"\n") > 1:
+            os.kill(pid, signal.SIGKILL)
             return
         time.sleep(0.01)
 
 
-def _command(process):
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
-
-
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_cluster_that_loses_a_worker_gives_the_same_lines(cache, undisturbed, tmp_path):
-    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+def test_a_cluster_that_loses_a_worker_gives_the_same_lines(
+    cache, undisturbed, tmp_path, dask_cluster
+):
     path, stop = tmp_path / "s.jsonl", threading.Event()
-    killer = threading.Thread(target=_kill_one_worker, args=(path, stop))
+    pid = next(iter(dask_cluster.workers.values())).pid
+    killer = threading.Thread(target=_kill_one_worker, args=(pid, path, stop))
     killer.start()
     try:
-        sweep(cache, path, **{**OPTIONS, "dask": "local:2"})
+        sweep(cache, path, **{**OPTIONS, "dask": dask_cluster.scheduler_address})
     finally:
         stop.set()
         killer.join()
     assert path.read_bytes() == undisturbed
+    assert next(iter(dask_cluster.workers.values())).pid != pid

@@ -1,22 +1,23 @@
-"""Model files and predictions: round trips, refusals, damage, and a kill in the middle."""
+"""Model files and predictions of every learner: round trips, refusals, damage, a stopped writer."""
 
 import csv
 import json
-import multiprocessing
 import shutil
-import time
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.preprocessing import MaxAbsScaler
 
 from classify.__main__ import main
 from classify.learners import LEARNERS
 from classify.logistic import LogisticTagger
 from classify.models import load_model, save_model
+from classify.results import read_results
 from classify.training import fit, predict
-from features.cache import FeatureCache
+from features.cache import FeatureCache, labels_of
 from features.errors import InputError
 from features.manifest import canonical, read_manifest
 from tests.features.test_cache import ROWS, make_cache
@@ -43,14 +44,14 @@ def model(cache, tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("scale", ["none", "max01"])
+@pytest.mark.parametrize("scaling", ["none", "max01"])
 @pytest.mark.parametrize("learner", ["l1", "l2"])
-def test_a_model_scores_as_its_estimator_did(cache, tmp_path, learner, scale):
+def test_a_model_scores_as_its_estimator_did(cache, tmp_path, learner, scaling):
     path = tmp_path / "m.safetensors"
-    fit(cache, path, learner=learner, C=3.0, scale=scale, layers=["net/pool"])
+    fit(cache, path, learner=learner, C=3.0, scaling=scaling, layers=["net/pool"])
     features = FeatureCache(cache)
     X, Y = features.read(["net/pool"]), features.labels[features.valid_rows]
-    divided = X / (np.abs(X).max(axis=0) if scale == "max01" else 1)
+    divided = X / (np.abs(X).max(axis=0) if scaling == "max01" else 1)
     expected = LogisticTagger(learner, C=3.0).fit(divided, Y).decision_function(divided)
     loaded = load_model(path)
     np.testing.assert_allclose(loaded.scores(X), expected, rtol=1e-4, atol=1e-5)
@@ -60,26 +61,101 @@ def test_a_model_scores_as_its_estimator_did(cache, tmp_path, learner, scale):
     assert loaded.versions["numpy"] == np.__version__
 
 
-@pytest.mark.parametrize("learner", ["imcl", "rmlc", "bce"])
-def test_a_model_by_descent_is_kept_to_the_last_bit(cache, tmp_path, learner):
-    path = tmp_path / "m.safetensors"
-    main(["fit", str(cache), "--learner", learner, "--C", "3", "--out", str(path)])
+@pytest.fixture(scope="module")
+def partial_labels(cache, tmp_path_factory):
+    """Labels with unknown cells, and rows without any."""
+    path = tmp_path_factory.mktemp("labels") / "labels.csv"
+    write_labels(path, FeatureCache(cache).ids[:16], unknown=(3, 7))
+    return path
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_every_learner_is_fitted_kept_to_the_last_bit_and_swept(
+    cache, partial_labels, tmp_path, learner
+):
+    path, out = tmp_path / "m.safetensors", tmp_path / "p.csv"
+    labels = ["--labels", str(partial_labels)]
+    main(
+        ["fit", str(cache), "--learner", learner, "--scaling", "max01", "--out", str(path), *labels]
+    )
     features = FeatureCache(cache)
-    X, Y = features.read(), features.labels[features.valid_rows]
-    tagger = LEARNERS[learner].make(3.0, Y).fit(X, Y)
+    X, rows = features.read(), features.valid_rows
+    Y = labels_of(features, partial_labels)[0][rows]
+    named = LEARNERS[learner]
+    scaler = MaxAbsScaler().fit(X)
+    tagger = named.make(1.0 if named.C else None, Y).fit(scaler.transform(X), Y)
+    scores = tagger.decision_function(scaler.transform(X))
+
     loaded = load_model(path)
-    np.testing.assert_array_equal(loaded.coef, tagger.coef_.astype(np.float64))
-    np.testing.assert_array_equal(loaded.intercept, tagger.intercept_.astype(np.float64))
-    if learner == "imcl":
-        assert loaded.parameters["C"] == 3
-    else:
-        assert loaded.parameters["weight_decay"] == 1 / (3 * len(X))
+    np.testing.assert_array_equal(loaded.scores(X), scores)
+    assert hasattr(loaded.estimator, "coef_") or not named.linear
+    assert type(loaded.estimator) is type(tagger)
+    assert repr(loaded.estimator) == repr(tagger)
     save_model(tmp_path / "again.safetensors", loaded)
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
-    main(["predict", str(path), str(cache), "--out", str(tmp_path / "p.csv")])
-    with open(tmp_path / "p.csv", encoding="utf-8", newline="") as file:
-        decided = [int(row["decision"]) for row in csv.DictReader(file)]
-    assert decided == tagger.predict(X).ravel().tolist()
+
+    main(["predict", str(path), str(cache), "--out", str(out)])
+    with open(out, encoding="utf-8", newline="") as file:
+        predicted = list(csv.DictReader(file))
+    assert [float(line["score"]) for line in predicted] == scores.ravel().tolist()
+    decided = [str(int(score > 0)) if named.decides else "" for score in scores.ravel()]
+    assert [line["decision"] for line in predicted] == decided
+
+    sweep = ["sweep", str(cache), "--learner", learner, "--C", "1,2", "--splits", "1", *labels]
+    main([*sweep, "--select", "none", "--jobs", "1", "--out", str(tmp_path / "s.jsonl")])
+    _, lines = read_results(tmp_path / "s.jsonl")
+    assert [line["C"] for line in lines] == ([1.0, 2.0] if named.C else [None])
+    for line in lines:
+        assert line["error"] is None and 0 < line["example_ap"] <= 1
+        assert (line["nonzeros"] is None) != named.linear
+
+
+def test_a_model_of_the_first_format_still_loads(cache, tmp_path):
+    features = FeatureCache(cache)
+    rng = np.random.default_rng(0)
+    coef, intercept = rng.normal(size=(2, 11)), rng.normal(size=2)
+    story = {
+        "format": 1,
+        "label_names": ["sky", "sea"],
+        "layers": ["net/pool", "net/fc"],
+        "learner": "rmlc",
+        "parameters": {"loss": "ramp", "scale": "max01", "rows": 22},
+        "manifest": features.manifest,
+        "manifest_sha256": features.manifest_hash,
+        "versions": {"numpy": "2.0.0"},
+    }
+    path, again = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    path.write_bytes(
+        safetensors.numpy.save(
+            {"coef": coef, "intercept": intercept}, metadata={"model": json.dumps(story)}
+        )
+    )
+    X = features.read(["net/pool", "net/fc"])
+    loaded = load_model(path)
+    np.testing.assert_array_equal(loaded.scores(X), X @ coef.T + intercept)
+    assert (loaded.learner, loaded.scaling, loaded.n_rows) == ("rmlc", "max01", 22)
+    save_model(again, loaded)
+    np.testing.assert_array_equal(load_model(again).scores(X), loaded.scores(X))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "match"),
+    [
+        ("class", "os:system", "os:system is no estimator of this library"),
+        ("class", "classify.learners:Learner", "no estimator of this library"),
+        ("class", "classify.none:Tagger", "No module named 'classify.none'"),
+        ("parameters", {"lambda": 1}, "unexpected keyword argument 'lambda'"),
+    ],
+)
+def test_a_model_builds_estimators_of_this_library_only(model, tmp_path, place, value, match):
+    with safetensors.safe_open(model, framework="numpy") as file:
+        found = json.loads(file.metadata()["model"])
+        arrays = {name: file.get_tensor(name) for name in found["arrays"]}
+    found["estimator"][place] = value
+    path = tmp_path / "m.safetensors"
+    safetensors.numpy.save_file(arrays, path, metadata={"model": json.dumps(found)})
+    with pytest.raises(InputError, match=match):
+        load_model(path)
 
 
 def test_images_without_labels_are_learnt_from_by_their_neighbours(cache, tmp_path):
@@ -88,7 +164,7 @@ def test_images_without_labels_are_learnt_from_by_their_neighbours(cache, tmp_pa
     fitted = fit(cache, path, learner="ss-rmlc", labels=labels)
     assert fitted.parameters["temperature"] == "mean_all"
     supervised = fit(cache, path, learner="rmlc", labels=labels)
-    assert not np.array_equal(fitted.coef, supervised.coef)
+    assert not np.array_equal(fitted.estimator.coef_, supervised.estimator.coef_)
 
 
 def test_predictions_as_csv_and_json_lines_are_the_same(cache, model, tmp_path):
@@ -132,7 +208,7 @@ def test_labels_may_come_from_another_file(cache, tmp_path):
     expected = LogisticTagger("l2").fit(features.read(None, rows), Y)
     # Both stop at a gap of 1e-4, which leaves weights a little apart; another order of rows
     # would leave them nothing in common.
-    np.testing.assert_allclose(fitted.coef, expected.coef_, atol=0.03)
+    np.testing.assert_allclose(fitted.estimator.coef_, expected.coef_, atol=0.03)
     write_labels(labels, ["nobody.jpg"])
     with pytest.raises(InputError, match=r"names 'nobody.jpg' and 0 more images that .* lacks"):
         fit(cache, tmp_path / "m.safetensors", labels=labels)
@@ -141,11 +217,12 @@ def test_labels_may_come_from_another_file(cache, tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"learner": "svm"}, "learner 'svm'; give one of l1, l2"),
-        ({"scale": "unit"}, "scale 'unit'; give one of none, max01"),
+        ({"learner": "svm"}, "The 'learner' option must be one of l1, l2, .* Got 'svm'."),
+        ({"scaling": "unit"}, "The 'scaling' option must be one of none, max01. Got 'unit'."),
         ({"layers": ["net/x"]}, "no layer 'net/x' .* it has net/pool, net/fc"),
-        ({"C": 0.0}, "C 0; give positive numbers"),
-        ({"learner": "ss-rmlc"}, "all [0-9]+ rows have labels: give --labels a file"),
+        ({"C": 0.0}, r"The 'C' option must be a float in the range \(0, inf\). Got 0.0."),
+        ({"learner": "wsabie", "C": 1.0}, "'wsabie' takes no C. Got 1.0: leave --C out."),
+        ({"learner": "ss-rmlc"}, "needs unlabeled rows, and all .* labels: give --labels a file"),
     ],
 )
 def test_bad_settings_are_one_line(cache, tmp_path, change, match):
@@ -170,7 +247,7 @@ def test_a_damaged_model_is_refused_or_loads_finite_numbers(model, offset, flip)
     except InputError as error:
         assert "can't be read as a model" in str(error)
     else:
-        assert np.isfinite(loaded.coef).all()
+        assert np.isfinite(loaded.scores(np.ones((1, 11), np.float32))).all()
 
 
 def test_a_truncated_or_missing_model_is_refused(model, tmp_path):
@@ -180,25 +257,19 @@ def test_a_truncated_or_missing_model_is_refused(model, tmp_path):
         (tmp_path / "cut.safetensors").write_bytes(model.read_bytes()[:-3])
 
 
-def _save_for_ever(path, model):
-    while True:
-        save_model(path, model)
-
-
-def test_a_killed_writer_leaves_a_whole_model(model, tmp_path):
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_stopped_writer_leaves_what_was_there(model, tmp_path, monkeypatch, step):
     path = tmp_path / "m.safetensors"
     whole = load_model(model)
-    rng = np.random.default_rng(0)
-    for _ in range(8):
-        child = multiprocessing.get_context("fork").Process(
-            target=_save_for_ever, args=(path, whole)
-        )
-        child.start()
-        time.sleep(rng.uniform(0.01, 0.06))
-        child.kill()
-        child.join()
-        if path.exists():
-            np.testing.assert_array_equal(load_model(path).coef, whole.coef)
+    path.write_bytes(b"before")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"features.files.os.{step}", stop)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(path, whole)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"before"]
 
 
 def test_predictions_go_to_known_endings_only(cache, model, tmp_path):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classify.finetune.config import HEAD_CS, FinetuneConfig, read_run
-from classify.learners import NamedLearner, find_learner
+from classify.learners import Learner, find_learner
 from classify.metrics import METRICS, Metric, get_metric
 from features.cache import FeatureCache
 from features.errors import InputError
@@ -157,7 +157,7 @@ def rows_of_run(
 
 
 def _best(
-    learner: NamedLearner,
+    learner: Learner,
     metric: Metric,
     rows: Rows,
     parts: tuple[np.ndarray, np.ndarray],

@@ -14,7 +14,7 @@ from benchmarks.tables.experiment import Task, keep_labels, read_task
 from benchmarks.tables.imcl.learners import IMCL, PARTIAL_LEARNERS, VARIANTS
 from classify.metrics.label_based import mean_average_precision
 from classify.metrics.label_groups import group_map
-from classify.parallel import Cell
+from classify.parallel import Trial
 from classify.results import Line
 from classify.row_blocks import mean_norm
 from features.errors import InputError
@@ -52,7 +52,7 @@ def read_partial_task(
     return keep_labels(task) if split else task
 
 
-def judge_setting(cell: Cell, data: Task, scheme: str) -> dict[str, float]:
+def judge_setting(cell: Trial, data: Task, scheme: str) -> dict[str, float]:
     """Fit one setting to some of the training rows and judge it on the others' known cells.
 
     Parameters
@@ -79,7 +79,7 @@ def judge_setting(cell: Cell, data: Task, scheme: str) -> dict[str, float]:
     return {"map": mean_average_precision(Y[parts.test], model.decision_function(X[parts.test]))}
 
 
-def judge_learner(cell: Cell, data: Task, scheme: str) -> dict[str, Any]:
+def judge_learner(cell: Trial, data: Task, scheme: str) -> dict[str, Any]:
     """Fit a learner to all training rows, some of their cells hidden, and judge it on test rows.
 
     Parameters
@@ -130,7 +130,7 @@ def scaled(X: np.ndarray, train: np.ndarray) -> np.ndarray:
 
 def selection_cells(
     learners: Sequence[str], rates: Sequence[float], splits: Sequence[int]
-) -> list[Cell]:
+) -> list[Trial]:
     """List every setting of every learner."""
     counts = {one.name: len(one.settings) for one in PARTIAL_LEARNERS}
     return [
@@ -165,12 +165,12 @@ def result_cells(
     pairs: Sequence[tuple[int, int]],
     chosen: Mapping[tuple, int],
     variant_rates: Sequence[float],
-) -> list[Cell]:
+) -> list[Trial]:
     """List every fit to judge: learners at all rates, variants of IMCL at some.
 
     `pairs` are those of split and mask.
     """
-    cells: list[Cell] = []
+    cells: list[Trial] = []
     for rate in rates:
         for split, mask in pairs:
             for learner in learners:

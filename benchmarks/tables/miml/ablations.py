@@ -1,7 +1,7 @@
 """``tables miml`` at the true optimum: along C, with C selected, and layer block by layer block.
 
-A unit of work is `classify.sweep.run_unit` on some columns: the whole path of C on one split, its C
-selected inside the training rows, every C judged. Writes no table; see `miml_blocks_report`.
+Each trial is `classify.trials.run_trial` on some columns: a regularization path on one split, its C
+selected inside the training rows, every C evaluated. `ablations_report` makes the tables.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ import numpy as np
 from benchmarks.tables.experiment import Span, Task
 from benchmarks.tables.miml.learners import mean_nonzeros, to_caffe
 from classify.logistic import LogisticTagger
-from classify.parallel import Cell, run_grid
+from classify.parallel import Trial, run_grid
 from classify.results import Line, ResultFile
-from classify.sweep import run_unit
+from classify.trials import run_trial
 
-KEY = ("learner", "scale", "layers", "split", "C")
+KEY = ("learner", "scaling", "layers", "split", "C")
 SELECTION = {"select": "inner-cv", "metric": "example_ap", "folds": 3}
 LEARNERS = ("l1", "l2")  # to a certified gap, by `classify.logistic`
 LIBLINEAR = "l1-liblinear"  # with its default stop: at C = 1 only, for its non-zeros
@@ -44,7 +44,7 @@ def run_blocks(
     ----------
     task : Task
     path : Path
-        The file of result lines. A line is one (learner, scale, layers, split, C): the mean score
+        The file of result lines. A line is one (learner, scaling, layers, split, C): the mean score
         over the inner folds, whether this C is the selected one, the metrics on the test rows, the
         mean number of non-zeros of a label and, on all layers, how many of them each layer has.
     header : mapping
@@ -101,7 +101,7 @@ def layer_groups(spans: Mapping[str, Span]) -> dict[str, Span]:
 
 
 def fit_path_and_judge(
-    unit: Cell, spans: Mapping[str, Span], X: np.ndarray, Y: np.ndarray
+    unit: Trial, spans: Mapping[str, Span], X: np.ndarray, Y: np.ndarray
 ) -> list[Line]:
     """Fit one learner along C on one split and some layers.
 
@@ -120,15 +120,15 @@ def fit_path_and_judge(
         A line for every C.
     """
     first, end = layer_groups(spans)[unit["layers"]]
-    here, scale = X[:, first:end], unit["scale"]
+    here, scale = X[:, first:end], unit["scaling"]
     if scale == "x57.4":  # learns nothing from rows, so it may come before they are split
         here, scale = to_caffe(here), "none"
-    lines = run_unit(
-        {**unit, "scale": scale},
+    lines = run_trial(
+        {**unit, "scaling": scale},
         _plan(unit),
         here,
         Y,
-        judge_all=True,
+        evaluate_all=True,
         describe=partial(count_nonzeros, spans=spans if unit["layers"] == ALL else {}),
     )
     return [{**line, **unit} for line in lines]
@@ -154,19 +154,19 @@ def count_nonzeros(tagger: LogisticTagger, spans: Mapping[str, Span]) -> dict[st
     return {"nonzeros": mean_nonzeros(tagger), **parts}
 
 
-def _units(groups: Iterable[str], seeds: Sequence[int]) -> list[Cell]:
+def _units(groups: Iterable[str], seeds: Sequence[int]) -> list[Trial]:
     """List the units: every scaling of all layers, the parts of the layers as they are."""
     kinds = [(learner, scale, ALL) for learner in LEARNERS for scale in CS]
     kinds += [(learner, "none", part) for learner in LEARNERS for part in groups if part != ALL]
     kinds += [(LIBLINEAR, "none", ALL)]
     return [
-        {"learner": learner, "scale": scale, "layers": part, "split": seed}
+        {"learner": learner, "scaling": scale, "layers": part, "split": seed}
         for seed in seeds
         for learner, scale, part in kinds
     ]
 
 
-def _plan(unit: Cell) -> dict[str, Any]:
+def _plan(unit: Trial) -> dict[str, Any]:
     if unit["learner"] == LIBLINEAR:
         return {**SELECTION, "select": "none", "C": [1.0]}
-    return {**SELECTION, "C": CS[unit["scale"]]}
+    return {**SELECTION, "C": CS[unit["scaling"]]}

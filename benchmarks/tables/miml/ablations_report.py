@@ -88,7 +88,7 @@ def path_panels(
 
 def _curve(lines: Sequence[Line], learner: str, scale: str) -> Curve:
     values = [
-        _mean(_pick(lines, learner=learner, scale=scale, layers=ALL, C=C), "example_ap")
+        _mean(_pick(lines, learner=learner, scaling=scale, layers=ALL, C=C), "example_ap")
         for C in CS[scale]
     ]
     return Curve(
@@ -113,7 +113,7 @@ def _precision(lines: Sequence[Line]) -> str:
 def _path_table(lines: Sequence[Line], learner: str, scale: str) -> str:
     rows = []
     for C in CS[scale]:
-        members = _pick(lines, learner=learner, scale=scale, layers=ALL, C=C)
+        members = _pick(lines, learner=learner, scaling=scale, layers=ALL, C=C)
         rows.append([f"{C:g}", *_metrics(members), _number(members, "nonzeros")])
     return table(["C", *map(heading, MIML_METRICS), "non-zeros"], rows)
 
@@ -129,7 +129,7 @@ def _selection_text() -> str:
 def _selected_table(lines: Sequence[Line], paper: PublishedTable | None) -> str:
     rows = []
     for learner, scale in _paths():
-        members = _pick(lines, learner=learner, scale=scale, layers=ALL, selected=True)
+        members = _pick(lines, learner=learner, scaling=scale, layers=ALL, selected=True)
         rows.append(
             [
                 _name(learner, scale),
@@ -153,7 +153,7 @@ def _nonzeros_table(lines: Sequence[Line], spans: Mapping[str, Span]) -> str:
     ]
     for scale in CS:
         for name, which in ("C = 1", {"C": 1.0}), ("selected C", {"selected": True}):
-            exact = {"learner": "l1", "scale": scale, "layers": ALL, **which}
+            exact = {"learner": "l1", "scaling": scale, "layers": ALL, **which}
             solutions.append((f"exact, {SCALINGS[scale]}, {name}", exact))
     widths = {name: end - first for name, (first, end) in spans.items()}
     rows = []
@@ -171,7 +171,7 @@ def _nonzeros_table(lines: Sequence[Line], spans: Mapping[str, Span]) -> str:
 def _groups_table(lines: Sequence[Line], learner: str, groups: Mapping[str, Span]) -> str:
     rows = []
     for group in [*(name for name in groups if name != ALL), ALL]:
-        which = {"learner": learner, "scale": "none", "layers": group}
+        which = {"learner": learner, "scaling": "none", "layers": group}
         chosen, at_one = _pick(lines, **which, selected=True), _pick(lines, **which, C=1.0)
         first, end = groups[group]
         cells = [str(end - first), *_metrics(chosen), _selected_C(chosen)]

@@ -12,13 +12,13 @@ from benchmarks.tables.experiment import layers_of, sources_of
 from benchmarks.tables.miml.learners import KEY, LIBLINEAR_TOL, Learner
 from benchmarks.tables.published import PublishedTable
 from classify.metrics import METRICS, MIML_METRICS
-from classify.parallel import Cell
+from classify.parallel import Trial
 
 #: (learner, training rows) to field to mean and std over the splits.
 Summary = dict[tuple[str, int], dict[str, Quoted]]
 
 
-def summarise(cells: Iterable[Cell], lines: Iterable[Mapping[str, Any]]) -> Summary:
+def summarise(cells: Iterable[Trial], lines: Iterable[Mapping[str, Any]]) -> Summary:
     """Average the lines of some cells over their splits.
 
     Parameters

@@ -18,7 +18,7 @@ from benchmarks.tables.miml.learners import (
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.miml.report import Summary, curve_panels, markdown, summarise
 from benchmarks.tables.published import PublishedTable
-from classify.parallel import Cell, run_grid
+from classify.parallel import Trial, run_grid
 from classify.results import ResultFile
 from features.command_line import default
 from features.errors import InputError
@@ -173,7 +173,7 @@ def _curve_sizes(
 
 def _cells(
     learners: Sequence[Learner], seeds: Sequence[int], n_train: int, sizes: Sequence[int]
-) -> list[Cell]:
+) -> list[Trial]:
     """List every fit, those on more rows first so that the last to end are short."""
     return [
         {**learner.fields(), "n_train": size, "split": seed}

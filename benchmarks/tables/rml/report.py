@@ -19,7 +19,7 @@ from benchmarks.tables.miml.report import quoted_rows
 from benchmarks.tables.rml.learners import CONTENDERS, TOP3, Protocol
 from benchmarks.tables.rml.published import RML_NOTES, RML_SEMI_SUPERVISED, RML_TABLES
 from classify.metrics import METRICS, MIML_METRICS
-from classify.parallel import Cell
+from classify.parallel import Trial
 from classify.results import Line
 
 TITLES = {
@@ -49,16 +49,16 @@ class Runs(NamedTuple):
         ``learner``, ``noise``, ``labelled`` and ``draw`` of each fit.
     """
 
-    supervised: list[Cell]
-    noise: list[Cell]
-    semi: list[Cell]
+    supervised: list[Trial]
+    noise: list[Trial]
+    semi: list[Trial]
 
-    def all(self) -> list[Cell]:
+    def all(self) -> list[Trial]:
         """List every fit once: parts share those of all labels, all right."""
         return list({tuple(fit.values()): fit for part in self for fit in part}.values())
 
 
-def group(fits: Sequence[Cell], lines: Sequence[Line]) -> Groups:
+def group(fits: Sequence[Trial], lines: Sequence[Line]) -> Groups:
     """Collect the lines of some fits by all but their draw, in the order of the fits."""
     names = ("learner", "noise", "labelled", "draw")
     by_key = {tuple(line[name] for name in names): line for line in lines}

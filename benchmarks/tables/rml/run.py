@@ -18,7 +18,7 @@ from benchmarks.tables.rml.data import read_ranking_task
 from benchmarks.tables.rml.learners import CONTENDERS, SCALINGS, Protocol, run_cell
 from benchmarks.tables.rml.report import Runs, group, markdown, noise_panels
 from classify.metrics import METRICS, get_metric
-from classify.parallel import Cell, run_grid
+from classify.parallel import Trial, run_grid
 from classify.results import Line, ResultFile
 from features.command_line import default
 from features.errors import InputError
@@ -219,7 +219,7 @@ def _check(splits, repeats, parts, learners, noise, labelled, variant) -> None:
         raise InputError(f"labelled holds shares of rows above 0, up to 1, got {list(labelled)}")
 
 
-def _supervised(task: Task, learners: Sequence[str], draws: Sequence[int]) -> list[Cell]:
+def _supervised(task: Task, learners: Sequence[str], draws: Sequence[int]) -> list[Trial]:
     """List the fits on all labels; what no seed moves is fitted to an official split once."""
     fits = _fits(learners, [0.0], [1.0], draws)
     return [
@@ -229,7 +229,7 @@ def _supervised(task: Task, learners: Sequence[str], draws: Sequence[int]) -> li
     ]
 
 
-def _fits(learners, noise, labelled, draws) -> list[Cell]:
+def _fits(learners, noise, labelled, draws) -> list[Trial]:
     return [
         {"learner": learner, "noise": float(rate), "labelled": float(share), "draw": draw}
         for draw in draws
@@ -249,7 +249,7 @@ def _header(task: Task, protocol: Protocol, draws: Sequence[int]) -> dict[str, A
 
 
 def _select_and_fit(
-    fits: Sequence[Cell], task: Task, protocol: Protocol, results: ResultFile, jobs: int
+    fits: Sequence[Trial], task: Task, protocol: Protocol, results: ResultFile, jobs: int
 ) -> list[Line]:
     """Run the settings of every fit that has to choose, then the fits with what was chosen.
 
@@ -257,7 +257,7 @@ def _select_and_fit(
     """
     first = min((fit["draw"] for fit in fits), default=0)
 
-    def chooser(fit: Cell) -> Cell:  # under an official split the first draw chooses for all
+    def chooser(fit: Trial) -> Trial:  # under an official split the first draw chooses for all
         return {**fit, "draw": first} if task.official else fit
 
     choosers = {tuple(fit.values()): fit for fit in map(chooser, fits)}
@@ -267,7 +267,7 @@ def _select_and_fit(
         for fit in choosers.values()
         for setting in protocol.settings(fit["learner"])
     ]
-    run(cells=tried, description="settings")
+    run(trials=tried, description="settings")
     lines: dict[tuple, list[Line]] = {_fit_key(line): [] for line in tried}
     for line in results.lines:
         if line["stage"] == "inner" and _fit_key(line) in lines:
@@ -276,7 +276,7 @@ def _select_and_fit(
     chosen = [
         {"stage": "test", "setting": best[_fit_key(chooser(fit))]["setting"], **fit} for fit in fits
     ]
-    run(cells=chosen, description="fits")
+    run(trials=chosen, description="fits")
     keys = {tuple(cell[name] for name in KEY) for cell in chosen}
     return [
         {**line, "inner": best[_fit_key(chooser(line))]["score"]}

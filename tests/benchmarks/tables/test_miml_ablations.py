@@ -103,7 +103,7 @@ def test_there_is_a_line_for_every_learner_scaling_part_split_and_C(whole, lines
 @pytest.mark.parametrize("learner", ["l1", "l2"])
 def test_one_C_a_path_is_selected_and_it_has_the_best_inner_score(lines, learner, scale):
     for split in range(SPLITS):
-        path = _pick(lines, learner=learner, scale=scale, layers="all", split=split)
+        path = _pick(lines, learner=learner, scaling=scale, layers="all", split=split)
         (selected,) = _pick(path, selected=True)
         assert selected["inner"] == max(line["inner"] for line in path)
 
@@ -114,7 +114,7 @@ def test_the_selected_C_never_depends_on_test_rows(made):
     X, Y = task.X.copy(), task.Y.copy()
     X[test], Y[test] = 1e3, 1 - Y[test]
     for learner, scale in (("l1", "none"), ("l2", "max01"), ("l2", "x57.4")):
-        unit = {"learner": learner, "scale": scale, "layers": "all", "split": 1}
+        unit = {"learner": learner, "scaling": scale, "layers": "all", "split": 1}
         first = fit_path_and_judge(unit, SPANS, task.X, task.Y)
         second = fit_path_and_judge(unit, SPANS, X, Y)
         for a, b in zip(first, second, strict=True):
@@ -132,7 +132,7 @@ def test_a_line_is_a_fit_on_the_columns_and_the_scale_it_names(lines, learner, s
     first, end = layer_groups(SPANS)[part]
     X = X[:, first:end] * np.float32(57.4 if scale == "x57.4" else 1)
     split = random_split(N, 1)
-    for line in _pick(lines, learner=learner, scale=scale, layers=part, split=1)[::4]:
+    for line in _pick(lines, learner=learner, scaling=scale, layers=part, split=1)[::4]:
         tagger = LogisticTagger(learner, C=line["C"]).fit(X[split.train], Y[split.train])
         value = example_ap(Y[split.test], tagger.decision_function(X[split.test]))
         assert line["example_ap"] == pytest.approx(value, abs=0.02)
@@ -177,7 +177,7 @@ def _stated(lines, field, digits=4):
 
 def test_the_sections_state_means_over_the_lines(whole, lines):
     sections = _sections(whole)
-    path = _pick(lines, learner="l1", scale="max01", layers="all")
+    path = _pick(lines, learner="l1", scaling="max01", layers="all")
     expected = [_stated(_pick(path, C=3.16), metric) for metric in MIML_METRICS]
     assert _row(sections["L1, max01"], "3.16")[1:6] == expected
     chosen = _pick(path, selected=True)
@@ -191,13 +191,13 @@ def test_the_sections_state_means_over_the_lines(whole, lines):
 def test_the_layers_are_stated_with_their_share_and_alone(whole, lines):
     sections = _sections(whole)
     row = _row(sections["Non-zeros of L1 in each layer"], "exact, max01, C = 1")
-    at_one = _pick(lines, learner="l1", scale="max01", layers="all", C=1.0)
+    at_one = _pick(lines, learner="l1", scaling="max01", layers="all", C=1.0)
     count = np.mean([line["nonzeros net/mid"] for line in at_one])
     assert row[2] == f"{count:.1f} ({count / 3:.1%})"
     l1, l2 = sections["Layers alone and together"].split("| L2 ")
     for learner, text in (("l1", l1), ("l2", l2)):
         for part in [*PARTS, "all"]:
-            fits = _pick(lines, learner=learner, scale="none", layers=part)
+            fits = _pick(lines, learner=learner, scaling="none", layers=part)
             row = _row(text, part)
             first, end = layer_groups(SPANS)[part]
             assert row[1:3] == [str(end - first), _stated(_pick(fits, selected=True), "example_ap")]
@@ -208,7 +208,7 @@ def test_the_picture_has_a_panel_a_scaling_and_its_references(lines):
     panels = path_panels(lines, {"max01": {"quoted": 0.7}})
     assert [panel.references for panel in panels] == [{}, {"quoted": 0.7}, {}]
     curve = panels[1].curves["L2, exact"]
-    path = _pick(lines, learner="l2", scale="max01", layers="all")
+    path = _pick(lines, learner="l2", scaling="max01", layers="all")
     means = [np.mean([x["example_ap"] for x in _pick(path, C=C)]) for C in CS["max01"]]
     assert curve.places == CS["max01"]
     np.testing.assert_allclose(curve.means, means)
@@ -216,7 +216,7 @@ def test_the_picture_has_a_panel_a_scaling_and_its_references(lines):
 
 def test_a_failed_fit_is_counted_and_its_mean_undefined(lines):
     failed = [dict(line) for line in lines]
-    (broken,) = _pick(failed, learner="l2", scale="max01", layers="all", split=0, C=10.0)
+    (broken,) = _pick(failed, learner="l2", scaling="max01", layers="all", split=0, C=10.0)
     broken.update(dict.fromkeys((*MIML_METRICS, "nonzeros"), None), error="E: diverged")
     text = blocks_markdown(failed, SPANS, None)
     assert f"1 of {len(lines)} fits failed, the first with: E: diverged" in text

@@ -1,15 +1,12 @@
 """Settings, schedules, draws and hidden labels; nothing here needs a network."""
 
-import subprocess
-import sys
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from classify.__main__ import parser
+from classify.finetune.command import add_finetune_arguments
 from classify.finetune.config import FinetuneConfig
 from classify.finetune.data import (
     Images,
@@ -20,11 +17,10 @@ from classify.finetune.data import (
 )
 from classify.finetune.schedule import rate_factor
 from extract.images import Transform
+from features.command_line import CommandParser
 from features.datasets import load_dataset
 from features.errors import InputError
 from tests.extract.test_run import make_images
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -53,24 +49,21 @@ def test_wrong_settings_are_one_line(change, message):
         FinetuneConfig(**change)
 
 
+def _parsed(*options):
+    parser = CommandParser()
+    add_finetune_arguments(parser)
+    return vars(parser.parse_args(["--data", "d", "--out", "o", *options]))
+
+
 def test_the_command_repeats_the_defaults_of_the_settings():
-    given = vars(parser().parse_args(["finetune", "--data", "d", "--out", "o"]))
+    given = _parsed()
     settings = {one.name: given[one.name] for one in fields(FinetuneConfig)}
     assert FinetuneConfig(**settings) == FinetuneConfig()
 
 
 def test_the_command_reads_numbers_as_such():
-    line = ["finetune", "--data", "d", "--out", "o", "--rate", "0.1", "--patience", "3"]
-    given = vars(parser().parse_args(line))
+    given = _parsed("--rate", "0.1", "--patience", "3")
     assert (given["rate"], given["patience"]) == (0.1, 3)
-
-
-def test_help_never_waits_for_torch():
-    code = (
-        "import sys, classify.__main__ as m; m.parser().format_help();"
-        " sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_settings_of_the_machine_do_not_identify_a_run():

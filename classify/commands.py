@@ -1,0 +1,84 @@
+"""The options of ``fit``, ``predict`` and ``sweep``, and what the commands print."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from classify.learners import MEANING_OF_C, describe_learners
+from classify.metrics import METRICS
+from classify.scaling import SCALINGS
+from classify.sweep import SELECTIONS, parse_C, summarize, sweep
+from classify.training import fit, predict
+from features.command_line import add_options, argument
+
+_POSITIONAL = {"positional": True}
+_LABELS = "a labels.csv instead of the cache's own"
+_LAYERS = "layers to learn from (all)"
+
+
+def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``fit``."""
+    parser.description = f"{parser.description}\n\n{describe_learners()}"
+    texts = {
+        "cache": "features to learn from",
+        "out": "the model file, .safetensors",
+        "learner": "one of those listed above",
+        "C": f"{MEANING_OF_C} (1, for those that take it)",
+        "scaling": f"of feature columns: {', '.join(SCALINGS)}",
+        "layers": _LAYERS,
+        "labels": _LABELS,
+    }
+    add_options(parser, fit, texts, cache=_POSITIONAL)
+
+
+def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``predict``."""
+    texts = {
+        "model": "a file that fit wrote",
+        "cache": "features made the same way",
+        "out": "a .csv or .jsonl file",
+    }
+    add_options(parser, predict, texts, model=_POSITIONAL, cache=_POSITIONAL)
+
+
+def add_sweep_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``sweep``."""
+    parser.description = f"{parser.description}\n\n{describe_learners()}"
+    texts = {
+        "cache": "features with labels",
+        "out": "the file of result lines, .jsonl",
+        "learner": "of those listed above",
+        "scaling": f"of feature columns: {', '.join(SCALINGS)}",
+        "C": f"LOW:HIGH:COUNT or a,b,c: {MEANING_OF_C}",
+        "splits": "random splits, 2/3 of the rows to train on",
+        "seed": "seed of the first split",
+        "folds": "inner folds",
+        "jobs": "processes, -1 for one per core",
+        "select": f"how C is chosen: {', '.join(SELECTIONS)}",
+        "metric": f"metric to select C by, of {', '.join(METRICS)}",
+        "layers": _LAYERS,
+        "labels": _LABELS,
+        "dask": "run on a Dask cluster: tcp://HOST:PORT or local:N",
+    }
+    C = {"type": argument(parse_C), "nargs": None}
+    add_options(parser, sweep, texts, cache=_POSITIONAL, C=C, dask={"metavar": "ADDRESS"})
+
+
+def run_fit(out: Path, **options: Any) -> None:
+    """Train a model and print where it is."""
+    fit(out=out, **options)
+    print(out)
+
+
+def run_predict(**options: Any) -> None:
+    """Tag images and print where the predictions are."""
+    print(predict(**options))
+
+
+def run_sweep(**options: Any) -> None:
+    """Run a sweep; print what its splits give on average, and where the lines are."""
+    path = sweep(**options)
+    for name, splits, values in summarize(path):
+        numbers = "  ".join(f"{m} {mean:.4f} ± {std:.4f}" for m, (mean, std) in values.items())
+        print(f"{name} ({splits} fits): {numbers}")
+    print(path)

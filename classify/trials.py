@@ -1,0 +1,155 @@
+"""One trial of a sweep: a learner along all values of C on one split.
+
+For selection the training rows are cut into folds; the C with the best mean score over the folds
+is fitted again on all training rows, and only that fit sees the test rows. Fits along C share
+matrices and warm starts.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from classify.learners import Learner, find_learner
+from classify.metrics import MIML_METRICS, get_metric
+from classify.parallel import Trial
+from classify.scaling import column_divisors, divided
+from features.splits import inner_folds, random_split
+
+REPORTED_METRICS = (*MIML_METRICS, "map", "f1_macro", "f1_micro")
+
+
+class Fitted(NamedTuple):
+    """A fitted estimator and what its features are divided by; or why there is none."""
+
+    estimator: Any = None
+    divisors: np.ndarray | None = None
+    error: str | None = None
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        """Score rows as they are before scaling."""
+        return self.estimator.decision_function(divided(X, self.divisors))
+
+
+def run_trial(
+    trial: Trial,
+    plan: Mapping[str, Any],
+    X: np.ndarray,
+    Y: np.ndarray,
+    *,
+    evaluate_all: bool = False,
+    describe: Callable[[Any], Mapping[str, Any]] | None = None,
+) -> list[dict]:
+    """Compute all lines of one learner on one split.
+
+    Parameters
+    ----------
+    trial : mapping
+        `learner`, `scaling`, `split` (its seed).
+    plan : mapping
+        `C` (increasing), `select`, `metric`, `folds`.
+    X : float32 ndarray of shape (n, d)
+    Y : int8 ndarray of shape (n, L)
+    evaluate_all : bool
+        Give every C the metrics on the test rows. Selection doesn't depend on them.
+    describe : callable, optional
+        Gets each estimator that is evaluated; what it returns is added to the line and replaces
+        fields of the same name.
+
+    Returns
+    -------
+    list of dict
+        One line per C, or a single one with C None for a learner that takes none. A fit that
+        failed has its reason under `error` and NaN for the rest.
+    """
+    split = random_split(len(X), trial["split"])
+    Cs = find_learner(trial["learner"]).strengths(plan["C"])
+    lines = [{"C": C, "inner": math.nan, "selected": False, "error": None} for C in Cs]
+    evaluated: Sequence[int] = range(len(lines))
+    if plan["select"] == "inner-cv":
+        best = _select(trial, plan, lines, X, Y, split.train)
+        if best is None:
+            return [{**trial, **_empty(), **line} for line in lines]
+        lines[best]["selected"] = True
+        evaluated = evaluated if evaluate_all else [best]
+    fitted = _fit_all(trial, [Cs[i] for i in evaluated], X, Y, split.train)
+    values = {
+        i: _evaluate(find_learner(trial["learner"]), one, X, Y, split.test, describe)
+        for i, one in zip(evaluated, fitted, strict=True)
+    }
+    return [
+        {**trial, **line, **values.get(i, _empty()), **_reason(line, values.get(i))}
+        for i, line in enumerate(lines)
+    ]
+
+
+def _select(trial: Trial, plan, lines: list[dict[str, Any]], X, Y, train) -> int | None:
+    """Write the mean score over the folds into each line; return the place of the best."""
+    metric = get_metric(plan["metric"])
+    Cs = [line["C"] for line in lines]
+    values = []
+    for fold in inner_folds(train, plan["folds"], trial["split"]):
+        fitted = _fit_all(trial, Cs, X, Y, fold.train)
+        values.append(
+            [
+                _score(line, one, X, Y, fold.test, metric.function)
+                for line, one in zip(lines, fitted, strict=True)
+            ]
+        )
+    inner = np.mean(values, axis=0)
+    for line, value in zip(lines, inner, strict=True):
+        line["inner"] = value
+    if np.isnan(inner).all():
+        return None
+    return int(np.nanargmax(inner if metric.higher_is_better else -inner))
+
+
+def _fit_all(trial: Trial, Cs: Sequence[float | None], X, Y, rows) -> list[Fitted]:
+    """Fit along C; where that fails, every C alone, so that one bad C costs no other."""
+    learner = find_learner(trial["learner"])
+    divisors = column_divisors(trial["scaling"], X[rows])
+    here = divided(X[rows], divisors)
+    first = learner.make(Cs[0], Y[rows])
+    try:
+        if hasattr(first, "fit_path"):
+            return [Fitted(model, divisors) for model in first.fit_path(here, Y[rows], Cs)]
+    except Exception:  # every C is fitted again below, where its error is recorded
+        pass
+    return [_fit_one(learner.make(C, Y[rows]), divisors, here, Y[rows]) for C in Cs]
+
+
+def _fit_one(estimator, divisors, X, Y) -> Fitted:
+    try:
+        return Fitted(estimator.fit(X, Y), divisors)
+    except Exception as error:  # a failing fit is a line of the sweep, not its end
+        return Fitted(error=f"{type(error).__name__}: {error}")
+
+
+def _score(line: dict[str, Any], fitted: Fitted, X, Y, rows, function) -> float:
+    if fitted.error:
+        line["error"] = fitted.error
+        return math.nan
+    return function(Y[rows], fitted.scores(X[rows]))
+
+
+def _evaluate(learner: Learner, fitted: Fitted, X, Y, rows, describe) -> dict[str, Any]:
+    if fitted.error:
+        return {**_empty(), "error": fitted.error}
+    model, scores = fitted.estimator, fitted.scores(X[rows])
+    values = {name: get_metric(name).function(Y[rows], scores) for name in REPORTED_METRICS}
+    gap = getattr(model, "dual_gap_", np.array([math.nan])) / getattr(model, "objective_", 1.0)
+    return {
+        **values,
+        "nonzeros": float((model.coef_ != 0).sum(axis=1).mean()) if learner.linear else math.nan,
+        "relative_gap": float(np.nanmax(gap)) if not np.isnan(gap).all() else math.nan,
+        **(describe(model) if describe else {}),
+    }
+
+
+def _empty() -> dict[str, float]:
+    return dict.fromkeys((*REPORTED_METRICS, "nonzeros", "relative_gap"), math.nan)
+
+
+def _reason(line: Mapping[str, Any], values: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"error": (values or {}).get("error") or line["error"]}
