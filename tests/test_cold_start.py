@@ -1,0 +1,30 @@
+"""Help texts load none of the libraries that take a second to start."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "numba", "sklearn", "scipy", "h5py", "pandas", "matplotlib")
+
+COMMANDS = ["classify", "classify fit", "classify predict", "classify sweep"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_loads_nothing_heavy(command):
+    program, *words = command.split()
+    code = (
+        "import contextlib, sys\n"
+        f"from {program}.__main__ import main\n"
+        "with contextlib.suppress(SystemExit):\n"
+        f"    main({[*words, '--help']})\n"
+        f"print('loaded:', *sorted(set({HEAVY}) & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    help_text, _, loaded = done.stdout.rpartition("loaded:")
+    assert help_text.startswith(f"usage: python -m {command}")
+    assert loaded == "\n"
