@@ -4,8 +4,6 @@ The first line is a header: what every line in the file has in common, such as t
 splits and the cache's manifest hash. Each other line is one flat result under a key. Lines are
 appended as they come and put in order at the end, so nothing in them may depend on when, where or
 in which order they were made: no times, no host names.
-
-Knows nothing of what the fields mean.
 """
 
 import fcntl
@@ -91,7 +89,7 @@ class ResultFile:
         ----------
         line : mapping
             The fields of the key and any others, all text, numbers, booleans or None. NaN, which
-            JSON hasn't, becomes None; other floats come back as the same bits.
+            JSON lacks, becomes None; other floats come back as the same bits.
 
         Raises
         ------

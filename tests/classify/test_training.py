@@ -158,7 +158,7 @@ def test_a_model_builds_estimators_of_this_library_only(model, tmp_path, place, 
         load_model(path)
 
 
-def test_images_without_labels_are_learnt_from_by_their_neighbours(cache, tmp_path):
+def test_images_without_labels_take_their_neighbors_labels(cache, tmp_path):
     labels, path = tmp_path / "labels.csv", tmp_path / "m.safetensors"
     write_labels(labels, FeatureCache(cache).ids[:12])
     fitted = fit(cache, path, learner="ss-rmlc", labels=labels)
@@ -209,8 +209,8 @@ def test_labels_may_come_from_another_file(cache, tmp_path):
     # Both stop at a gap of 1e-4, which leaves weights a little apart; another order of rows
     # would leave them nothing in common.
     np.testing.assert_allclose(fitted.estimator.coef_, expected.coef_, atol=0.03)
-    write_labels(labels, ["nobody.jpg"])
-    with pytest.raises(InputError, match=r"names 'nobody.jpg' and 0 more images that .* lacks"):
+    write_labels(labels, ["missing.jpg"])
+    with pytest.raises(InputError, match=r"names 'missing.jpg' and 0 more images that .* lacks"):
         fit(cache, tmp_path / "m.safetensors", labels=labels)
 
 
