@@ -1,26 +1,26 @@
 """What a fine-tuning is asked to do: every setting with its reason. Loads no torch."""
 
 import json
-import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from classify.finetune.earlier import current_names
 from classify.losses.ranking import RANK_MODES, ROUNDINGS
 from classify.metrics import METRICS
-from features.errors import InputError
+from features.errors import InputError, check_choice, check_number
 
 CONFIG = "config.json"  # in a run folder
 SCHEDULES = ("step", "cosine", "constant")
 AUGMENTATIONS = ("none", "flip", "crop")
 PRECISIONS = ("float32", "bf16")
 BATCH_NORMS = ("frozen", "train")
-HEAD_STARTS = ("zero", "solved")
+HEAD_INITS = ("logistic", "zeros")
 POOLS = ("sum", "max")  # of co-projection's map: maximum plus mean, or the maximum alone
-#: Weights of the loss that a solved head is chosen from.
+#: Weights of the loss among which the initialization by logistic regression chooses.
 HEAD_CS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 # Settings that may change between a run and its resumption: they move rounding at most.
-OF_THE_MACHINE = ("device", "workers", "accumulate", "checkpoint_every", "log_every", "tensorboard")
+RUNTIME_FIELDS = ("device", "workers", "accumulate", "checkpoint_every", "log_every", "tensorboard")
 
 
 class Model(NamedTuple):
@@ -29,14 +29,14 @@ class Model(NamedTuple):
     Attributes
     ----------
     description : str
-    rate, head_rate : float
+    learning_rate, head_learning_rate : float
         Learning rates of the backbone and of the head.
     weight_decay : float
     """
 
     description: str
-    rate: float
-    head_rate: float
+    learning_rate: float
+    head_learning_rate: float
     weight_decay: float
 
 
@@ -87,13 +87,15 @@ class FinetuneConfig:
     epochs: int = _option(30, "passes over the training images")
     batch_size: int = _option(16, "images a step, over all processes")
     accumulate: int = _option(1, "parts a process cuts its share of a batch into, to save memory")
-    rate: float | None = _option(None, "learning rate of the backbone (the model's)", type=float)
-    head_rate: float | None = _option(None, "of the head (the model's)", type=float)
-    head_start: str = _option(
-        "zero", "its first scores: 0, or logistic regression solved on the features at the start",
-        choices=HEAD_STARTS,
+    learning_rate: float | None = _option(
+        None, "learning rate of the backbone (the model's)", type=float
+    )
+    head_learning_rate: float | None = _option(None, "of the head (the model's)", type=float)
+    head_init: str = _option(
+        "zeros", "first weights of the head: zeros, or logistic regression on the features",
+        choices=HEAD_INITS,
     )  # fmt: skip
-    graph_rate: float = _option(0.5, "of the label graph, as in IMCL's released code")
+    graph_learning_rate: float = _option(0.5, "of the label graph, as in IMCL's released code")
     momentum: float = _option(0.9, "of the gradient descent")
     weight_decay: float | None = _option(
         None, "of weights, not of biases (the model's)", type=float
@@ -146,29 +148,29 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            choices, value = one.metadata.get("choices"), getattr(self, one.name)
-            if choices and value not in choices:
-                raise InputError(f"{one.name} {value!r}; give one of {', '.join(choices)}")
+            if choices := one.metadata.get("choices"):
+                check_choice(one.name, getattr(self, one.name), choices)
         for name in ("epochs", "batch_size", "accumulate", "workers", "checkpoint_every",
-                     "log_every", "refreshed", "neighbors", "row3_stride"):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give a whole number from 1")
+                     "log_every", "neighbors", "row3_stride"):  # fmt: skip
+            check_number(name, getattr(self, name), whole=True, low=1)
+        if self.refresh is not None:
+            check_number("refresh", self.refresh, whole=True, low=1)
         for name in ("missing", "unlabelled", "validation"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give a share from 0, below 1")
-        if not 0 <= self.embedding_weight < math.inf:
-            raise InputError(
-                f"embedding_weight is {self.embedding_weight}; give a finite number from 0"
-            )
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise InputError(
+                    f"The {name!r} option must be a float in the range [0, 1). Got {value!r}."
+                )
+        check_number("embedding_weight", self.embedding_weight, low=0)
 
     @property
     def rates(self) -> dict[str, float]:
-        """Learning rate of each part: backbone, head and graph."""
-        model = MODELS[self.model]
+        """Return the learning rate of each part: backbone, head and graph."""
+        model, backbone, head = MODELS[self.model], self.learning_rate, self.head_learning_rate
         return {
-            "backbone": model.rate if self.rate is None else self.rate,
-            "head": model.head_rate if self.head_rate is None else self.head_rate,
-            "graph": self.graph_rate,
+            "backbone": model.learning_rate if backbone is None else backbone,
+            "head": model.head_learning_rate if head is None else head,
+            "graph": self.graph_learning_rate,
         }
 
     @property
@@ -183,7 +185,7 @@ class FinetuneConfig:
 
     def record(self) -> dict[str, Any]:
         """Everything that can change a value, as JSON; files are left to their checksums."""
-        kept = {k: v for k, v in asdict(self).items() if k not in (*OF_THE_MACHINE, "weights")}
+        kept = {k: v for k, v in asdict(self).items() if k not in (*RUNTIME_FIELDS, "weights")}
         split = "random" if self.split == "random" else "given"
         return {**kept, "split": split, "rates": self.rates, "weight_decay": self.decay}
 
@@ -209,7 +211,8 @@ def read_run(run: Path) -> tuple[FinetuneConfig, tuple[str, ...]]:
     try:
         story = json.loads((run / CONFIG).read_text(encoding="utf-8"))
         known = {one.name for one in fields(FinetuneConfig)}
-        config = FinetuneConfig(**{k: v for k, v in story["config"].items() if k in known})
+        given = current_names(story["config"])
+        config = FinetuneConfig(**{k: v for k, v in given.items() if k in known})
         return config, tuple(story["label_names"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -1,8 +1,8 @@
-"""A head's first weights: logistic regression, solved on the features that training starts from.
+"""Initialize a head by logistic regression on the features that training starts from.
 
-A head that starts at 0 needs hundreds of steps to come where a solver is in a second, and meanwhile
-sends its noise into the backbone (Kumar et al., "Fine-tuning can distort pretrained features",
-2022). Loads no torch.
+A head that starts at zero needs hundreds of steps to reach what a solver reaches in a second, and
+meanwhile its gradients distort the backbone (Kumar et al., "Fine-tuning can distort pretrained
+features", 2022). Loads no torch.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from classify.logistic import LogisticTagger
 from classify.metrics import Metric
 
 
-class SolvedHead(NamedTuple):
+class LinearScores(NamedTuple):
     """Linear scores of features.
 
     Attributes
@@ -30,12 +30,12 @@ class SolvedHead(NamedTuple):
     C: float
 
 
-def solve_head(
+def fit_head(
     X: np.ndarray,
     Y: np.ndarray,
     held_out: tuple[np.ndarray, np.ndarray],
     metric: Metric,
-) -> SolvedHead:
+) -> LinearScores:
     """Fit L2 logistic regression at every C of `HEAD_CS`, and choose one on rows held out.
 
     Parameters
@@ -51,7 +51,7 @@ def solve_head(
 
     Returns
     -------
-    SolvedHead
+    LinearScores
 
     Raises
     ------
@@ -61,10 +61,10 @@ def solve_head(
     X_held_out, truth = held_out
     if not len(truth):
         model = LogisticTagger("l2", C=1.0).fit(X, Y)
-        return SolvedHead(model.coef_, model.intercept_, model.C)
+        return LinearScores(model.coef_, model.intercept_, model.C)
     sign = 1 if metric.higher_is_better else -1
     best = max(
         LogisticTagger("l2").fit_path(X, Y, HEAD_CS),
         key=lambda model: sign * metric.function(truth, model.decision_function(X_held_out)),
     )
-    return SolvedHead(best.coef_, best.intercept_, best.C)
+    return LinearScores(best.coef_, best.intercept_, best.C)

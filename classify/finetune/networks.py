@@ -15,7 +15,7 @@ from extract.backbones import Backbone, FeatureNetwork, Layer
 from features.errors import InputError
 
 EMBEDDINGS = ("label", "label set", "add", "concatenate")
-HUSHED = 0.03  # of the projection's weights, where a solved head scores alone
+PROJECTION_DAMPING = 0.03  # factor of the projection's weights under an initialized head
 BACKBONE = "backbone.network."  # where torchvision's names begin in `Network`
 
 
@@ -149,7 +149,7 @@ class CoProjection(nn.Module):
         return Outputs(scores, features, self._embedded(projected).float(), vectors)
 
     def start_at(self, coef: Tensor, intercept: Tensor) -> None:
-        """Take weights (L, c) and biases (L,) of the pooled map, and hush the other branch.
+        """Take weights (L, c) and biases (L,) of the pooled map, and damp the other branch.
 
         The projection keeps 3 % of its weights: from 0, the batch norms of the embedding would
         magnify its first steps 100,000 times.
@@ -160,7 +160,7 @@ class CoProjection(nn.Module):
                 nn.init.zeros_(parameter)
         elif self.embedding != "concatenate":
             with torch.no_grad():
-                self.f_conv.weight.mul_(HUSHED)
+                self.f_conv.weight.mul_(PROJECTION_DAMPING)
 
     def pooled(self, maps: Tensor) -> Tensor:
         """Pool maps (b, c, h, w) to (b, c)."""

@@ -17,6 +17,7 @@ import torch
 from classify.finetune.checkpoint import load_checkpoint
 from classify.finetune.config import CONFIG, FinetuneConfig, read_run
 from classify.finetune.data import Images
+from classify.finetune.earlier import current_names
 from classify.finetune.imcl import Interactive
 from classify.finetune.networks import Network, map_layer
 from classify.finetune.objectives import (
@@ -41,7 +42,7 @@ from features.manifest import require_equal
 from features.missing import hide_in_rows
 from features.splits import Split, inner_split, random_split, splits_hash
 
-JUDGED = tuple(name for name in METRICS if name != "accuracy")  # that is for one label an image
+REPORTED_METRICS = tuple(name for name in METRICS if name != "accuracy")
 OBJECTIVES: dict[str, type[Objective]] = {
     "bce": Objective,
     "rml": Ranking,
@@ -54,7 +55,7 @@ SPLIT, SCORES, RESULTS = "split.csv", "scores.npy", "results.jsonl"
 
 
 def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
-    """Train a whole network, score the test images and judge the scores.
+    """Train a whole network, score the test images and evaluate the scores.
 
     Rows are split into training and test part; of the training part some are set aside to choose
     the epoch on. The test part is only ever scored, once, by the model chosen.
@@ -204,8 +205,8 @@ def _open_folder(
     path = out / CONFIG
     if path.exists():
         try:
-            there = json.loads(path.read_text(encoding="utf-8"))["record"]
-        except (ValueError, KeyError, TypeError) as error:
+            there = current_names(json.loads(path.read_text(encoding="utf-8"))["record"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path} can't be read ({error!r}); restore it, or give another --out"
             ) from error
@@ -239,7 +240,7 @@ def _publish(
     with atomic_write(out / SCORES) as temporary, open(temporary, "wb") as file:
         np.save(file, scores)
     header = {**record, "versions": library_versions() | {"torch": torch.__version__}}
-    values = {name: METRICS[name].function(Y, scores) for name in JUDGED}
+    values = {name: METRICS[name].function(Y, scores) for name in REPORTED_METRICS}
     with ResultFile(out / RESULTS, key=("part",), header=header) as results:
         if ("test",) not in results:
             results.append({"part": "test", "epoch": epoch, "images": len(Y), **values})

@@ -27,7 +27,8 @@ from classify.finetune.checkpoint import (
 )
 from classify.finetune.config import FinetuneConfig
 from classify.finetune.data import Images, epoch_batches, row_uniforms
-from classify.finetune.head_init import solve_head
+from classify.finetune.earlier import current_names
+from classify.finetune.head_init import fit_head
 from classify.finetune.log import Log
 from classify.finetune.networks import Network
 from classify.finetune.objectives import Batch, Objective
@@ -53,7 +54,7 @@ class Position:
     best : float or None
         Best validation metric so far.
     best_epoch : int
-        Its epoch, counted from 1; that of the saved model. 0 is a solved head's start.
+        Epoch of the saved model, counted from 1; 0 is the state before the first step.
     over : bool
         Whether there is nothing left to do.
     """
@@ -166,7 +167,7 @@ class Trainer:
 
     def _start(self) -> None:
         """Solve the head, if it is to be; judge that start like an epoch, so that it may win."""
-        if self.config.head_start == "zero":
+        if self.config.head_init == "zeros":
             return
         rows, (held_out, truth) = self.objective.rows(0), self.validation
         X, X_held_out = self.predict(rows)[1], self.predict(held_out)[1]
@@ -174,11 +175,11 @@ class Trainer:
         weights, C = torch.zeros(fc.out_features, X.shape[1] + 1), 0.0
         if first:
             labels, metric = self.objective.labels[rows], METRICS[self.config.metric]
-            coef, intercept, C = solve_head(X, labels, (X_held_out, truth), metric)
+            coef, intercept, C = fit_head(X, labels, (X_held_out, truth), metric)
             weights = torch.from_numpy(np.column_stack([coef, intercept])).float()
         weights = self.processes.summed(weights.to(self.processes.device))
         self.network.head.start_at(weights[:, :-1], weights[:, -1])
-        self._judge(0, {"head_C": C})
+        self._validate(0, {"head_C": C})
         self._save()
 
     def _epoch(self) -> None:
@@ -211,7 +212,7 @@ class Trainer:
             if saving:
                 self._save()
         self._report()
-        self._judge(at.epoch + 1, {"epoch": at.epoch})
+        self._validate(at.epoch + 1, {"epoch": at.epoch})
         at.epoch, at.batch = at.epoch + 1, 0
         waited = config.patience is not None and at.epoch - at.best_epoch >= config.patience
         at.over = at.epoch == config.epochs or (len(self.validation[0]) > 0 and waited)
@@ -257,18 +258,18 @@ class Trainer:
             raise InputError(
                 f"the loss is {loss} at step {self.position.step}: the learning rates "
                 f"{self.config.rates['backbone']:g} and {self.config.rates['head']:g} are too "
-                "large; divide --rate and --head-rate by 10"
+                "large; divide --learning-rate and --head-learning-rate by 10"
             )
         at, groups = self.position, self.optimiser.param_groups
         line = {"step": at.step, "epoch": at.epoch, "loss": loss}
         if len(means) > 1:
             line |= dict(zip(self.objective.terms, means.tolist(), strict=True))
-        line |= {"rate": groups[0]["lr"]}
+        line |= {"learning_rate": groups[0]["lr"]}
         if self.processes.device.type == "cuda":
             line |= {"gpu_bytes": torch.cuda.max_memory_allocated()}
         self._log.write(line, timed=True, first=self.processes.first)
 
-    def _judge(self, epoch: int, story: dict[str, Any]) -> None:
+    def _validate(self, epoch: int, story: dict[str, Any]) -> None:
         """Save the model if its epoch, counted from 1, is the best so far; log the metric, `story`.
 
         Without validation rows the last epoch's is saved.
@@ -312,7 +313,7 @@ class Trainer:
                 self._log.cut(-1)
             return False
         tensors, story = load_checkpoint(path)
-        require_same_run(path, story.get("record", {}), self.record)
+        require_same_run(path, current_names(story.get("record", {})), self.record)
         self.position = Position(**story["position"])
         self.network.load_state_dict(_under("network.", tensors))
         load_momenta(self.optimiser, self.network, _under("momentum.", tensors))

@@ -10,6 +10,7 @@ from benchmarks.report.statistics import over_splits
 from benchmarks.tables.finetune.frozen import frozen_counterpart
 from benchmarks.tables.finetune.published import QUOTATIONS, Quotation
 from classify.finetune.config import FinetuneConfig
+from classify.finetune.earlier import current_names
 from classify.results import read_results
 from features.cache import FeatureCache
 from features.errors import InputError
@@ -29,7 +30,7 @@ COMPARED = ("map", "example_ap", "top3_f1_macro")
 # Runs that differ in nothing else are seeds of one and the same.
 SAME = ("seed", "splits", "versions", "key")
 # Settings that a row is named by, where they are not the default.
-OF_COPROJECTION = ("pool", "row3_stride", "embedding_weight")
+COPROJECTION_FIELDS = ("pool", "row3_stride", "embedding_weight")
 
 
 def finetune(
@@ -146,9 +147,9 @@ def _beside_frozen(
 
 def _named(run: Mapping[str, Any]) -> list[str]:
     name = f"{run['model']}, {run['backbone']} at {run['size']}"
-    if run.get("head_start") == "solved":
-        name += ", solved head"
-    for key in OF_COPROJECTION:
+    if run.get("head_init") == "logistic":
+        name += ", head by logistic regression"
+    for key in COPROJECTION_FIELDS:
         if run.get(key, getattr(FinetuneConfig, key)) != getattr(FinetuneConfig, key):
             name += f", {key.replace('_', ' ')} {run[key]}"
     return [name, f"{run['missing']:g} / {run['unlabelled']:g}"]
@@ -162,7 +163,7 @@ def _result(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "finetune`"
         )
     header, lines = read_results(path)
-    return header, lines[0]
+    return current_names(header), current_names(lines[0])
 
 
 def _settings(header: Mapping[str, Any]) -> list[tuple[str, Any]]:

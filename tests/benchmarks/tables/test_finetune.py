@@ -28,7 +28,8 @@ from tests.extract.test_run import make_images
 
 SETTINGS = {
     "backbone": "resnet18", "weights": "random:0", "size": 32, "epochs": 1, "batch_size": 8,
-    "rate": 1e-4, "head_rate": 1e-3, "device": "cpu", "validation": 0.0, "min_positives": 0,
+    "learning_rate": 1e-4, "head_learning_rate": 1e-3, "device": "cpu",
+    "validation": 0.0, "min_positives": 0,
 }  # fmt: skip
 
 

@@ -26,22 +26,17 @@ from tests.extract.test_run import make_images
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"model": "svm"}, "model 'svm'; give one of bce, rml"),
-        ({"epochs": 0}, "epochs is 0; give a whole number from 1"),
-        ({"missing": 1.0}, "missing is 1.0; give a share from 0, below 1"),
-        ({"schedule": "linear"}, "schedule 'linear'; give one of step, cosine, constant"),
-        ({"row3_stride": 0}, "row3_stride is 0; give a whole number from 1"),
-        ({"pool": "mean"}, "pool 'mean'; give one of sum, max"),
-        ({"embedding_weight": -1.0}, "embedding_weight is -1.0; give a finite number from 0"),
-        (
-            {"embedding_weight": float("nan")},
-            "embedding_weight is nan; give a finite number from 0",
-        ),
-        (
-            {"embedding_weight": float("inf")},
-            "embedding_weight is inf; give a finite number from 0",
-        ),
-        ({"head_start": "warm"}, "head_start 'warm'; give one of zero, solved"),
+        ({"model": "svm"}, "The 'model' option must be one of bce, rml, .* Got 'svm'"),
+        ({"epochs": 0}, r"The 'epochs' option must be an int in the range \[1, inf\). Got 0"),
+        ({"refresh": 0}, r"The 'refresh' option must be an int in the range \[1, inf\). Got 0"),
+        ({"missing": 1.0}, r"The 'missing' option must be a float in the range \[0, 1\). Got 1.0"),
+        ({"schedule": "linear"}, "must be one of step, cosine, constant. Got 'linear'"),
+        ({"row3_stride": 0}, r"'row3_stride' option must be an int in the range \[1, inf\). Got 0"),
+        ({"pool": "mean"}, "The 'pool' option must be one of sum, max. Got 'mean'"),
+        ({"embedding_weight": -1.0}, r"a float in the range \[0, inf\). Got -1.0"),
+        ({"embedding_weight": float("nan")}, r"a float in the range \[0, inf\). Got nan"),
+        ({"embedding_weight": float("inf")}, r"a float in the range \[0, inf\). Got inf"),
+        ({"head_init": "warm"}, "must be one of logistic, zeros. Got 'warm'"),
     ],
 )
 def test_wrong_settings_are_one_line(change, message):
@@ -62,13 +57,13 @@ def test_the_command_repeats_the_defaults_of_the_settings():
 
 
 def test_the_command_reads_numbers_as_such():
-    given = _parsed("--rate", "0.1", "--patience", "3")
-    assert (given["rate"], given["patience"]) == (0.1, 3)
+    given = _parsed("--learning-rate", "0.1", "--patience", "3")
+    assert (given["learning_rate"], given["patience"]) == (0.1, 3)
 
 
 def test_settings_of_the_machine_do_not_identify_a_run():
     assert FinetuneConfig(workers=1, device="cpu").record() == FinetuneConfig(workers=9).record()
-    assert FinetuneConfig(rate=0.5).record() != FinetuneConfig().record()
+    assert FinetuneConfig(learning_rate=0.5).record() != FinetuneConfig().record()
     assert FinetuneConfig(split="here.csv").record() == FinetuneConfig(split="there.csv").record()
 
 

@@ -135,7 +135,7 @@ def test_the_constrained_loss_reaches_the_scores_through_the_projection_alone():
 
 
 @pytest.mark.parametrize("embedding", ["label", "label set"])
-def test_a_solved_head_still_embeds_different_images_differently(embedding):
+def test_an_initialized_head_still_embeds_different_images_differently(embedding):
     torch.manual_seed(0)
     head, maps = CoProjection(3, 8, embedding=embedding), torch.randn(5, 3, 4, 4)
     before = head(maps, torch.zeros(5, 8)).images
@@ -213,7 +213,13 @@ def test_what_embeddings_add_is_weighted(model):
 
 def test_every_part_has_its_rate_and_weights_alone_decay(small):
     network = Network(*small, LinearHead(512, 3, torch.eye(3)))
-    config = FinetuneConfig(model="imcl", rate=0.1, head_rate=0.2, graph_rate=0.3, weight_decay=0.4)
+    config = FinetuneConfig(
+        model="imcl",
+        learning_rate=0.1,
+        head_learning_rate=0.2,
+        graph_learning_rate=0.3,
+        weight_decay=0.4,
+    )
     optimiser = build_optimiser(network, config)
     set_rates(optimiser, "step", 0.7)
     found = {

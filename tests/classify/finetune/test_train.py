@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import socket
 import sys
 from dataclasses import fields, replace
@@ -17,7 +18,7 @@ from safetensors import safe_open
 
 from classify.__main__ import main
 from classify.finetune.checkpoint import load_checkpoint, save_checkpoint
-from classify.finetune.config import MODELS, FinetuneConfig
+from classify.finetune.config import MODELS, FinetuneConfig, read_run
 from classify.finetune.data import Images
 from classify.finetune.log import Log
 from classify.finetune.objectives import SemiSupervised
@@ -39,8 +40,8 @@ from tests.extract.test_run import make_images
 
 CONFIG = FinetuneConfig(
     model="bce", backbone="resnet18", weights="random:0", size=32, epochs=2, batch_size=4,
-    rate=1e-4, head_rate=1e-3, device="cpu", workers=2, checkpoint_every=2, log_every=2,
-    validation=0.2, metric="example_ap",
+    learning_rate=1e-4, head_learning_rate=1e-3, device="cpu", workers=2, checkpoint_every=2,
+    log_every=2, validation=0.2, metric="example_ap",
 )  # fmt: skip
 # The server that forks the children has loaded torch but started none of its threads.
 SERVER = multiprocessing.get_context("forkserver")
@@ -112,8 +113,8 @@ def drawn(tmp_path_factory):
 def test_sixteen_images_are_learnt_to_perfection(model, drawn, tmp_path):
     data, Y = drawn
     config = replace(
-        CONFIG, model=model, epochs=1, batch_size=16, rate=1e-3,
-        head_rate=1e-4 if model == "softmax" else 1e-3,
+        CONFIG, model=model, epochs=1, batch_size=16, learning_rate=1e-3,
+        head_learning_rate=1e-4 if model == "softmax" else 1e-3,
         warm_up=0.0 if model == "imcl" else 0.8,  # without one the ramp lets labels fall off
         schedule="constant", validation=0.0, weight_decay=0.0, checkpoint_every=1000,
     )  # fmt: skip
@@ -152,7 +153,7 @@ def test_the_log_has_losses_rates_and_images_a_second(finished):
     lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
     losses = [line for line in lines if "loss" in line]
     assert [line["step"] for line in losses] == [2, 3, 4, 6]  # epochs of 3 steps
-    assert all(line["images_per_second"] > 0 and line["rate"] > 0 for line in losses)
+    assert all(line["images_per_second"] > 0 and line["learning_rate"] > 0 for line in losses)
     assert sum("validation_example_ap" in line for line in lines) == CONFIG.epochs
 
 
@@ -258,7 +259,7 @@ HIDDEN = {"refresh": 1, "min_positives": 0, "missing": 0.3}
     [
         {"model": "ss-rml", "rank_mode": "sample", "unlabelled": 0.4, "augment": "crop"},
         {"model": "imcl", "augment": "flip"},
-        {"model": "coprojection", "head_start": "solved"},
+        {"model": "coprojection", "head_init": "logistic"},
     ],
     ids=lambda settings: settings["model"],
 )
@@ -302,11 +303,11 @@ def assert_close(out, other):
 
 
 @pytest.mark.parametrize(
-    ("model", "head_start"),
-    [("bce", "zero"), ("ss-rml", "solved"), ("imcl", "solved"), ("coprojection", "zero")],
+    ("model", "head_init"),
+    [("bce", "zeros"), ("ss-rml", "logistic"), ("imcl", "logistic"), ("coprojection", "zeros")],
 )
-def test_two_processes_equal_one(model, head_start, data, tmp_path):
-    config = replace(CONFIG, model=model, head_start=head_start, **HIDDEN)
+def test_two_processes_equal_one(model, head_init, data, tmp_path):
+    config = replace(CONFIG, model=model, head_init=head_init, **HIDDEN)
     alone = finetune(config, data, tmp_path / "alone")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -328,6 +329,29 @@ def test_two_processes_equal_one(model, head_start, data, tmp_path):
 def test_a_run_of_other_settings_is_refused(finished, data):
     with pytest.raises(InputError, match="other settings: .*model: there bce, here rml"):
         finetune(replace(CONFIG, model="rml"), data, finished)
+
+
+def test_a_run_written_under_earlier_names_goes_on(finished, data, tmp_path):
+    out = tmp_path / "r"
+    shutil.copytree(finished, out)
+    (out / "results.jsonl").unlink()  # as if it had been killed before its scores
+    story = json.loads((out / "config.json").read_text())
+    story = {**story, "config": earlier(story["config"]), "record": earlier(story["record"])}
+    (out / "config.json").write_text(json.dumps(story))
+    tensors, about = load_checkpoint(out / STATE)
+    save_checkpoint(out / STATE, tensors, {**about, "record": earlier(about["record"])})
+    assert read_run(out) == read_run(finished)
+    finetune(CONFIG, data, out)
+    assert read_results(out / "results.jsonl") == read_results(finished / "results.jsonl")
+    with pytest.raises(InputError, match="head_init: there zeros, here logistic"):
+        finetune(replace(CONFIG, head_init="logistic"), data, out)
+
+
+def earlier(settings):
+    names = {"head_init": "head_start", "learning_rate": "rate", "head_learning_rate": "head_rate",
+             "graph_learning_rate": "graph_rate"}  # fmt: skip
+    old = {names.get(name, name): value for name, value in settings.items()}
+    return {**old, "head_start": {"zeros": "zero", "logistic": "solved"}[old["head_start"]]}
 
 
 def test_a_checkpoint_of_another_model_is_refused(finished, data, tmp_path):
@@ -354,8 +378,13 @@ def test_a_corrupted_byte_is_noticed(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_is_one_line(data, tmp_path):
-    trainer = trainer_of(replace(CONFIG, rate=1e30), np.eye(3, dtype=np.int8), data, tmp_path)
-    with pytest.raises(InputError, match="the loss is .* too large; divide --rate and --head-rate"):
+    trainer = trainer_of(
+        replace(CONFIG, learning_rate=1e30), np.eye(3, dtype=np.int8), data, tmp_path
+    )
+    with pytest.raises(
+        InputError,
+        match="the loss is .* too large; divide --learning-rate and --head-learning-rate",
+    ):
         trainer.run()
 
 
@@ -406,12 +435,12 @@ def test_the_best_epoch_is_kept_and_waiting_ends(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_solved_head_starts_with_the_scores_of_the_cached_learner(model, data, tmp_path):
+def test_an_initialized_head_starts_with_the_scores_of_the_cached_learner(model, data, tmp_path):
     Y = load_dataset(data).labels
     Y = np.column_stack([Y, 1 - Y]).astype(np.int8)
     Y[0, :3] = -1
     train, held_out = np.arange(14), np.arange(14, 21)
-    config = replace(CONFIG, model=model, head_start="solved")
+    config = replace(CONFIG, model=model, head_init="logistic")
     trainer = trainer_of(config, Y, data, tmp_path, rows=train, validation=held_out)
     trainer._start()
     scores, X = trainer.predict(held_out)
@@ -427,9 +456,11 @@ def test_a_solved_head_starts_with_the_scores_of_the_cached_learner(model, data,
     )  # fmt: skip
 
 
-def test_training_goes_on_from_a_solved_head_which_may_stay_the_best(data, tmp_path):
-    start = replace(CONFIG, head_start="solved", epochs=1)
-    held = finetune(replace(start, rate=0.0, head_rate=0.0), data, tmp_path / "held")
+def test_training_goes_on_from_an_initialized_head_which_may_stay_the_best(data, tmp_path):
+    start = replace(CONFIG, head_init="logistic", epochs=1)
+    held = finetune(
+        replace(start, learning_rate=0.0, head_learning_rate=0.0), data, tmp_path / "held"
+    )
     moved = finetune(start, data, tmp_path / "moved")
     assert [line["step"] for line in logged(held) if "head_C" in line] == [0]
     assert read_results(held / "results.jsonl")[1][0]["epoch"] == 0
@@ -439,8 +470,8 @@ def test_training_goes_on_from_a_solved_head_which_may_stay_the_best(data, tmp_p
         assert 0 < change < 0.2
 
 
-def test_without_rows_held_out_a_solved_head_takes_c_of_one(data, tmp_path):
-    config = replace(CONFIG, head_start="solved", validation=0.0)
+def test_without_rows_held_out_an_initialized_head_takes_c_of_one(data, tmp_path):
+    config = replace(CONFIG, head_init="logistic", validation=0.0)
     trainer = trainer_of(config, load_dataset(data).labels, data, tmp_path)
     trainer._start()
     scores, X = trainer.predict(np.arange(21))
