@@ -87,6 +87,8 @@ _ENTRIES = (
         "--runs tuned --out tables/finetune.md",
         "tables.finetune.run",
         ("add_arguments", "finetune"),
+        page="tables.finetune.report:page",
+        claims="tables.finetune.report:claims",
     ),
     _entry(
         "speed extract",

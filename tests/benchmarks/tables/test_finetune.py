@@ -8,10 +8,12 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18
 
+from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
 from benchmarks.speed import workers
 from benchmarks.speed.finetune import speed_finetune
 from benchmarks.tables.finetune.frozen import frozen_counterpart, rows_of_run
 from benchmarks.tables.finetune.published import QUOTATIONS
+from benchmarks.tables.finetune.report import claims, page
 from benchmarks.tables.finetune.run import finetune as tables
 from classify.__main__ import main
 from classify.finetune.cam import class_maps, overlay
@@ -20,6 +22,7 @@ from classify.finetune.networks import CoProjection
 from classify.finetune.run import build_objective, finetune, load_run
 from classify.imcl.tagger import InteractiveTagger
 from classify.metrics.label_based import mean_average_precision
+from classify.results import read_results
 from extract.images import Transform, load_image
 from features.datasets import load_dataset
 from features.errors import InputError
@@ -71,6 +74,39 @@ def test_seeds_of_one_run_are_one_row_beside_the_quoted(runs, tmp_path, capsys):
     assert f"{np.mean(values):.4f}" in lines[0]
     assert text.count(", quoted ") == sum(len(one.rows) for one in QUOTATIONS)
     assert capsys.readouterr().out == text
+
+
+def test_the_page_comes_from_the_stored_lines_alone(runs, tmp_path):
+    _, outs = runs
+    text = tables(tmp_path / "t.md", runs=outs).read_text()
+    header, lines = read_results(tmp_path / "t.jsonl")
+    assert header["table"] == "finetune" and len(lines) == 2
+    assert page(header, lines) == text
+    before = (tmp_path / "t.jsonl").read_bytes()
+    tables(tmp_path / "t.md", runs=[*outs, outs[0]])
+    assert (tmp_path / "t.jsonl").read_bytes() == before
+
+
+def _made_line(model, seed, value, frozen):
+    place = {"labels": "a", "splits": f"s{seed}", "backbone": "resnet18", "size": 224}
+    scores = {"map": value, "frozen_map": frozen}
+    config = {"missing": 0.0, "unlabelled": 0.0, "head_init": "logistic", "settings": model}
+    return {**place, **config, **scores, "model": model, "seed": seed}
+
+
+def test_claims_follow_from_differences_seed_by_seed():
+    lines = [_made_line("coprojection", seed, 0.6 + 0.1 * seed, 0.7) for seed in range(3)]
+    lines += [_made_line("coprojection-mse", seed, 0.58 + 0.1 * seed, 0.9) for seed in range(3)]
+    lines += [_made_line("coprojection-tba", 7, 0.1, 0.1)]  # no seed in common
+    found = {one.text: one.verdict for one in claims({"layers": "resnet18/gap"}, lines)}
+    name = "resnet18 at 224, head by logistic regression, 0 / 0"
+    frozen = "the whole network above frozen features"
+    assert found == {
+        f"{frozen} (coprojection, {name})": NOT_SHOWN,
+        f"coprojection, {name} above coprojection-mse": HOLDS,
+        f"{frozen} (coprojection-mse, {name})": FAILS,
+        f"{frozen} (coprojection-tba, {name})": NOT_SHOWN,
+    }
 
 
 def test_a_row_is_named_by_how_its_co_projection_differs(runs, tmp_path):
