@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from classify.losses import LOSSES, only_ranks
 from features.command_line import load
 from features.errors import InputError, check_choice, check_number
 
@@ -103,9 +104,12 @@ def _decay(defaults: Any, C: float, rows: int) -> dict[str, Any]:
     }
 
 
-def _warp(name: str, description: str, *, decides: bool = True, **options: Any) -> Learner:
-    place = "classify.warp.tagger:WarpTagger"
-    return Learner(name, description, place, options, C="decay", decides=decides)
+def _of_loss(name: str) -> Learner:
+    """Give the learner that trains a linear model on a loss of `classify.losses`."""
+    loss, place = LOSSES[name], "classify.warp.tagger:WarpTagger"
+    options = {"loss": name, **loss.learner_options}
+    decides = not only_ranks(name, options.get("kappa", 1.0))
+    return Learner(loss.learner, loss.description, place, options, C="decay", decides=decides)
 
 
 def _network(name: str, description: str, constructor: str) -> Learner:
@@ -141,7 +145,7 @@ LEARNERS = {
             "l2, then trained on soft labels from similar images and labels (for unknown labels)",
             "classify.imcl.tagger:InteractiveTagger",
         ),
-        _warp("rmlc", "ramp-loss WARP", loss="ramp"),
+        _of_loss("ramp"),
         Learner(
             "ss-rmlc",
             "rmlc on all rows: those without labels take their nearest neighbors' labels",
@@ -151,11 +155,7 @@ LEARNERS = {
             needs="unlabeled rows",
             instead="rmlc",
         ),
-        _warp("bce", "binary cross-entropy", loss="bce"),
-        _warp("warp", "WARP", decides=False, loss="hinge", kappa=0.0),
-        _warp("pairwise", "hinge loss of every pair of labels", decides=False, loss="pairwise"),
-        _warp("softmax", "multi-label softmax", decides=False, loss="softmax"),
-        _warp("lsep", "log-sum-exp of pairs of labels", decides=False, loss="lsep"),
+        *(_of_loss(name) for name in LOSSES if name != "ramp"),
         _network(
             "wsabie",
             "features and labels embedded in one space, ranked by WARP",

@@ -236,7 +236,8 @@ def _check_scores(model: TaggerModel) -> None:
         arrays.append(model.divisors)
         if model.divisors.shape != (n_features,):
             raise ValueError("its divisors don't fit its features")
-    if not all(np.isfinite(array).all() for array in arrays):
+    # Scores of float32 features are computed in float32: what does not fit there is not finite.
+    if not all((np.abs(array) <= np.finfo(np.float32).max).all() for array in arrays):
         raise ValueError("its arrays are not finite")
     scores = model.scores(np.zeros((1, n_features), dtype=np.float32))
     if scores.shape != (1, len(model.label_names)):

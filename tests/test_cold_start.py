@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "numba", "sklearn", "scipy", "h5py", "pandas", "matplotlib")
 
-COMMANDS = ["classify", "classify fit", "classify predict", "classify sweep"]
+COMMANDS = [
+    "classify",
+    "classify fit",
+    "classify predict",
+    "classify sweep",
+    "classify finetune",
+    "classify cam",
+    "benchmarks",
+    "benchmarks tables",
+    "benchmarks speed",
+    "benchmarks results",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classify.losses import DIVISORS, named_loss
+from classify.losses import LOSSES, named_loss
 from classify.losses.kernels import RAMP_CUT
 from classify.row_blocks import row_blocks
 from classify.sgd import DROPS
@@ -81,7 +81,7 @@ def torch_pairwise(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     positions = np.argsort(-Y, axis=1, kind="stable")
     lists = np.where(np.take_along_axis(Y, positions, axis=1) == 1, positions, -1)
-    targets, divisor = torch.from_numpy(lists), DIVISORS["pairwise"]
+    targets, divisor = torch.from_numpy(lists), LOSSES["pairwise"].loss_scale
 
     def loss(scores, batch):
         # Torch divides by the number of labels.
@@ -161,7 +161,7 @@ def objective(
         loss(X[block] @ coef.T + intercept, Y[block])[0].sum()
         for block in row_blocks(np.arange(len(X)))
     )
-    return total / len(X) / DIVISORS.get(contender.loss, 1.0)
+    return total / len(X) / LOSSES[contender.loss].loss_scale
 
 
 def literal_epoch(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ def literal_epoch(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
             sign = 1 if label == 1 else -1
             if RAMP_CUT < sign * (W[column] @ x) < 1:
                 step[column] += KAPPA * sign * x
-        W += LEARNING_RATE / BATCH_SIZE / DIVISORS["ramp"] * step
+        W += LEARNING_RATE / BATCH_SIZE / LOSSES["ramp"].loss_scale * step
     return W
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from classify.finetune.earlier import current_names
-from classify.losses.ranking import RANK_MODES, ROUNDINGS
+from classify.losses import LOSSES, RANK_MODES, ROUNDINGS
 from classify.metrics import METRICS
 from features.errors import InputError, check_choice, check_number
 
@@ -32,12 +32,18 @@ class Model(NamedTuple):
     learning_rate, head_learning_rate : float
         Learning rates of the backbone and of the head.
     weight_decay : float
+    objective : str
+        Its class in `classify.finetune.objectives`, or ``module:class``.
+    loss : str
+        The loss of `classify.losses` that a ranking objective takes.
     """
 
     description: str
     learning_rate: float
     head_learning_rate: float
     weight_decay: float
+    objective: str
+    loss: str = ""
 
 
 # The co-projection paper's rates.
@@ -45,20 +51,49 @@ _RATES = (1e-3, 1e-2, 1e-4)
 # Sums over pairs and labels are steeper than means over labels. The ramp-loss WARP paper's rates
 # (5e-5 and 1e-4 for everything, in tens of thousands of steps of 96) are for much more data.
 _RANKING_RATES = (1e-4, 1e-3, 1e-4)
+_OBJECTIVES = "classify.finetune.objectives"
+_EMBEDDING = f"{_OBJECTIVES}:ConstrainedRanking"
+
+
+def _ranking(loss: str, description: str = "", objective: str = "Ranking") -> Model:
+    text = description or LOSSES[loss].description
+    return Model(text, *_RANKING_RATES, f"{_OBJECTIVES}:{objective}", loss)
+
+
+#: Name to model. Every loss that has a torch function is a model of its own.
 MODELS: dict[str, Model] = {
-    "bce": Model("binary cross-entropy: the baseline", *_RATES),
-    "rml": Model("ramp-loss WARP", *_RANKING_RATES),
-    "ss-rml": Model(
-        "ramp-loss WARP; unlabelled images take their neighbours' labels", *_RANKING_RATES
+    "bce": Model("binary cross-entropy: the baseline", *_RATES, f"{_OBJECTIVES}:Objective"),
+    "rml": _ranking("ramp"),
+    "ss-rml": _ranking(
+        "ramp",
+        "ramp-loss WARP; unlabeled images take the labels of their nearest labeled ones",
+        "SemiSupervised",
     ),
-    "warp": Model("WARP with the hinge", *_RANKING_RATES),
-    "softmax": Model("multi-label softmax", *_RANKING_RATES),
-    "imcl": Model("unknown labels follow similar images, over a learned label graph", *_RATES),
-    "coprojection": Model("two branches, constrained ranking of label vectors", *_RATES),
-    "coprojection-b": Model("the same with a vector for each image's set of labels", *_RATES),
-    "coprojection-tba": Model("ablation: embedded image added, no label vectors", *_RATES),
-    "coprojection-tbc": Model("ablation: embedded image concatenated, no label vectors", *_RATES),
-    "coprojection-mse": Model("ablation: squared distance for constrained ranking", *_RATES),
+    **{
+        loss.learner: _ranking(name)
+        for name, loss in LOSSES.items()
+        if loss.torch and name not in ("ramp", "bce")
+    },
+    "imcl": Model(
+        "unknown labels follow similar images, over a learned label graph",
+        *_RATES,
+        "classify.finetune.imcl:Interactive",
+    ),
+    "coprojection": Model(
+        "two branches, constrained ranking of label vectors", *_RATES, _EMBEDDING
+    ),
+    "coprojection-b": Model(
+        "coprojection with a vector for each image's set of labels", *_RATES, _EMBEDDING
+    ),
+    "coprojection-tba": Model(
+        "ablation: embedded image added, no label vectors", *_RATES, _EMBEDDING
+    ),
+    "coprojection-tbc": Model(
+        "ablation: embedded image concatenated, no label vectors", *_RATES, _EMBEDDING
+    ),
+    "coprojection-mse": Model(
+        "ablation: squared distance instead of constrained ranking", *_RATES, _EMBEDDING
+    ),
 }
 
 

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from classify.finetune import embedding_losses, losses
-from classify.finetune.config import FinetuneConfig
+from classify.finetune.config import MODELS, FinetuneConfig
 from classify.finetune.networks import CoProjection, LinearHead, Network, Outputs
-from classify.losses import DIVISORS
+from classify.losses import LOSSES
 from classify.warp.propagation import propagate_labels
+from features.command_line import load
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # rows to scores and features
 
@@ -91,27 +92,27 @@ class Objective:
 
 
 class Ranking(Objective):
-    """Ramp-loss WARP (``rml``), WARP with the hinge (``warp``) or softmax, a mean over images."""
+    """A loss of `classify.losses` that has a torch function, as a mean over images."""
 
     def counts(self, labels: Tensor) -> Tensor:
         """Count the images."""
         return torch.tensor([len(labels)], device=labels.device)
 
     def sums(self, out: Outputs, batch: Batch) -> Tensor:
-        """Sum the weighted losses of images, those of pairs over 20 as in the released code."""
-        config = self.config
-        if config.model == "softmax":
-            return torch.stack([losses.softmax_loss(out.scores, batch.labels).sum()])
-        kappa, beta = config.kappa, config.beta
-        if batch.progress < config.warm_up:
-            beta = 0.0
-        if config.model == "warp":
-            kappa = beta = 0.0
-        values = losses.warp_loss(
-            out.scores, batch.labels, beta=beta, kappa=kappa,
-            rank_mode=config.rank_mode, rounding=config.rounding, uniforms=batch.uniforms,
-        )  # fmt: skip
-        return torch.stack([(values * batch.weights).sum() / DIVISORS["ramp"]])
+        """Sum the weighted losses of images, divided by the loss's scale."""
+        config, loss = self.config, LOSSES[MODELS[self.config.model].loss]
+        options = {
+            "beta": 0.0 if batch.progress < config.warm_up else config.beta,
+            "kappa": config.kappa,
+            "rank_mode": config.rank_mode,
+            "rounding": config.rounding,
+            **loss.learner_options,
+        }
+        taken = {**{name: options[name] for name in loss.takes}, **loss.fixed}
+        if "rank_mode" in taken:
+            taken["uniforms"] = batch.uniforms
+        values = load(loss.torch)(out.scores, batch.labels, **taken)
+        return torch.stack([(values * batch.weights).sum() / loss.loss_scale])
 
 
 class SemiSupervised(Ranking):

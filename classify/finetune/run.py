@@ -15,17 +15,11 @@ import numpy as np
 import torch
 
 from classify.finetune.checkpoint import load_checkpoint
-from classify.finetune.config import CONFIG, FinetuneConfig, read_run
+from classify.finetune.config import CONFIG, MODELS, FinetuneConfig, read_run
 from classify.finetune.data import Images
 from classify.finetune.earlier import current_names
-from classify.finetune.imcl import Interactive
 from classify.finetune.networks import Network, map_layer
-from classify.finetune.objectives import (
-    ConstrainedRanking,
-    Objective,
-    Ranking,
-    SemiSupervised,
-)
+from classify.finetune.objectives import Objective
 from classify.finetune.processes import Processes, joined
 from classify.finetune.train import MODEL, Trainer
 from classify.metrics import METRICS
@@ -34,6 +28,7 @@ from classify.results import ResultFile
 from extract.backbones import find_backbone, parameter_names
 from extract.images import Transform
 from extract.weights import Tensors, checksum, load_weights
+from features.command_line import load
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
 from features.files import atomic_write, remove_temporaries, sha256_of_text, write_text
@@ -43,14 +38,6 @@ from features.missing import hide_in_rows
 from features.splits import Split, inner_split, random_split, splits_hash
 
 REPORTED_METRICS = tuple(name for name in METRICS if name != "accuracy")
-OBJECTIVES: dict[str, type[Objective]] = {
-    "bce": Objective,
-    "rml": Ranking,
-    "warp": Ranking,
-    "softmax": Ranking,
-    "ss-rml": SemiSupervised,
-    "imcl": Interactive,
-}
 SPLIT, SCORES, RESULTS = "split.csv", "scores.npy", "results.jsonl"
 
 
@@ -108,7 +95,7 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
 
 def build_objective(config: FinetuneConfig, Y: np.ndarray, rows: np.ndarray) -> Objective:
     """Build the objective of ``config.model``; arguments as for `Objective`."""
-    return OBJECTIVES.get(config.model, ConstrainedRanking)(config, Y, rows)
+    return load(MODELS[config.model].objective)(config, Y, rows)
 
 
 def build_network(config: FinetuneConfig, tensors: Tensors, objective: Objective) -> Network:

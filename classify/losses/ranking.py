@@ -10,6 +10,7 @@ Pairs of a present and an absent label are visited by `classify.losses.kernels`.
 import numpy as np
 from scipy.special import expit, logsumexp
 
+from classify.losses import RANK_MODES, ROUNDINGS
 from classify.losses.kernels import (
     RAMP_CUT,
     add_pairs,
@@ -19,9 +20,6 @@ from classify.losses.kernels import (
 )
 from classify.losses.logistic import logistic_derivative, logistic_value
 from features.errors import InputError
-
-RANK_MODES = ("sample", "expected", "exact")
-ROUNDINGS = ("floor", "round")
 
 
 def ramp(margins: np.ndarray, *, beta: float = 1.0) -> np.ndarray:

@@ -26,8 +26,7 @@ from classify.base import (
     check_sample_weight,
     usable_rows,
 )
-from classify.losses import DIVISORS, LOSSES, named_loss, only_ranks
-from classify.losses.ranking import RANK_MODES, ROUNDINGS
+from classify.losses import LOSSES, RANK_MODES, ROUNDINGS, named_loss, only_ranks
 from classify.metrics import METRICS
 from classify.row_blocks import ROWS_AT_ONCE, mean_norm, mean_row, row_blocks
 from classify.sgd import Settings, sgd_epochs
@@ -140,7 +139,7 @@ class WarpTagger(Presets, BatchTagger):
     }
 
     _allowed: ClassVar[Mapping[str, OneOf | Number | Flag]] = {
-        "loss": OneOf(LOSSES),
+        "loss": OneOf(tuple(LOSSES)),
         "beta": Number(low=0.0, high=1.0),
         "kappa": Number(low=0.0),
         "rank_mode": OneOf(RANK_MODES),
@@ -280,7 +279,7 @@ class WarpTagger(Presets, BatchTagger):
     def _descent(self, X, rows, targets, weights, start, rng):
         """Epochs to iterate over, and the mean loss of scores that are all zero."""
         hinge, image_loss = self._image_loss(rng, beta=0.0), self._image_loss(rng, beta=self.beta)
-        factors = weights / (self.divisor or DIVISORS.get(self.loss, 1.0))
+        factors = weights / (self.divisor or LOSSES[self.loss].loss_scale)
 
         def batch_loss(batch, scores, epoch):
             loss = hinge if epoch < self.warm_up * self.epochs else image_loss
