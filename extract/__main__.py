@@ -7,29 +7,39 @@ from dataclasses import fields
 from pathlib import Path
 
 from extract.backbones import BACKBONES
-from extract.config import DTYPES, ExtractConfig
-from extract.engines import ENGINES, PRECISIONS
-from extract.estimate import estimate
-from extract.images import RESIZES
-from extract.job import Job
-from extract.run import run
-from extract.weights import CHOICES
-from features.command_line import CommandParser, run_command
-from features.datasets import load_dataset
+from extract.config import DTYPES, ENGINES, PRECISIONS, RESIZES, WEIGHTS, ExtractConfig
+from features.command_line import CommandParser, add_options, run_command
 from features.errors import InputError
 
 EXAMPLE = """\
 example:
   python -m extract --data photos --backbone vgg16 --weights vgg16-conv --out photos.cache
 
-photos/images/ holds the images; photos/labels.csv, if there is one, an `image` column and one
-0/1 column a label (empty or -1: unknown). Stop it any time: the same command goes on.
+photos/images/ holds the images. photos/labels.csv, which is optional, has a column `image` and
+one column per label with 0, 1, or nothing (or -1) for unknown. A stopped extraction resumes with
+the same command.
 """
+TEXTS = {
+    "backbone": f"network: {', '.join(BACKBONES)}",
+    "weights": WEIGHTS,
+    "layers": "layers to store (all that the weights can compute)",
+    "size": "side of the input in pixels (the backbone's)",
+    "resize": "scale the whole image, or scale and cut the center",
+    "scaled_decode": "shrink large JPEG photos while decoding: faster, pixels differ slightly",
+    "dtype": "type of stored vectors",
+    "engine": "how the network runs",
+    "precision": "of the network; bf16 needs a GPU",
+    "device": "auto, cpu, cuda or cuda:N",
+    "batch_size": "images per forward pass (16 on a CPU, 256 on a GPU)",
+    "workers": "decoding threads (one per core, at most 16)",
+    "shard_rows": "rows per file of the cache",
+    "max_failures": "share of the rows that may fail",
+    "retry_failed": "compute only the failed rows again",
+}
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the command line; its defaults are those of `ExtractConfig`."""
-    default = ExtractConfig()
     parse = CommandParser(
         prog="python -m extract",
         description="Run a network once over the images and cache its layers.",
@@ -38,30 +48,19 @@ def parser() -> argparse.ArgumentParser:
     )
     add = parse.add_argument
     add("--data", type=Path, required=True, help="folder with images/ and, optionally, labels.csv")
-    add("--out", type=Path, required=True, help="the cache's folder")
-    add("--backbone", default=default.backbone, help=f"{', '.join(BACKBONES)} (%(default)s)")
-    add("--weights", default=default.weights, help=f"{CHOICES} (%(default)s)")
-    add("--layers", nargs="+", help="layers to store (all that the weights can compute)")
-    add("--size", type=int, help="side of the input in pixels (the backbone's)")
-    add("--resize", default=default.resize, choices=RESIZES, help="(%(default)s)")
-    add("--dtype", default=default.dtype, choices=DTYPES, help="of stored vectors (%(default)s)")
-    add("--scaled-decode", action="store_true", help="shrink large JPEG photos while decoding")
-    add("--engine", default=default.engine, choices=ENGINES, help="(%(default)s)")
-    add("--device", default=default.device, help="auto, cpu, cuda or cuda:N (%(default)s)")
-    add("--batch-size", type=int, help="images a forward pass (16 on a CPU, 256 on a GPU)")
-    add("--workers", type=int, default=default.workers, help="decoding threads (%(default)s)")
-    add("--shard-rows", type=int, default=default.shard_rows, help="(%(default)s)")
-    add(
-        "--max-failures",
-        type=float,
-        default=default.max_failures,
-        help="share of the rows that may fail (%(default)s)",
+    add("--out", type=Path, required=True, help="folder of the cache; made, or resumed")
+    add_options(
+        parse,
+        ExtractConfig,
+        TEXTS,
+        resize={"choices": RESIZES},
+        dtype={"choices": DTYPES},
+        engine={"choices": tuple(ENGINES)},
+        precision={"choices": PRECISIONS},
     )
-    add("--retry-failed", action="store_true", help="compute only the failed rows again")
-    add("--precision", default=default.precision, choices=PRECISIONS, help="on a GPU")
-    add("--shards", metavar="I/N", help="compute part I of N, from 0/N to N-1/N, as in a job array")
-    add("--dask", metavar="ADDRESS", help="hand shards to tcp://HOST:PORT, or local:N processes")
-    add("--dry-run", action="store_true", help="print rows, bytes and the time it would take")
+    add("--shards", metavar="I/N", help="compute part I of N, 0/N to N-1/N, as in a job array")
+    add("--dask", metavar="ADDRESS", help="compute on tcp://HOST:PORT, or on local:N processes")
+    add("--dry-run", action="store_true", help="print rows, bytes and an estimate of the time")
     return parse
 
 
@@ -71,14 +70,19 @@ def part(text: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
     Parameters
     ----------
     text : str or None
-        `I/N`; None: from `RANK` and `WORLD_SIZE`, as torchrun sets them, or everything.
+        `I/N`. None: from `RANK` and `WORLD_SIZE`, as torchrun sets them, or everything.
     environment : mapping
         The process's environment.
+
+    Returns
+    -------
+    tuple of int
+        (I, N).
 
     Raises
     ------
     InputError
-        `text` is not of that form.
+        `text` does not have that form.
 
     Examples
     --------
@@ -89,7 +93,9 @@ def part(text: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
         return int(environment.get("RANK", 0)), int(environment.get("WORLD_SIZE", 1))
     first, slash, second = text.partition("/")
     if not (slash and first.isdigit() and second.isdigit()):
-        raise InputError(f"--shards {text}: give I/N, as in 0/4 to 3/4")
+        raise InputError(
+            f"The 'shards' option must be I/N with 0 <= I < N, as in 0/4 to 3/4. Got {text!r}."
+        )
     return int(first), int(second)
 
 
@@ -100,12 +106,19 @@ def main(argv: list[str] | None = None) -> None:
     given["part"] = part(given["shards"], os.environ)
     if given["device"] == "cuda" and "LOCAL_RANK" in os.environ:
         given["device"] = f"cuda:{os.environ['LOCAL_RANK']}"
-    names = (field.name for field in fields(ExtractConfig))
-    config = ExtractConfig(**{name: given[name] for name in names if name in given})
+    config = ExtractConfig(**{field.name: given[field.name] for field in fields(ExtractConfig)})
+
+    from features.datasets import load_dataset  # from here on, imports may take seconds
+
     dataset = load_dataset(given["data"])
     if given["dry_run"]:
+        from extract.estimate import estimate
+        from extract.job import Job
+
         print(estimate(Job(config, dataset, given["out"])))
     else:
+        from extract.run import run
+
         print(run(config, dataset, given["out"], dask=given["dask"]))
 
 

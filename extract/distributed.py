@@ -1,25 +1,26 @@
-"""Extraction on a Dask cluster: a shard is a task, a lost worker costs one shard."""
+"""Extraction on a Dask cluster: each shard is a task, so a lost worker costs one shard."""
 
 import json
 from functools import lru_cache
 from pathlib import Path
 
-from extract.config import ExtractConfig, make_plan
+from extract.config import ExtractConfig
 from extract.extractor import Extractor
 from extract.job import Job
+from extract.plan import make_plan
 from features.dask_client import connect
 from features.manifest import Manifest, canonical, require_equal
 
-RETRIES = 3  # of a shard whose task raises; a worker that dies is not counted
+RETRIES = 3  # per shard whose task raises; a worker that dies does not count
 
 
 def run(job: Job, address: str) -> None:
-    """Compute a job's missing shards on a cluster, and check the rest here.
+    """Compute a job's missing shards on a cluster, and check the finished ones here.
 
     Parameters
     ----------
     job : Job
-        Its folder must be reachable under the same path from every worker.
+        Every worker must reach its folder under the same path.
     address : str
         `tcp://HOST:PORT` of a scheduler, or `local:N`.
 

@@ -1,4 +1,4 @@
-"""Ways to run a feature network: batches of pixels in, arrays out. Knows no file."""
+"""Engines run a feature network: batches of pixels in, arrays out."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from extract.backbones import FeatureNetwork
-from features.errors import InputError
+from extract.config import ENGINES, PRECISIONS
+from extract.network import FeatureNetwork
+from features.command_line import load
+from features.errors import InputError, check_choice
 
 Engine = Callable[[Tensor], list[np.ndarray]]
-PRECISIONS = ("float32", "bf16")
+DEVICES = "auto, cpu, cuda or cuda:N"
 
 
 def choose_device(name: str) -> torch.device:
@@ -19,19 +21,25 @@ def choose_device(name: str) -> torch.device:
     Raises
     ------
     InputError
-        The device is unknown or this machine lacks it.
+        The device is unknown, or this machine does not have it.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise InputError(f"device {name!r} is not known; give auto, cpu, cuda or cuda:N") from error
+        raise _unknown_device(name) from error
     if device.type not in ("cpu", "cuda"):
-        raise InputError(f"device {name!r} is not supported; give auto, cpu, cuda or cuda:N")
+        raise _unknown_device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {name!r} is not on this machine; give --device cpu or auto")
+        raise InputError(
+            f"The device {name!r} is not on this machine. Give --device cpu or --device auto."
+        )
     return device
+
+
+def _unknown_device(name: str) -> InputError:
+    return InputError(f"The 'device' option must be {DEVICES}. Got {name!r}.")
 
 
 def eager(network: FeatureNetwork, device: torch.device, precision: str) -> Engine:
@@ -40,11 +48,11 @@ def eager(network: FeatureNetwork, device: torch.device, precision: str) -> Engi
     Parameters
     ----------
     network : FeatureNetwork
-        Moved to the device.
+        The network; it is moved to the device.
     device : torch.device
-        Where it runs.
+        The device that it runs on.
     precision : {"float32", "bf16"}
-        `float32` is exact: TF32 is switched off. `bf16` is autocast, for a GPU.
+        `float32` switches TF32 off. `bf16` uses autocast, on a GPU.
 
     Returns
     -------
@@ -69,8 +77,8 @@ def eager(network: FeatureNetwork, device: torch.device, precision: str) -> Engi
 def compiled(network: FeatureNetwork, device: torch.device, precision: str) -> Engine:
     """Run a network through `torch.compile` with its weights frozen in.
 
-    Parameters and result are those of `eager`. The first batch compiles, which takes from half
-    a minute to a few minutes.
+    Parameters and result are those of `eager`. The first batch is compiled, which takes half a
+    minute to a few minutes.
     """
     import torch._inductor.config as inductor
 
@@ -81,23 +89,25 @@ def compiled(network: FeatureNetwork, device: torch.device, precision: str) -> E
 def openvino(network: FeatureNetwork, device: torch.device, precision: str) -> Engine:
     """Run a network through OpenVINO on the CPU, in float32.
 
-    OpenVINO's own default on many CPUs is bf16, which is less exact and here slower: the hint
-    is set explicitly. Parameters and result are those of `eager`.
+    OpenVINO's default on many CPUs is bf16, which is less exact and was slower in our
+    measurements, so float32 is requested explicitly. Parameters and result are those of `eager`.
 
     Raises
     ------
     InputError
-        OpenVINO is not installed, or the device is no CPU.
+        OpenVINO is not installed, or the device is not a CPU.
     """
     if device.type != "cpu":
-        raise InputError("engine openvino runs on the CPU; give --device cpu or --engine eager")
+        raise InputError(
+            "The engine openvino runs on a CPU only. Give --device cpu, or --engine eager."
+        )
     try:
         import openvino as ov
     except ImportError as error:
         raise InputError(
-            f"engine openvino is not installed ({error}); run `pip install -e '.[openvino]'`"
+            f"The engine openvino is not installed ({error}). Run `pip install -e '.[openvino]'`."
         ) from error
-    # Batches come one at a time: all threads work on one, as the latency hint says.
+    # The latency hint makes all threads work on one batch; batches come one at a time.
     hints = {
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
@@ -107,7 +117,7 @@ def openvino(network: FeatureNetwork, device: torch.device, precision: str) -> E
 
     def run(pixels: Tensor) -> list[np.ndarray]:
         pixels = pixels.contiguous()
-        if pixels.shape not in programs:  # batches have one size, so this happens once
+        if pixels.shape not in programs:  # all batches have one size
             with torch.no_grad():
                 exported = torch.export.export(network, (pixels,))
             model = ov.convert_model(exported)
@@ -119,13 +129,6 @@ def openvino(network: FeatureNetwork, device: torch.device, precision: str) -> E
     return run
 
 
-ENGINES: dict[str, Callable[[FeatureNetwork, torch.device, str], Engine]] = {
-    "eager": eager,
-    "compile": compiled,
-    "openvino": openvino,
-}
-
-
 def build_engine(
     network: FeatureNetwork, *, engine: str, device: torch.device, precision: str
 ) -> Engine:
@@ -134,14 +137,12 @@ def build_engine(
     Raises
     ------
     InputError
-        Unknown engine or precision, or bf16 on the CPU, where it is slower and less exact.
+        Unknown engine or precision, or bf16 on a CPU, where it is slower and less exact.
     """
-    if engine not in ENGINES:
-        raise InputError(f"engine {engine!r}; give one of {', '.join(ENGINES)}")
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r}; give one of {', '.join(PRECISIONS)}")
+    check_choice("engine", engine, ENGINES)
+    check_choice("precision", precision, PRECISIONS)
     if precision == "bf16" and device.type != "cuda":
         raise InputError(
-            "bf16 is slower and less exact on a CPU; leave --precision out, or use a GPU"
+            "bf16 is slower and less exact on a CPU. Use --precision float32, or run on a GPU."
         )
-    return ENGINES[engine](network, device, precision)
+    return load(ENGINES[engine])(network, device, precision)

@@ -1,20 +1,20 @@
-"""What an extraction would take, before it starts."""
+"""Estimate the time and disk space of an extraction before it starts."""
 
 import time
 
 from extract.job import Job
 from features.errors import InputError
 
-SAMPLE = 4  # batches that are timed, after one that is not
+SAMPLE = 4  # timed batches, after one that warms up
 
 
 def estimate(job: Job) -> str:
-    """Say how many rows, bytes and hours a job has before it, by timing a few real batches.
+    """Estimate how many rows, bytes and hours remain, by timing a few real batches.
 
     Parameters
     ----------
     job : Job
-        Nothing is written to its folder.
+        The job; nothing is written to its folder.
 
     Returns
     -------
@@ -24,10 +24,10 @@ def estimate(job: Job) -> str:
     Raises
     ------
     InputError
-        There are no images to time.
+        The data set has no images.
     """
     if not len(job.dataset):
-        raise InputError("there are no images; give a --data folder that has some")
+        raise InputError("There are no images. Give a --data folder that has some.")
     missing = job.missing()
     rows = sum(len(job.rows(k)) for k in missing)
     row_bytes = job.bytes_missing() / max(1, rows)
@@ -38,8 +38,8 @@ def estimate(job: Job) -> str:
     )
     return (
         f"layers: {layers}\n"
-        f"{len(job.dataset):,} images, {rows:,} of this part still to do in {len(missing)} shards\n"
-        f"{row_bytes:,.0f} bytes an image, {job.bytes_missing() / 1e9:,.3f} GB to write\n"
+        f"{len(job.dataset):,} images, {rows:,} of this part left in {len(missing)} shards\n"
+        f"{row_bytes:,.0f} bytes per image, {job.bytes_missing() / 1e9:,.3f} GB to write\n"
         f"{rate:,.1f} images/s on this machine: {rows / rate / 3600:,.2f} hours"
     )
 
@@ -52,7 +52,7 @@ def _images_per_second(job: Job) -> float:
     start, done = time.perf_counter(), 0
     for rows, *_ in batches:
         done += len(rows)
-    if not done:  # fewer images than a batch: time the only one again
+    if not done:  # fewer images than fill two batches: time the first one again
         start, done = time.perf_counter(), len(paths)
         list(extractor.outputs(range(len(paths)), paths))
     return done / (time.perf_counter() - start)

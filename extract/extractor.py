@@ -1,9 +1,10 @@
-"""One shard's worth of work: decode ahead, compute, write. Knows no dataset and no other shard.
+"""Compute one shard: decode ahead, run the network, write.
 
-The rows of a batch depend on the row numbers alone, and its size never changes: resuming, bad
-images and retries change no bit of the others.
+The rows of a batch depend on the row numbers alone and its size never changes, so that resuming,
+bad images and retries change no bit of the other rows.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,15 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from extract.config import Plan
 from extract.engines import build_engine, choose_device
 from extract.images import ImageFailure, load_image
+from extract.plan import Plan
 from features.manifest import Manifest
 from features.schema import Status
 from features.shards import ShardWriter
 
 CPU_BATCH, GPU_BATCH = 16, 256
 AHEAD = 3  # batches that are decoded while one is computed
+MAX_WORKERS = 16  # decoding threads by default
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
@@ -31,7 +33,7 @@ class Extractor:
     Parameters
     ----------
     plan : Plan
-        What to compute.
+        The network and the settings.
     manifest : dict
         The cache's manifest.
     root : Path
@@ -45,6 +47,7 @@ class Extractor:
         self._manifest = manifest
         self._root = root
         self.batch_size = plan.config.batch_size or default
+        self._workers = plan.config.workers or min(MAX_WORKERS, os.cpu_count() or 1)
         self._names = list(manifest["layer_order"])
         self._engine = build_engine(
             plan.network(),
@@ -69,13 +72,13 @@ class Extractor:
         out : Path
             The cache's folder.
         number : int
-            Which shard.
+            Number of the shard.
         paths : sequence of str
             The shard's images, relative to the root, in row order.
         retried : ndarray of int64, optional
             Rows to replace; by default all.
         advance : callable, optional
-            Told the number of rows done after each batch.
+            Called after each batch with its number of rows.
         """
         manifest = self._manifest
         with ShardWriter(out, number, manifest, amend=retried is not None) as writer:
@@ -98,7 +101,7 @@ class Extractor:
         paths : sequence of str
             The images, relative to the root.
         retried : ndarray of int64, optional
-            Rows to decode; the others stay black.
+            Rows to decode; the others are black.
 
         Yields
         ------
@@ -115,10 +118,10 @@ class Extractor:
     def _decoded(
         self, rows: range, paths: Sequence[str], retried: np.ndarray | None
     ) -> Iterator[tuple[range, Tensor, list[str | ImageFailure]]]:
-        """Yield (rows, uint8 pixels, digest or failure a row), decoding ahead of the caller."""
+        """Yield (rows, uint8 pixels, digest or failure per row), decoding ahead of the caller."""
         batches = [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
         wanted = None if retried is None else set(retried.tolist())
-        with ThreadPoolExecutor(self._plan.config.workers) as pool:
+        with ThreadPoolExecutor(self._workers) as pool:
             waiting: deque[tuple[range, list[Future]]] = deque()
             for batch in batches:
                 futures = [
@@ -159,7 +162,7 @@ class Extractor:
 
 
 def _runs(rows: range, retried: np.ndarray | None) -> list[range]:
-    """Consecutive rows to write: the whole batch, or each retried row."""
+    """List runs of consecutive rows to write: the whole batch, or each retried row."""
     if retried is None:
         return [rows]
     return [range(row, row + 1) for row in retried.tolist() if row in rows]

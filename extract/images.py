@@ -1,4 +1,4 @@
-"""One image file to a square of pixels, or the reason why not. Knows no network and no cache."""
+"""Read one image file into a square of pixels, or give the reason why it can't be used."""
 
 import hashlib
 import io
@@ -13,7 +13,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from features.errors import InputError
+from extract.config import RESIZES
+from features.errors import check_choice, check_number
 from features.schema import Status
 
 try:  # twice as fast as Pillow, but announced to leave torchvision
@@ -21,10 +22,10 @@ try:  # twice as fast as Pillow, but announced to leave torchvision
 except ImportError:
     decode_jpeg = None
 
-MAX_PIXELS = 89_478_485  # Pillow's limit beyond which an image is taken for a bomb
+MAX_PIXELS = 89_478_485  # Pillow's limit: a larger image may be a decompression bomb
 JPEG = b"\xff\xd8\xff"
-DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # 16 bits a pixel, PNG and TIFF
-RESIZES = ("warp", "resize256_crop224")
+DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # 16 bits per pixel, PNG and TIFF
+MIN_SIZE = 32  # pixels: the networks halve their input five times
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Transform:
         Side of the result, in pixels.
     resize : {"warp", "resize256_crop224"}
         `warp` scales the whole image to the square. `resize256_crop224` warps to 256/224 of the
-        size and cuts the centre, as Caffe's VGG16 did.
+        size and cuts out the center, as Caffe's VGG16 did.
     scaled_decode : bool
         Let the JPEG decoder shrink a large photo by 2, 4 or 8 while both sides stay at least
         twice the size: three to five times faster on camera photos, pixels differ slightly.
@@ -45,7 +46,7 @@ class Transform:
     Raises
     ------
     InputError
-        Unknown `resize`, or a size under 32.
+        Unknown `resize`, or a size below `MIN_SIZE`.
     """
 
     size: int = 224
@@ -53,17 +54,15 @@ class Transform:
     scaled_decode: bool = False
 
     def __post_init__(self) -> None:
-        if self.resize not in RESIZES:
-            raise InputError(f"resize {self.resize!r}; give one of {', '.join(RESIZES)}")
-        if self.size < 32:
-            raise InputError(f"size {self.size}; the networks need at least 32 pixels a side")
+        check_choice("resize", self.resize, RESIZES)
+        check_number("size", self.size, whole=True, low=MIN_SIZE)
 
     def record(self) -> dict[str, Any]:
         """Describe the transform for the manifest."""
         return {
             "decoder": "torchvision, Pillow" if decode_jpeg else "Pillow",
             "orientation": "EXIF applied",
-            "colour": "RGB, alpha dropped",
+            "colour": "RGB, alpha dropped",  # a stored key: another spelling refuses old caches
             "interpolation": "bilinear, antialiased, uint8",
             "size": self.size,
             "resize": self.resize,
@@ -81,7 +80,7 @@ class ImageFailure(Exception):
     message : str
         What was wrong with the file.
     digest : str
-        Hex SHA-256 of the bytes, empty if they could not be read.
+        Hex SHA-256 of the bytes; empty if they could not be read.
     """
 
     def __init__(self, status: Status, message: str, digest: str = ""):
@@ -97,10 +96,10 @@ def load_image(path: Path, transform: Transform) -> tuple[Tensor, str]:
     Parameters
     ----------
     path : Path
-        Any format that Pillow reads. Grey, palette, CMYK, alpha and 16-bit images are
+        Any format that Pillow reads. Gray, palette, CMYK, alpha and 16-bit images are
         converted; of an animation the first frame is taken.
     transform : Transform
-        The size and the way to it.
+        The size of the result, and how the image is resized to it.
 
     Returns
     -------
@@ -130,7 +129,7 @@ def load_image(path: Path, transform: Transform) -> tuple[Tensor, str]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageFailure(Status.TOO_LARGE, str(error), digest) from error
     except Exception as error:
-        # Decoders raise whatever a broken file makes them stumble over; the job goes on.
+        # A broken file can make a decoder raise any exception, and must not end the job.
         message = f"{type(error).__name__}: {error}"
         raise ImageFailure(Status.UNDECODABLE, message, digest) from error
 
@@ -140,7 +139,7 @@ def _decode(raw: bytes, transform: Transform) -> Tensor:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise ImageFailure(
-                Status.TOO_LARGE, f"{width} x {height} pixels, {MAX_PIXELS} are allowed"
+                Status.TOO_LARGE, f"{width} x {height} pixels, at most {MAX_PIXELS} are allowed"
             )
         plain = decode_jpeg and raw.startswith(JPEG) and image.mode in ("RGB", "L")
         if plain and not (transform.scaled_decode and _shrinks(image, transform)):
@@ -151,7 +150,7 @@ def _decode(raw: bytes, transform: Transform) -> Tensor:
 
 
 def _shrinks(image: Image.Image, transform: Transform) -> bool:
-    """Ask the JPEG decoder to shrink; tell whether it will."""
+    """Ask the JPEG decoder to shrink the image; return whether it will."""
     before, margin = image.size, 2 * transform.size
     image.draft("RGB", (margin, margin))
     return image.size != before

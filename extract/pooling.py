@@ -1,4 +1,4 @@
-"""Activations to vectors: (n, c, h, w) to (n, d). Knows no backbone and no image."""
+"""Pool activations into vectors: (n, c, h, w) to (n, d)."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from features.errors import InputError
+from features.errors import check_choice
 
 QUADRANT_RULES = ("adaptive", "floor", "ceil")
 
 
 def quadrant_max(x: Tensor, *, rule: str = "adaptive") -> Tensor:
-    """Maximum of each quadrant of every channel map, as the multi-layer VGG16 features use it.
+    """Take the maximum of each quadrant of every channel map, as for multi-layer VGG16 features.
 
     Parameters
     ----------
@@ -32,15 +32,14 @@ def quadrant_max(x: Tensor, *, rule: str = "adaptive") -> Tensor:
     Raises
     ------
     InputError
-        `rule` is none of the three.
+        `rule` is not one of the three.
 
     Examples
     --------
     >>> quadrant_max(torch.arange(49.0).reshape(1, 1, 7, 7))
     tensor([[24., 27., 45., 48.]])
     """
-    if rule not in QUADRANT_RULES:
-        raise InputError(f"quadrant rule {rule!r}; give one of {', '.join(QUADRANT_RULES)}")
+    check_choice("rule", rule, QUADRANT_RULES, kind="parameter")
     if rule == "adaptive" or all(side % 2 == 0 for side in x.shape[-2:]):
         return F.adaptive_max_pool2d(x, 2).flatten(1)  # ten times faster than the cuts below
     rows, columns = (_cut(side, rule) for side in x.shape[-2:])
@@ -54,17 +53,17 @@ def _cut(side: int, rule: str) -> tuple[slice, slice]:
 
 
 def global_average(x: Tensor) -> Tensor:
-    """Mean of every channel map: (n, c, h, w) to (n, c)."""
+    """Take the mean of every channel map: (n, c, h, w) to (n, c)."""
     return x.mean(dim=(-2, -1))
 
 
 def global_max(x: Tensor) -> Tensor:
-    """Maximum of every channel map: (n, c, h, w) to (n, c)."""
+    """Take the maximum of every channel map: (n, c, h, w) to (n, c)."""
     return x.amax(dim=(-2, -1))
 
 
 def keep(x: Tensor) -> Tensor:
-    """Hand an activation on as it is: a vector that is one already, or a spatial map."""
+    """Return an activation unchanged: it is a vector already, or kept as a spatial map."""
     return x
 
 
@@ -74,6 +73,7 @@ POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
     "global_max": global_max,
     "none": keep,
 }
+#: Descriptions that stand in manifests: another text would refuse the caches made before.
 LAYOUTS = {
     "quadrant_max": "column 4 * channel + quadrant; quadrants TL, TR, BL, BR (adaptive cut)",
     "global_average": "one column a channel: mean over the map",

@@ -1,7 +1,7 @@
-"""Extraction as a whole: images in, a cache out, shard by shard.
+"""Run an extraction: images in, a cache out, shard by shard.
 
-A shard that exists is checked and kept, so starting again after a kill goes on where it
-stopped, and any number of processes may work on disjoint shards of one folder.
+A shard that exists is checked and kept. An extraction therefore resumes after a kill, and any
+number of processes may work on disjoint shards of one folder.
 """
 
 from pathlib import Path
@@ -17,13 +17,13 @@ def run(config: ExtractConfig, dataset: Dataset, out: Path, *, dask: str | None 
     Parameters
     ----------
     config : ExtractConfig
-        What to compute and how.
+        The network and the settings.
     dataset : Dataset
         The images, in row order.
     out : Path
-        The cache's folder; made if absent, resumed if it holds the same extraction.
+        The cache's folder. It is made if absent; the same extraction in it is resumed.
     dask : str, optional
-        Address of a Dask scheduler that hands the shards to its workers, or `local:N` for N
+        Address of a Dask scheduler whose workers compute the shards, or `local:N` for N
         processes on this machine.
 
     Returns

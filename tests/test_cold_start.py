@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "numba", "sklearn", "scipy", "h5py", "pandas", "matplotlib")
+HEAVY = ("torch", "torchvision", "numba", "sklearn", "scipy", "h5py", "pandas", "matplotlib")
 
 COMMANDS = [
+    "extract",
     "classify",
     "classify fit",
     "classify predict",

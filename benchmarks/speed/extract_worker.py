@@ -24,7 +24,8 @@ def _batch(given: dict[str, Any]) -> int:
 
 def _plan(given: dict[str, Any], engine: str = "eager"):
     from extract.backbones import find_backbone
-    from extract.config import ExtractConfig, make_plan
+    from extract.config import ExtractConfig
+    from extract.plan import make_plan
 
     layers = find_backbone(given["backbone"]).layers
     names = tuple(x.name for x in layers if not x.optional and x.name != "fc7")

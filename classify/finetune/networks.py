@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from classify.finetune.config import POOLS
-from extract.backbones import Backbone, FeatureNetwork, Layer
+from extract.backbones import Backbone, Layer
+from extract.network import FeatureNetwork
 from features.errors import InputError
 
 EMBEDDINGS = ("label", "label set", "add", "concatenate")

@@ -25,8 +25,9 @@ from classify.finetune.train import MODEL, Trainer
 from classify.metrics import METRICS
 from classify.models import library_versions
 from classify.results import ResultFile
-from extract.backbones import find_backbone, parameter_names
+from extract.backbones import find_backbone
 from extract.images import Transform
+from extract.network import parameter_names
 from extract.weights import Tensors, checksum, load_weights
 from features.command_line import load
 from features.datasets import Dataset, load_dataset

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from extract.backbones import BACKBONES, FeatureNetwork, find_backbone, select_layers
+from extract.backbones import BACKBONES, find_backbone
+from extract.network import FeatureNetwork, select_layers
 from extract.weights import load_weights
 from features.errors import InputError
 
@@ -105,5 +106,7 @@ def test_the_real_resnet18_runs_through(resnet18_weights):
 
 
 def test_an_unknown_backbone_names_the_known():
-    with pytest.raises(InputError, match="'alexnet'; give one of vgg16, resnet18"):
+    with pytest.raises(
+        InputError, match="'backbone' option must be one of vgg16, resnet18, .* Got 'alexnet'"
+    ):
         find_backbone("alexnet")

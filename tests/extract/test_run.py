@@ -199,9 +199,13 @@ def test_a_folder_without_labels_works(data, tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"dtype": "int8"}, "dtype 'int8'; give one of float32, float16"),
-        ({"batch_size": 0}, "batch_size is 0; give a whole number from 1"),
-        ({"max_failures": 2.0}, "max_failures is 2.0; give a share from 0 to 1"),
+        ({"dtype": "int8"}, "'dtype' option must be one of float32, float16. Got 'int8'"),
+        ({"engine": "warp"}, "'engine' option must be one of eager, compile, openvino. Got 'warp'"),
+        ({"batch_size": 0}, "'batch_size' option must be an int in the range \\[1, inf\\). Got 0"),
+        (
+            {"max_failures": 2.0},
+            "'max_failures' option must be a float in the range \\[0, 1\\]. Got 2",
+        ),
     ],
 )
 def test_bad_settings_name_what_is_allowed(change, match):
@@ -212,10 +216,9 @@ def test_bad_settings_name_what_is_allowed(change, match):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"engine": "warp"}, "engine 'warp'; give one of eager"),
         ({"precision": "bf16"}, "bf16 is slower and less exact on a CPU"),
-        ({"device": "cuda:7"}, "'cuda:7' is not on this machine; give --device cpu"),
-        ({"device": "tpu"}, "'tpu' is not known; give auto, cpu, cuda"),
+        ({"device": "cuda:7"}, "'cuda:7' is not on this machine. Give --device cpu"),
+        ({"device": "tpu"}, "'device' option must be auto, cpu, cuda or cuda:N. Got 'tpu'"),
     ],
 )
 def test_what_the_machine_lacks_is_one_line(data, tmp_path, change, match):
@@ -275,9 +278,13 @@ def test_parts_are_disjoint_and_may_come_from_torchrun(data, tmp_path):
         assert part(None, environment) == (i, 2)
         done = [(tmp_path / "c" / f"shard-0000{k}.h5").exists() for k in range(3)]
         assert done == ([True, False, True] if i == 0 else [True, True, True])
-    with pytest.raises(InputError, match="--shards 3: give I/N, as in 0/4 to 3/4"):
+    with pytest.raises(
+        InputError, match="'shards' option must be I/N with 0 <= I < N, as in 0/4 to 3/4. Got '3'"
+    ):
         part("3", {})
-    with pytest.raises(InputError, match="shards 4/4; give i/n with 0 <= i < n"):
+    with pytest.raises(
+        InputError, match="'shards' option must be I/N with 0 <= I < N, .* Got '4/4'"
+    ):
         replace(CONFIG, part=(4, 4))
 
 
@@ -285,25 +292,25 @@ def test_a_dry_run_estimates_and_writes_nothing(data, tmp_path, capsys):
     command_line = ["--data", data, "--out", tmp_path / "c", "--backbone", "resnet18"]
     main([*map(str, command_line), "--weights", "random:0", "--size", "32", "--dry-run"])
     said = capsys.readouterr().out
-    assert "21 images, 21 of this part still to do in 1 shards" in said
+    assert "21 images, 21 of this part left in 1 shards" in said
     assert "resnet18/gap 512 float32" in said and "hours" in said
     assert not (tmp_path / "c").exists()
 
 
 def test_a_disk_that_is_too_small_is_refused_before_the_work(data, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(InputError, match=r"needs 0.0 GB more, its disk has 0.0 GB free; give an"):
+    with pytest.raises(InputError, match=r"needs 0.0 GB more, its disk has 0.0 GB free. Give an"):
         run(CONFIG, load_dataset(data), tmp_path / "c")
 
 
 def test_a_folder_that_can_not_be_written_is_one_line(data, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="can't write the cache .* give an --out that can be"):
+    with pytest.raises(InputError, match="Can't write the cache .* Give an --out that can be"):
         run(CONFIG, load_dataset(data), tmp_path / "file" / "c")
 
 
 def test_a_read_only_place_is_one_line(data):
-    with pytest.raises(InputError, match="can't write the cache /proc/nothing/c: .* give an --out"):
+    with pytest.raises(InputError, match="Can't write the cache /proc/nothing/c: .* Give an --out"):
         run(CONFIG, load_dataset(data), Path("/proc/nothing/c"))
 
 

@@ -15,7 +15,8 @@ from classify.finetune.networks import (
 )
 from classify.finetune.objectives import Batch, ConstrainedRanking
 from classify.finetune.optimizer import build_optimiser, set_rates
-from extract.backbones import BACKBONES, find_backbone, parameter_shapes
+from extract.backbones import BACKBONES, find_backbone
+from extract.network import parameter_shapes
 from extract.weights import load_weights
 from features.errors import InputError
 
