@@ -9,7 +9,7 @@ from features.command_line import run_command, run_commands
 
 def main(argv: Sequence[str] | None = None) -> Any:
     """Parse the command line and run the command it names."""
-    commands = [entry.command for entry in CATALOG.values()]
+    commands = list(dict.fromkeys(entry.command for entry in CATALOG.values()))
     return run_commands(
         commands, "python -m benchmarks", "Tables of the papers, and measurements.", argv
     )

@@ -59,6 +59,9 @@ _ENTRIES = (
         "--data data/msrc_v2 --cache msrc.cache --out tables/msrc",
         "tables.miml.run",
         ("add_miml_arguments", "miml"),
+        page="tables.miml.report:page",
+        claims="tables.miml.report:claims",
+        readme="tables.miml.report:readme",
     ),
     _entry(
         "tables rml",
@@ -133,4 +136,12 @@ _ENTRIES = (
         ("add_arguments", "results"),
     ),
 )
+#: Result files whose command is another entry's: name in the header, that entry, and its functions.
+_MORE = (("miml-ablations", "miml", "tables.miml.ablations_report"),)
 CATALOG = {entry.table: entry for entry in _ENTRIES}
+CATALOG |= {
+    name: Entry(
+        name, CATALOG[of].command, f"benchmarks.{module}:page", f"benchmarks.{module}:claims"
+    )
+    for name, of, module in _MORE
+}

@@ -16,7 +16,7 @@ from benchmarks.report.statistics import heading
 from benchmarks.synthetic.images import render_dataset
 from benchmarks.tables.experiment import Task, read_task, sources_of
 from benchmarks.tables.miml.learners import MIML_LEARNERS
-from benchmarks.tables.miml.report import summarise
+from benchmarks.tables.miml.report import summarize
 from benchmarks.tables.miml.run import miml
 from classify.logistic import LogisticTagger
 from classify.metrics import MIML_METRICS
@@ -165,8 +165,7 @@ def _show(
 ) -> Path:
     """Write the page from the result lines, and from one fit for the pictures on it."""
     header, lines = read_results(report.with_suffix(".jsonl"))
-    summary = summarise(lines, lines)
-    names = [learner.learner for learner in LEARNERS]
+    summary = summarize(lines, lines)
     sizes = sorted({size for _, size in summary})
     task = read_task([cache], data.root)
     return write_page(
@@ -177,19 +176,21 @@ def _show(
         f"pictures to train on, {len(task.ids) - sizes[-1]} to judge by. Arrows point to "
         f"where better scores lie. {_FILTERS[cache == _cache(path.parent, STAND_IN)]}",
         metrics={
-            name: {heading(metric): summary[name, sizes[-1]][metric] for metric in MIML_METRICS}
-            for name in names
+            one.title: {heading(m): summary[one.learner, sizes[-1]][m] for m in MIML_METRICS}
+            for one in LEARNERS
         },
         stages=stages,
         curve={
-            name: [(size, *summary[name, size]["example_ap"]) for size in sizes] for name in names
+            one.title: [(size, *summary[one.learner, size]["example_ap"]) for size in sizes]
+            for one in LEARNERS
         },
         curve_metric=heading("example_ap"),
         examples=_examples(task, data, seed),
         facts={
             "weights": cache.stem,
             "features": f"{task.X.shape[1]} columns: {', '.join(task.spans)}",
-            "predicted labels": f"{names[0]}, trained on the first split; its first test pictures",
+            "predicted labels": f"{LEARNERS[0].title}, trained on the first split; its first test "
+            "pictures",
             "sources": sources_of(header),
         },
     )

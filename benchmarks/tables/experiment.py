@@ -75,12 +75,7 @@ class Task:
     @property
     def spans(self) -> dict[str, Span]:
         """First column of each layer, and the column after its last."""
-        widths = {name: n for source in self.sources for name, n in source.widths.items()}
-        ends = np.cumsum(list(widths.values())).tolist()
-        return {
-            name: (end - width, end)
-            for (name, width), end in zip(widths.items(), ends, strict=True)
-        }
+        return _spans({name: n for source in self.sources for name, n in source.widths.items()})
 
     def split(self, seed: int) -> Split:
         """Return the official split, or else the random one of a seed: 2/3 of the rows train."""
@@ -243,6 +238,18 @@ def keep_labeled_rows(task: Task) -> Task:
 def layers_of(header: Mapping[str, Any]) -> list[str]:
     """List the layers of all caches that a header names."""
     return [layer for cache in header["caches"] for layer in cache["layers"]]
+
+
+def spans_of(header: Mapping[str, Any]) -> dict[str, Span]:
+    """Give each layer's first column, and the column after its last, from a header."""
+    return _spans({name: n for cache in header["caches"] for name, n in cache["layers"].items()})
+
+
+def _spans(widths: Mapping[str, int]) -> dict[str, Span]:
+    ends = np.cumsum(list(widths.values())).tolist()
+    return {
+        name: (end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)
+    }
 
 
 def sources_of(header: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from benchmarks.catalog import CATALOG
 from features.command_line import load, parse
 from features.errors import InputError
 
-COMMANDS = [entry.command for entry in CATALOG.values()]
+COMMANDS = list(dict.fromkeys(entry.command for entry in CATALOG.values()))
 GROUPS = [[], ["tables"], ["speed"]]
 
 

@@ -64,8 +64,8 @@ def test_it_leaves_pictures_cache_result_lines_and_a_page(undisturbed):
     assert sum(store.layers.values()) == 5888  # as with vgg16-conv
     header, lines = read_results(undisturbed / "random-0.results" / "miml.jsonl")
     assert header["caches"] == [{"manifest": store.manifest_hash, "layers": store.layers}]
-    fits = {(line["learner"], line["n_train"], line["split"]) for line in lines}
-    assert fits == {(a, m, k) for a in ("L1LR", "LR") for m in (2, 4, 8, 16) for k in (0, 1)}
+    fits = {(line["learner"], line["n_train"], line["seed"]) for line in lines}
+    assert fits == {(a, m, k) for a in ("l1lr", "lr") for m in (2, 4, 8, 16) for k in (0, 1)}
     assert not (undisturbed / "random-0.results" / "blocks.jsonl").exists()  # it would take minutes
     assert len(list((undisturbed / "pictures" / "images").iterdir())) == 24
     page = (undisturbed / "index.html").read_text(encoding="utf-8")
@@ -83,8 +83,8 @@ def test_a_second_run_reuses_everything_and_prints_the_table(undisturbed, monkey
     before = contents(undisturbed)
     monkeypatch.setattr("extract.job.Extractor", refuse)
     monkeypatch.setattr("benchmarks.synthetic.images.make_image", refuse)
-    monkeypatch.setattr("benchmarks.tables.miml.learners.fit_and_judge", refuse)
-    monkeypatch.setattr("benchmarks.tables.miml.run.fit_and_judge", refuse)
+    monkeypatch.setattr("benchmarks.tables.miml.learners.fit_and_evaluate", refuse)
+    monkeypatch.setattr("benchmarks.tables.miml.run.fit_and_evaluate", refuse)
     page = quickstart(undisturbed, **SMALL, jobs=1)
     assert contents(undisturbed) == before
     printed = capsys.readouterr().out

@@ -18,7 +18,7 @@ from classify.parallel import Trial, run_grid
 from classify.results import Line, ResultFile
 from classify.trials import run_trial
 
-KEY = ("learner", "scaling", "layers", "split", "C")
+KEY = ("learner", "scaling", "layers", "seed", "C")
 SELECTION = {"select": "inner-cv", "metric": "example_ap", "folds": 3}
 LEARNERS = ("l1", "l2")  # to a certified gap, by `classify.logistic`
 LIBLINEAR = "l1-liblinear"  # with its default stop: at C = 1 only, for its non-zeros
@@ -30,7 +30,7 @@ _HALF_DECADES = [float(f"{10 ** (k / 2):.3g}") for k in range(-8, 5)]  # 0.0001 
 CS = {"none": _HALF_DECADES[2:11], "max01": _HALF_DECADES[4:], "x57.4": _HALF_DECADES[:9]}
 
 
-def run_blocks(
+def run_ablations(
     task: Task,
     path: Path,
     *,
@@ -59,10 +59,10 @@ def run_blocks(
     list of dict
         The lines, in the order of their keys.
     """
-    header = {**header, "table": "miml blocks", **SELECTION, "C": CS}
+    header = {**header, "table": "miml-ablations", **SELECTION, "C": CS}
     with ResultFile(path, key=KEY, header=header) as results:
         run_grid(
-            fit_path_and_judge,
+            fit_path_and_evaluate,
             _units(layer_groups(task.spans), seeds),
             results,
             expected=lambda unit: [{**unit, "C": C} for C in _plan(unit)["C"]],
@@ -100,7 +100,7 @@ def layer_groups(spans: Mapping[str, Span]) -> dict[str, Span]:
     return groups
 
 
-def fit_path_and_judge(
+def fit_path_and_evaluate(
     unit: Trial, spans: Mapping[str, Span], X: np.ndarray, Y: np.ndarray
 ) -> list[Line]:
     """Fit one learner along C on one split and some layers.
@@ -124,14 +124,14 @@ def fit_path_and_judge(
     if scale == "x57.4":  # learns nothing from rows, so it may come before they are split
         here, scale = to_caffe(here), "none"
     lines = run_trial(
-        {**unit, "scaling": scale},
+        {**unit, "scaling": scale, "split": unit["seed"]},
         _plan(unit),
         here,
         Y,
         evaluate_all=True,
         describe=partial(count_nonzeros, spans=spans if unit["layers"] == ALL else {}),
     )
-    return [{**line, **unit} for line in lines]
+    return [{**{k: v for k, v in line.items() if k != "split"}, **unit} for line in lines]
 
 
 def count_nonzeros(tagger: LogisticTagger, spans: Mapping[str, Span]) -> dict[str, float]:
@@ -160,7 +160,7 @@ def _units(groups: Iterable[str], seeds: Sequence[int]) -> list[Trial]:
     kinds += [(learner, "none", part) for learner in LEARNERS for part in groups if part != ALL]
     kinds += [(LIBLINEAR, "none", ALL)]
     return [
-        {"learner": learner, "scaling": scale, "layers": part, "split": seed}
+        {"learner": learner, "scaling": scale, "layers": part, "seed": seed}
         for seed in seeds
         for learner, scale, part in kinds
     ]

@@ -1,4 +1,4 @@
-"""From the result lines of `miml_blocks` to sections of a report and a picture. Fits nothing."""
+"""From the result lines of the ablations to sections of a report and a picture. Fits nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median_low
@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.report.claims import Claim, show_differences, verdict
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import heading, over_splits
-from benchmarks.tables.experiment import Span
+from benchmarks.tables.experiment import Span, spans_of
 from benchmarks.tables.miml.ablations import (
     ALL,
     CS,
@@ -18,7 +19,7 @@ from benchmarks.tables.miml.ablations import (
     SELECTION,
     layer_groups,
 )
-from benchmarks.tables.miml.report import quoted_rows
+from benchmarks.tables.miml.report import PAPER, paper_of, quoted_rows
 from benchmarks.tables.published import PublishedTable
 from classify.metrics import MIML_METRICS
 from classify.results import Line
@@ -26,24 +27,46 @@ from classify.results import Line
 SCALINGS = {"none": "unscaled", "max01": "max01", "x57.4": "times 57.4"}
 
 
-def blocks_markdown(
-    lines: Sequence[Line], spans: Mapping[str, Span], paper: PublishedTable | None
-) -> str:
-    """Write the sections: along C, C selected, non-zeros a layer, parts of the layers.
+def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
+    """Write the page of the ablations alone; parameters as for `sections`."""
+    title = f"# {header['data']}: the exact optimum, C selected, layer by layer\n"
+    return title + sections(header, lines)
+
+
+def claims(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Claim]:
+    """Hold L1 against L2 where C is selected; parameters as for `sections`."""
+    found = []
+    for scale in CS:
+        scores = {
+            learner: {
+                line["seed"]: line["example_ap"]
+                for line in _pick(lines, learner=learner, scaling=scale, layers=ALL, selected=True)
+            }
+            for learner in LEARNERS
+        }
+        gains = [scores["l1"][seed] - scores["l2"][seed] for seed in sorted(scores["l1"])]
+        text = f"L1LR is above LR, C selected inside the training rows, {SCALINGS[scale]}"
+        numbers = f"average precision {show_differences(gains)}"
+        found.append(Claim(PAPER, text, verdict(gains), numbers))
+    return found
+
+
+def sections(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
+    """Write the sections: along C, C selected, non-zeros per layer, parts of the layers.
 
     Parameters
     ----------
+    header : mapping
+        Of the result file.
     lines : sequence of dict
-        As `miml_blocks.run_blocks` gives them.
-    spans : mapping of str to (int, int)
-        First column of each layer, and the column after its last.
-    paper : PublishedTable, optional
-        Quoted beside the results with a selected C.
+        As `run_ablations` gives them.
 
     Returns
     -------
     str
+        Markdown.
     """
+    spans, paper = spans_of(header), paper_of(header)
     parts = ["\n## The exact optimum along C\n", _precision(lines)]
     for learner, scale in _paths():
         parts += [f"### {_name(learner, scale)}\n", _path_table(lines, learner, scale)]

@@ -42,52 +42,62 @@ class Learner:
     Attributes
     ----------
     learner : str
-        Its name in tables and result lines.
+        Its name in result lines.
+    title : str
+        Its name in tables.
     penalty, C, tol, bias
         As in `classify.logistic.LogisticTagger`.
-    scale : {"none", "max01", "x57.4"}
+    scaling : {"none", "max01", "x57.4"}
         max01 divides each column by its largest training value; x57.4 multiplies all by `CAFFE`.
     published : str, optional
         The published method it repeats.
     """
 
     learner: str
+    title: str
     penalty: str
     C: float = 1.0
     tol: float = LIBLINEAR_TOL
     bias: str = "penalized"
-    scale: str = "none"
+    scaling: str = "none"
     published: str | None = None
 
     def fields(self) -> dict[str, Any]:
         """Give what identifies the learner in a result line."""
-        return {name: value for name, value in asdict(self).items() if name != "published"}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ("title", "published")
+        }
 
 
 #: Fields of `Learner.fields`, then of the rows that were trained on.
-KEY = ("learner", "penalty", "C", "tol", "bias", "scale", "n_train", "split")
+KEY = ("learner", "penalty", "C", "tol", "bias", "scaling", "n_train", "seed")
 
 MIML_LEARNERS = (
-    Learner("L1LR", "l1", published="VGG+L1LR"),
-    Learner("LR", "l2", published="VGG+LR"),
-    Learner("L1LR to 1e-6", "l1", tol=1e-6),
-    Learner("LR to 1e-6", "l2", tol=1e-6),
-    Learner("L1LR, free bias", "l1", bias="unpenalized"),  # the MIML paper's equation (1)
-    Learner("LR, free bias", "l2", bias="unpenalized"),
-    Learner("L1LR, max01", "l1", scale="max01"),
-    Learner("LR, max01", "l2", scale="max01"),
-    Learner("L1LR, x57.4", "l1", scale="x57.4"),
-    Learner("LR, x57.4", "l2", scale="x57.4"),
+    Learner("l1lr", "L1LR", "l1", published="VGG+L1LR"),
+    Learner("lr", "LR", "l2", published="VGG+LR"),
+    Learner("l1lr-exact", "L1LR to 1e-6", "l1", tol=1e-6),
+    Learner("lr-exact", "LR to 1e-6", "l2", tol=1e-6),
+    # The MIML paper's equation (1) has a free bias.
+    Learner("l1lr-free-bias", "L1LR, free bias", "l1", bias="unpenalized"),
+    Learner("lr-free-bias", "LR, free bias", "l2", bias="unpenalized"),
+    Learner("l1lr-max01", "L1LR, max01", "l1", scaling="max01"),
+    Learner("lr-max01", "LR, max01", "l2", scaling="max01"),
+    Learner("l1lr-x57.4", "L1LR, x57.4", "l1", scaling="x57.4"),
+    Learner("lr-x57.4", "LR, x57.4", "l2", scaling="x57.4"),
 )
 
 
-def fit_and_judge(cell: Mapping[str, Any], X: np.ndarray, Y: np.ndarray) -> dict[str, float | int]:
-    """Train on a split's first rows and judge on its test rows.
+def fit_and_evaluate(
+    trial: Mapping[str, Any], X: np.ndarray, Y: np.ndarray
+) -> dict[str, float | int]:
+    """Train on a split's first rows and evaluate on its test rows.
 
     Parameters
     ----------
-    cell : mapping
-        The fields of `KEY`; ``split`` is the seed of `features.splits.random_split`.
+    trial : mapping
+        The fields of `KEY`; ``seed`` is that of `features.splits.random_split`.
     X : float32 ndarray of shape (n, d)
     Y : int8 ndarray of shape (n, L)
 
@@ -98,11 +108,11 @@ def fit_and_judge(cell: Mapping[str, Any], X: np.ndarray, Y: np.ndarray) -> dict
         mean objective reached and the mean number of non-zero coefficients (the bias apart), and
         how many labels have not.
     """
-    split = random_split(len(X), cell["split"])
-    (split,) = learning_curve_subsets(split, [cell["n_train"]])
-    options = {name: cell[name] for name in ("penalty", "C", "tol", "bias")}
+    split = random_split(len(X), trial["seed"])
+    (split,) = learning_curve_subsets(split, [trial["n_train"]])
+    options = {name: trial[name] for name in ("penalty", "C", "tol", "bias")}
     tagger = LogisticTagger(solver="liblinear", **options)
-    model = make_pipeline(SCALERS[cell["scale"]](), tagger).fit(X[split.train], Y[split.train])
+    model = make_pipeline(SCALERS[trial["scaling"]](), tagger).fit(X[split.train], Y[split.train])
     scores = model.decision_function(X[split.test])
     values = {name: METRICS[name].function(Y[split.test], scores) for name in MIML_METRICS}
     fitted = ~np.isnan(tagger.objective_)

@@ -5,25 +5,30 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.report.claims import Claim, show_differences, verdict
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading, over_splits
 from benchmarks.tables.experiment import layers_of, sources_of
-from benchmarks.tables.miml.learners import KEY, LIBLINEAR_TOL, Learner
+from benchmarks.tables.miml.learners import KEY, LIBLINEAR_TOL, MIML_LEARNERS, Learner
+from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.published import PublishedTable
 from classify.metrics import METRICS, MIML_METRICS
 from classify.parallel import Trial
+from classify.results import Line
+
+PAPER = "VGG+L1LR"
 
 #: (learner, training rows) to field to mean and std over the splits.
 Summary = dict[tuple[str, int], dict[str, Quoted]]
 
 
-def summarise(cells: Iterable[Trial], lines: Iterable[Mapping[str, Any]]) -> Summary:
-    """Average the lines of some cells over their splits.
+def summarize(trials: Iterable[Trial], lines: Iterable[Mapping[str, Any]]) -> Summary:
+    """Average the lines of some trials over their seeds.
 
     Parameters
     ----------
-    cells : iterable of mapping
+    trials : iterable of mapping
         What the table is made of; other lines are left out.
     lines : iterable of mapping
 
@@ -34,9 +39,9 @@ def summarise(cells: Iterable[Trial], lines: Iterable[Mapping[str, Any]]) -> Sum
     """
     by_key = {tuple(line[name] for name in KEY): line for line in lines}
     groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
-    for cell in cells:
-        line = by_key[tuple(cell[name] for name in KEY)]
-        groups.setdefault((cell["learner"], cell["n_train"]), []).append(line)
+    for trial in trials:
+        line = by_key[tuple(trial[name] for name in KEY)]
+        groups.setdefault((trial["learner"], trial["n_train"]), []).append(line)
     return {
         group: {
             field: over_splits([line[field] for line in members])
@@ -69,14 +74,23 @@ def quoted_rows(paper: PublishedTable, methods: Iterable[str]) -> list[list[str]
     ]
 
 
-def markdown(
-    summary: Summary,
-    learners: Sequence[Learner],
-    paper: PublishedTable | None,
-    header: Mapping[str, Any],
-    n_train: int,
-) -> str:
-    """Write the report: ours and quoted, their difference, the fits, where it all comes from."""
+def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
+    """Write the report: ours and quoted, their difference, the fits, where it all comes from.
+
+    Parameters
+    ----------
+    header : mapping
+        Of the result file.
+    lines : sequence of dict
+        Its lines.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    learners, paper, n_train = learners_of(lines), paper_of(header), header["train_rows"]
+    summary = summarize(lines, lines)
     parts = [
         f"# {header['data']}: logistic regression on {', '.join(layers_of(header))}\n",
         f"{n_train} training and {header['rows'] - n_train} test images, mean ± standard deviation "
@@ -91,6 +105,74 @@ def markdown(
     return "\n".join(parts)
 
 
+def claims(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Claim]:
+    """Hold the MIML paper's claims against the lines; parameters as for `page`."""
+    n_train, paper = header["train_rows"], paper_of(header)
+    scores = {
+        one.learner: _by_seed(lines, one.learner, n_train, "example_ap")
+        for one in learners_of(lines)
+    }
+    found = []
+    for text, first, second in (
+        ("L1LR is above LR, both as LIBLINEAR stops by default", "l1lr", "lr"),
+        ("L1LR is above LR, both solved", "l1lr-exact", "lr-exact"),
+        (
+            "sparsity carries L1LR: solved, it keeps the score of the early stop",
+            "l1lr-exact",
+            "l1lr",
+        ),
+    ):
+        if first in scores and second in scores:
+            gains = [a - b for a, b in zip(scores[first], scores[second], strict=True)]
+            numbers = f"average precision {show_differences(gains)}"
+            found.append(Claim(PAPER, text, verdict(gains), numbers))
+    if paper and "l1lr" in scores:
+        method, best = best_earlier(paper, "example_ap")
+        gains = [score - best for score in scores["l1lr"]]
+        text = f"L1LR is above every multi-instance method (the best, {method}, is quoted)"
+        numbers = f"average precision {show_differences(gains)}"
+        found.append(Claim(PAPER, text, verdict(gains), numbers))
+    return found
+
+
+def readme(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
+    """Write the README's short table; parameters as for `page`."""
+    paper, n_train = paper_of(header), header["train_rows"]
+    summary, rows = summarize(lines, lines), []
+    for one in learners_of(lines):
+        if one.bias != "penalized" or one.scaling != "none":
+            continue
+        if paper and one.published:
+            quoted = paper.rows[one.published]
+            values = [mean_and_std(*quoted[m], digits=3) for m in ("example_ap", "one_error")]
+            rows.append(
+                [f"{one.title}, published (quoted)", "LIBLINEAR's default", *values, "", ""]
+            )
+        fit = summary[one.learner, n_train]
+        rows.append(
+            [
+                f"{one.title.partition(' ')[0]}, ours",
+                f"{'LIBLINEAR default, ' if one.tol == LIBLINEAR_TOL else ''}{one.tol:g}",
+                *(mean_and_std(*fit[m]) for m in ("example_ap", "one_error")),
+                f"{fit['nonzeros'].mean:,.0f}",
+                f"{fit['objective'].mean:.3g}",
+            ]
+        )
+    names = ["learner", "solved to", "average precision", "one-error"]
+    return table([*names, "non-zeros per label", "objective"], rows)
+
+
+def learners_of(lines: Iterable[Line]) -> list[Learner]:
+    """Give the learners that some lines are of, in the order of the tables."""
+    present = {line["learner"] for line in lines}
+    return [one for one in MIML_LEARNERS if one.learner in present]
+
+
+def paper_of(header: Mapping[str, Any]) -> PublishedTable | None:
+    """Give the published table that a header names, if it names one."""
+    return MIML_TABLES.get(header["published"])
+
+
 def curve_panels(
     summary: Summary, learners: Sequence[Learner], paper: PublishedTable | None
 ) -> list[Panel]:
@@ -99,7 +181,7 @@ def curve_panels(
     panels = []
     for metric in MIML_METRICS:
         curves = {
-            one.learner: Curve(
+            one.title: Curve(
                 sizes,
                 [summary[one.learner, size][metric].mean for size in sizes],
                 [np.nan_to_num(summary[one.learner, size][metric].std) for size in sizes],
@@ -112,7 +194,7 @@ def curve_panels(
 
 def _results(summary, learners, paper, n_train) -> str:
     rows = [
-        [one.learner, *(mean_and_std(*summary[one.learner, n_train][m]) for m in MIML_METRICS)]
+        [one.title, *(mean_and_std(*summary[one.learner, n_train][m]) for m in MIML_METRICS)]
         for one in learners
     ]
     if paper:
@@ -126,7 +208,7 @@ def _differences(summary, learners, paper, n_train) -> str:
         if one.published in paper.rows:
             ours, theirs = summary[one.learner, n_train], paper.rows[one.published]
             values = [f"{ours[m].mean - theirs[m].mean:+.4f}" for m in MIML_METRICS]
-            rows.append([f"{one.learner} - {one.published}", *values])
+            rows.append([f"{one.title} - {one.published}", *values])
     return table(["", *map(heading, MIML_METRICS)], rows)
 
 
@@ -136,11 +218,11 @@ def _fits(summary, learners, n_train) -> str:
         fit = summary[one.learner, n_train]
         rows.append(
             [
-                one.learner,
+                one.title,
                 one.penalty,
                 f"{one.tol:g}{' (default)' if one.tol == LIBLINEAR_TOL else ''}",
                 one.bias,
-                one.scale,
+                one.scaling,
                 mean_and_std(*fit["objective"], digits=3),
                 mean_and_std(*fit["nonzeros"], digits=1),
                 f"{fit['constant_labels'].mean:.2f}",
@@ -152,6 +234,12 @@ def _fits(summary, learners, n_train) -> str:
         + "\nObjective and non-zeros are means over the labels that have both classes in training; "
         "`constant`\ncounts the others. Objectives compare within a penalty, bias and scaling.\n"
     )
+
+
+def _by_seed(lines: Iterable[Line], learner: str, n_train: int, field: str) -> list[float]:
+    """Give a field of one learner's lines on all training rows, in the order of the seeds."""
+    mine = [x for x in lines if (x["learner"], x["n_train"]) == (learner, n_train)]
+    return [line[field] for line in sorted(mine, key=lambda line: line["seed"])]
 
 
 def _best_earlier_line(paper: PublishedTable | None, metric: str) -> dict[str, float]:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.tables.experiment import draw_or_note, read_task
-from benchmarks.tables.miml.ablations import run_blocks
-from benchmarks.tables.miml.ablations_report import blocks_markdown, path_panels
+from benchmarks.tables.miml.ablations import run_ablations
+from benchmarks.tables.miml.ablations_report import path_panels, sections
 from benchmarks.tables.miml.learners import (
     KEY,
     LIBLINEAR_TOL,
     MIML_LEARNERS,
     Learner,
-    fit_and_judge,
+    fit_and_evaluate,
 )
 from benchmarks.tables.miml.published import MIML_TABLES
-from benchmarks.tables.miml.report import Summary, curve_panels, markdown, summarise
+from benchmarks.tables.miml.report import Summary, curve_panels, page, summarize
 from benchmarks.tables.published import PublishedTable
 from classify.parallel import Trial, run_grid
 from classify.results import ResultFile
@@ -42,7 +42,7 @@ def miml(
     """Judge logistic regression on random 2/3 to 1/3 splits and lay it beside the MIML paper.
 
     Writes ``miml.jsonl`` (a line a fit), ``miml.md`` (the tables, also printed) and
-    ``miml_curves.png`` to `out`; for the ablations ``blocks.jsonl``, further sections of
+    ``miml_curves.png`` to `out`; for the ablations ``ablations.jsonl``, further sections of
     ``miml.md`` and ``miml_path.png``. Fits that a result file holds already aren't done again, so
     a killed run goes on where it stopped; what comes out depends neither on that nor on `jobs`.
 
@@ -95,14 +95,16 @@ def miml(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
-    header = task.header("miml", seeds, ("liblinear-official", "numpy", "scikit-learn"))
+    packages = ("liblinear-official", "numpy", "scikit-learn")
+    name = next((key for key, one in MIML_TABLES.items() if one is paper), "none")
+    header = task.header("miml", seeds, packages, published=name)
     with ResultFile(out / "miml.jsonl", key=KEY, header=header) as results:
-        cells = _cells(learners, seeds, n_train, sizes)
+        trials = _trials(learners, seeds, n_train, sizes)
         shared = (task.X, task.Y)
-        run_grid(fit_and_judge, cells, results, shared=shared, jobs=jobs, description="fits")
-        summary = summarise(cells, results.lines)
+        run_grid(fit_and_evaluate, trials, results, shared=shared, jobs=jobs, description="fits")
+        summary = summarize(trials, results.lines)
         results.finish()
-    text = markdown(summary, learners, paper, header, n_train)
+        text = page(header, results.lines)
     write_text(out / "miml.md", text)
     print(text, end="")
     over = f"Mean and standard deviation over {splits} splits"
@@ -110,10 +112,10 @@ def miml(
         panels = curve_panels(summary, [one for one in learners if one.published], paper)
         draw_or_note(panels, out / "miml_curves.png", over)
     if ablations:
-        lines = run_blocks(task, out / "blocks.jsonl", header=header, seeds=seeds, jobs=jobs)
-        sections = blocks_markdown(lines, task.spans, paper)
-        write_text(out / "miml.md", text + sections)
-        print(sections, end="")
+        lines = run_ablations(task, out / "ablations.jsonl", header=header, seeds=seeds, jobs=jobs)
+        added = sections(header, lines)
+        write_text(out / "miml.md", text + added)
+        print(added, end="")
         panels = path_panels(lines, _default_stops(summary, learners, paper, n_train))
         draw_or_note(panels, out / "miml_path.png", over)
     return out / "miml.md"
@@ -171,12 +173,12 @@ def _curve_sizes(
     return sorted({*wanted, n_train})
 
 
-def _cells(
+def _trials(
     learners: Sequence[Learner], seeds: Sequence[int], n_train: int, sizes: Sequence[int]
 ) -> list[Trial]:
     """List every fit, those on more rows first so that the last to end are short."""
     return [
-        {**learner.fields(), "n_train": size, "split": seed}
+        {**learner.fields(), "n_train": size, "seed": seed}
         for size in sorted({n_train, *sizes}, reverse=True)
         for seed in seeds
         for learner in learners
@@ -191,9 +193,9 @@ def _default_stops(
     quoted: dict[str, float] = {}
     if paper:
         quoted = {f"{name}, quoted": paper.rows[name]["example_ap"].mean for name in paper.ours}
-    lines = {one.scale: dict(quoted) for one in learners}
+    lines = {one.scaling: dict(quoted) for one in learners}
     for one in learners:
         if one.tol == LIBLINEAR_TOL and one.bias == "penalized":
             mean = summary[one.learner, n_train]["example_ap"].mean
-            lines[one.scale][f"{one.learner}, default stop"] = mean
+            lines[one.scaling][f"{one.title}, default stop"] = mean
     return lines

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import coverage_error, label_ranking_loss
 
-from benchmarks.tables.miml.learners import KEY, MIML_LEARNERS, fit_and_judge
+from benchmarks.tables.miml.learners import KEY, MIML_LEARNERS, fit_and_evaluate
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.miml.report import best_earlier
 from benchmarks.tables.miml.run import miml
@@ -74,11 +74,11 @@ def test_lines_hold_every_fit_and_where_it_comes_from(made, whole):
     assert header["caches"][0]["layers"] == {"net/low": 7, "net/high": 5}
     assert len(header["splits"]) == len(header["caches"][0]["manifest"]) == 64
     full = [line for line in lines if line["n_train"] == N_TRAIN]
-    assert {(line["learner"], line["split"]) for line in full} == {
+    assert {(line["learner"], line["seed"]) for line in full} == {
         (learner.learner, split) for learner in MIML_LEARNERS for split in range(3)
     }
     curve = {(line["learner"], line["n_train"]) for line in lines if line["n_train"] < N_TRAIN}
-    assert curve == {("L1LR", 8), ("L1LR", 20), ("LR", 8), ("LR", 20)}
+    assert curve == {("l1lr", 8), ("l1lr", 20), ("lr", 8), ("lr", 20)}
 
 
 @pytest.mark.parametrize("learner", MIML_LEARNERS, ids=lambda learner: learner.learner)
@@ -88,12 +88,12 @@ def test_a_line_follows_the_protocol(whole, learner):
     (line,) = [
         line
         for line in lines
-        if (line["learner"], line["n_train"], line["split"]) == (learner.learner, N_TRAIN, 2)
+        if (line["learner"], line["n_train"], line["seed"]) == (learner.learner, N_TRAIN, 2)
     ]
     order = np.random.default_rng(2).permutation(N)
     train, test = order[:N_TRAIN], order[N_TRAIN:]
     scale = {"none": np.float32(1), "max01": 1 / X[train].max(axis=0), "x57.4": np.float32(57.4)}
-    X = X * scale[learner.scale]
+    X = X * scale[learner.scaling]
     tagger = LogisticTagger(learner.penalty, solver="liblinear", tol=learner.tol, bias=learner.bias)
     scores = tagger.fit(X[train], Y[train]).decision_function(X[test])
     assert line["ranking_loss"] == pytest.approx(label_ranking_loss(Y[test], scores))
@@ -105,14 +105,14 @@ def test_a_line_follows_the_protocol(whole, learner):
 
 def test_constant_labels_are_counted_and_left_out_of_the_means():
     X, Y = _problem()
-    cell = {**MIML_LEARNERS[0].fields(), "n_train": N_TRAIN, "split": 0}
+    cell = {**MIML_LEARNERS[0].fields(), "n_train": N_TRAIN, "seed": 0}
     train = np.random.default_rng(0).permutation(N)[:N_TRAIN]
     rare, none = Y.copy(), Y.copy()
     rare[train[0], 4] = 1
     none[train, 4] = 0
-    values = fit_and_judge(cell, X, none)
-    assert (values["constant_labels"], fit_and_judge(cell, X, rare)["constant_labels"]) == (1, 0)
-    assert values["objective"] == pytest.approx(fit_and_judge(cell, X, none[:, :4])["objective"])
+    values = fit_and_evaluate(cell, X, none)
+    assert (values["constant_labels"], fit_and_evaluate(cell, X, rare)["constant_labels"]) == (1, 0)
+    assert values["objective"] == pytest.approx(fit_and_evaluate(cell, X, none[:, :4])["objective"])
 
 
 def test_the_table_states_mean_and_std_of_the_lines(whole):
@@ -121,7 +121,7 @@ def test_the_table_states_mean_and_std_of_the_lines(whole):
     for learner in MIML_LEARNERS:
         mine = [x for x in lines if (x["learner"], x["n_train"]) == (learner.learner, N_TRAIN)]
         for text, fields, digits in ((results, MIML_METRICS, 4), (fits, ["objective"], 3)):
-            (row,) = [r for r in text.splitlines() if _first_cell(r) == learner.learner]
+            (row,) = [r for r in text.splitlines() if _first_cell(r) == learner.title]
             for field in fields:
                 values = [line[field] for line in mine]
                 mean, std = np.mean(values), np.std(values, ddof=1)
@@ -138,7 +138,7 @@ def test_published_columns_are_quoted_and_subtracted(whole):
     for method in MIML_TABLES["scene"].rows:
         assert f"| {method}, quoted" in text
     _, lines = read_results(whole / "miml.jsonl")
-    ours = [x["coverage"] for x in lines if (x["learner"], x["n_train"]) == ("LR", N_TRAIN)]
+    ours = [x["coverage"] for x in lines if (x["learner"], x["n_train"]) == ("lr", N_TRAIN)]
     (row,) = [row for row in text.splitlines() if row.startswith("| LR - VGG+LR ")]
     assert f"{np.mean(ours) - 0.096:+.4f}" in row
 
@@ -246,7 +246,7 @@ def test_images_without_features_are_left_out(tmp_path, capsys):
     kept = np.delete(np.arange(N), [5, 9])
     assert (header["rows"], lines[0]["n_train"]) == (58, 38)
     cell = {name: lines[0][name] for name in KEY}
-    assert {**cell, **fit_and_judge(cell, X[kept], Y[kept])} == lines[0]
+    assert {**cell, **fit_and_evaluate(cell, X[kept], Y[kept])} == lines[0]
 
 
 def test_results_of_other_splits_are_refused(made, tmp_path):

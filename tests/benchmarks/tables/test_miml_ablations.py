@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from benchmarks.tables.experiment import read_task
-from benchmarks.tables.miml.ablations import CS, KEY, fit_path_and_judge, layer_groups
-from benchmarks.tables.miml.ablations_report import blocks_markdown, path_panels
+from benchmarks.tables.miml.ablations import CS, KEY, fit_path_and_evaluate, layer_groups
+from benchmarks.tables.miml.ablations_report import path_panels, sections
 from benchmarks.tables.miml.learners import MIML_LEARNERS
 from benchmarks.tables.miml.run import miml
 from classify.logistic import LogisticTagger
@@ -26,7 +26,7 @@ SCENE = ("desert", "mountains", "sea", "sunset", "trees")
 N, D, SPLITS = 45, 9, 2
 SPANS = {"net/low": (0, 2), "net/mid": (2, 5), "net/high": (5, 9)}
 PARTS = [*SPANS, "net/low to net/mid"]
-FILES = ["blocks.jsonl", "miml.jsonl", "miml.md", "miml_path.png"]
+FILES = ["ablations.jsonl", "miml.jsonl", "miml.md", "miml_path.png"]
 
 
 def _problem():
@@ -79,7 +79,7 @@ def whole(made, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lines(whole):
-    return read_results(whole / "blocks.jsonl")[1]
+    return read_results(whole / "ablations.jsonl")[1]
 
 
 def _pick(lines, **wanted):
@@ -94,7 +94,7 @@ def test_there_is_a_line_for_every_learner_scaling_part_split_and_C(whole, lines
     assert {tuple(line[name] for name in KEY) for line in lines} == cells
     assert len(lines) == len(cells)
     assert all(line["error"] is None and line["relative_gap"] is not None for line in lines)
-    own, other = (read_results(whole / name)[0] for name in ("blocks.jsonl", "miml.jsonl"))
+    own, other = (read_results(whole / name)[0] for name in ("ablations.jsonl", "miml.jsonl"))
     for field in ("caches", "labels", "splits", "seeds"):
         assert own[field] == other[field]
 
@@ -103,7 +103,7 @@ def test_there_is_a_line_for_every_learner_scaling_part_split_and_C(whole, lines
 @pytest.mark.parametrize("learner", ["l1", "l2"])
 def test_one_C_a_path_is_selected_and_it_has_the_best_inner_score(lines, learner, scale):
     for split in range(SPLITS):
-        path = _pick(lines, learner=learner, scaling=scale, layers="all", split=split)
+        path = _pick(lines, learner=learner, scaling=scale, layers="all", seed=split)
         (selected,) = _pick(path, selected=True)
         assert selected["inner"] == max(line["inner"] for line in path)
 
@@ -114,9 +114,9 @@ def test_the_selected_C_never_depends_on_test_rows(made):
     X, Y = task.X.copy(), task.Y.copy()
     X[test], Y[test] = 1e3, 1 - Y[test]
     for learner, scale in (("l1", "none"), ("l2", "max01"), ("l2", "x57.4")):
-        unit = {"learner": learner, "scaling": scale, "layers": "all", "split": 1}
-        first = fit_path_and_judge(unit, SPANS, task.X, task.Y)
-        second = fit_path_and_judge(unit, SPANS, X, Y)
+        unit = {"learner": learner, "scaling": scale, "layers": "all", "seed": 1}
+        first = fit_path_and_evaluate(unit, SPANS, task.X, task.Y)
+        second = fit_path_and_evaluate(unit, SPANS, X, Y)
         for a, b in zip(first, second, strict=True):
             kept = ("C", "inner", "selected", "nonzeros", "nonzeros net/mid")
             assert [a[name] for name in kept] == [b[name] for name in kept]
@@ -132,7 +132,7 @@ def test_a_line_is_a_fit_on_the_columns_and_the_scale_it_names(lines, learner, s
     first, end = layer_groups(SPANS)[part]
     X = X[:, first:end] * np.float32(57.4 if scale == "x57.4" else 1)
     split = random_split(N, 1)
-    for line in _pick(lines, learner=learner, scaling=scale, layers=part, split=1)[::4]:
+    for line in _pick(lines, learner=learner, scaling=scale, layers=part, seed=1)[::4]:
         tagger = LogisticTagger(learner, C=line["C"]).fit(X[split.train], Y[split.train])
         value = example_ap(Y[split.test], tagger.decision_function(X[split.test]))
         assert line["example_ap"] == pytest.approx(value, abs=0.02)
@@ -152,7 +152,7 @@ def test_non_zeros_are_those_of_labels_with_both_classes(lines):
         both = [len(set(column)) == 2 for column in Y[rows].T]
         assert sum(both) == n_labels
         coef = LogisticTagger("l1", solver="liblinear").fit(X[rows], Y[rows]).coef_[both]
-        (line,) = _pick(lines, learner="l1-liblinear", split=split)
+        (line,) = _pick(lines, learner="l1-liblinear", seed=split)
         for layer, (first, end) in SPANS.items():
             counts = (coef[:, first:end] != 0).sum(axis=1)
             assert line[f"nonzeros {layer}"] == pytest.approx(counts.mean())
@@ -214,11 +214,12 @@ def test_the_picture_has_a_panel_a_scaling_and_its_references(lines):
     np.testing.assert_allclose(curve.means, means)
 
 
-def test_a_failed_fit_is_counted_and_its_mean_undefined(lines):
+def test_a_failed_fit_is_counted_and_its_mean_undefined(whole, lines):
     failed = [dict(line) for line in lines]
-    (broken,) = _pick(failed, learner="l2", scaling="max01", layers="all", split=0, C=10.0)
+    (broken,) = _pick(failed, learner="l2", scaling="max01", layers="all", seed=0, C=10.0)
     broken.update(dict.fromkeys((*MIML_METRICS, "nonzeros"), None), error="E: diverged")
-    text = blocks_markdown(failed, SPANS, None)
+    header, _ = read_results(whole / "ablations.jsonl")
+    text = sections(header, failed)
     assert f"1 of {len(lines)} fits failed, the first with: E: diverged" in text
     l2_max01 = text.split("### L2, max01")[1].split("###")[0]
     assert _row(l2_max01, "10")[1:] == ["undefined"] * 6
@@ -242,7 +243,7 @@ def test_without_ablations_there_is_only_the_table(made, whole, tmp_path):
 def test_one_layer_has_no_parts(tmp_path):
     made = _made(tmp_path, {"net/only": (0, D)})
     _run(made, tmp_path / "out", splits=1)
-    _, lines = read_results(tmp_path / "out" / "blocks.jsonl")
+    _, lines = read_results(tmp_path / "out" / "ablations.jsonl")
     assert {line["layers"] for line in lines} == {"all"}
     assert all(line["nonzeros net/only"] == line["nonzeros"] for line in lines)
     assert "alone and together" not in (tmp_path / "out" / "miml.md").read_text()
@@ -263,12 +264,12 @@ def test_a_killed_run_goes_on_in_more_processes_and_leaves_the_same_files(made, 
         [sys.executable, "-c", CODE, *map(str, made), str(tmp_path)],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    blocks = tmp_path / "blocks.jsonl"
+    blocks = tmp_path / "ablations.jsonl"
     while process.poll() is None and _count(blocks) < 30:
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert 30 <= _count(blocks) <= _count(whole / "blocks.jsonl")
+    assert 30 <= _count(blocks) <= _count(whole / "ablations.jsonl")
     _run(made, tmp_path, jobs=2)
     assert _bytes(tmp_path) == _bytes(whole)
 
