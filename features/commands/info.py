@@ -56,7 +56,7 @@ def describe_index(dataset: Dataset, images: Path) -> str:
     Parameters
     ----------
     dataset : Dataset
-        What `annotations.index_annotations` gave, with labels.
+        What `annotations.index.index_annotations` gave, with labels.
     images : Path
         The folder of images that it was given.
 

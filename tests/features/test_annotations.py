@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from features.annotations import READERS, index_annotations
+from features.annotations.catalog import NAMES, describe_sources, find_reader
 from features.annotations.coco import read_coco
+from features.annotations.index import index_annotations
 from features.annotations.msrc import COLOURS, VOID, read_msrc, read_msrc_cleaned
 from features.annotations.scene import read_scene
 from features.annotations.voc import VOC_CLASSES, read_voc
@@ -428,16 +429,20 @@ SAMPLES = {
 }
 
 
-@pytest.mark.parametrize("format", READERS)
+@pytest.mark.parametrize("format", NAMES)
 def test_the_index_is_what_the_reader_gave(request, tmp_path, format):
     source, images = request.getfixturevalue(SAMPLES[format])
-    direct = READERS[format](source, images)
+    direct = find_reader(format)(source, images)
     out = tmp_path / "deep" / "out"
     dataset = index_annotations(format, source, images, out)
     assert (dataset.root, dataset.ids) == (out, direct.ids)
     assert dataset.label_names == direct.label_names
     np.testing.assert_array_equal(dataset.labels, direct.labels)
     assert (out / "images").samefile(images)
+
+
+def test_the_help_states_the_source_of_every_format():
+    assert [part.partition(": ")[0] for part in describe_sources().split("; ")] == list(NAMES)
 
 
 def test_images_that_are_in_place_are_not_linked(tmp_path, scene):
@@ -452,15 +457,15 @@ def test_nothing_that_is_there_is_replaced(tmp_path, scene, coco):
     out = tmp_path / "out"
     index_annotations("scene", *scene, out)
     before = (out / "labels.csv").read_bytes()
-    with pytest.raises(InputError, match=r"labels.csv is there already; move it away"):
+    with pytest.raises(InputError, match=r"labels.csv exists already. Move it away"):
         index_annotations("scene", *scene, out)
     assert (out / "labels.csv").read_bytes() == before
     (out / "labels.csv").unlink()
-    with pytest.raises(InputError, match=r"images is there and is not .*val2017"):
+    with pytest.raises(InputError, match=r"images exists and is not .*val2017"):
         index_annotations("coco", *coco, out)
     (out / "images").unlink()
     (out / "images").symlink_to("nowhere")
-    with pytest.raises(InputError, match=r"images is there and is not .*val2017"):
+    with pytest.raises(InputError, match=r"images exists and is not .*val2017"):
         index_annotations("coco", *coco, out)
 
 
@@ -468,9 +473,14 @@ def test_bad_arguments_leave_nothing_behind(tmp_path, scene):
     source, images = scene
     out = tmp_path / "out"
     for format, *paths, message in (
-        ("yolo", source, images, "'yolo' is not an annotation format; allowed are coco, voc, "),
-        ("scene", tmp_path / "gone.mat", images, "gone.mat is not there"),
-        ("scene", source, source, "is not a folder; give the one that holds the images"),
+        ("yolo", source, images, "The 'format' option must be one of coco, voc, msrc, "),
+        (
+            "scene",
+            tmp_path / "gone.mat",
+            images,
+            "gone.mat does not exist. Give the annotations'",
+        ),
+        ("scene", source, source, "is not a folder. Give the folder that holds the images"),
         ("coco", source, images, "is not JSON"),
     ):
         with pytest.raises(InputError, match=re.escape(message)):
@@ -478,7 +488,7 @@ def test_bad_arguments_leave_nothing_behind(tmp_path, scene):
         assert not out.exists()
 
 
-@pytest.mark.parametrize("format", READERS)
+@pytest.mark.parametrize("format", NAMES)
 def test_a_corrupted_byte_is_an_input_error_or_whole_labels(request, format):
     source, images = request.getfixturevalue(SAMPLES[format])
     path = source if source.is_file() else sorted(source.iterdir())[0]
@@ -489,7 +499,7 @@ def test_a_corrupted_byte_is_an_input_error_or_whole_labels(request, format):
     def corrupt(position, byte):
         path.write_bytes(content[:position] + bytes([byte]) + content[position + 1 :])
         try:
-            dataset = READERS[format](source, images)
+            dataset = find_reader(format)(source, images)
         except InputError:
             return
         assert dataset.labels.shape == (len(dataset), len(dataset.label_names))

@@ -1,5 +1,6 @@
 """The commands of `python -m features`: every kind of fault, kills, refusals and round trips."""
 
+import inspect
 import json
 import multiprocessing
 import os
@@ -18,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import files, schema
-from features.__main__ import EXAMPLES, main, parser
+from features.__main__ import COMMANDS, main
 from features.cache import FeatureCache
+from features.command_line import load, parse
 from features.commands import export as export_module
 from features.commands.export import export
 from features.commands.info import describe_rows
@@ -669,13 +671,16 @@ def test_index_counts_rows_labels_and_images_left_out(tmp_path, capsys):
     )
 
 
-@pytest.mark.parametrize("command", EXAMPLES)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.path[0])
 def test_every_help_shows_an_example_that_can_be_pasted(command, capsys):
-    for arguments in (["--help"], [command, "--help"]):
+    (word,) = command.path
+    for arguments in (["--help"], [word, "--help"]):
         with pytest.raises(SystemExit) as left:
-            parser().parse_args(arguments)
+            main(arguments)
         assert left.value.code == 0
-        assert f"\n  {EXAMPLES[command]}\n" in capsys.readouterr().out
-    program, *arguments = EXAMPLES[command].split(" -m features ")
+        assert f"\n  {command.example}\n" in capsys.readouterr().out
+    program, pasted = command.example.split(" -m features ")
     assert program == "python"
-    assert parser().parse_args(shlex.split(*arguments)).command == command
+    run, options = parse(COMMANDS, "python -m features", "", shlex.split(pasted))
+    assert run == command.run
+    assert set(options) == set(inspect.signature(load(run)).parameters)

@@ -1,0 +1,61 @@
+"""Published annotations of any format to a data set: `labels.csv` beside a link to the images."""
+
+import os
+from pathlib import Path
+
+from features.annotations.catalog import find_reader
+from features.datasets import Dataset, load_dataset
+from features.errors import InputError
+from features.files import remove_temporaries
+from features.labels import write_labels_csv
+
+
+def index_annotations(format: str, source: Path, images: Path, out: Path) -> Dataset:
+    """Write `out/labels.csv` from published annotations and make `out/images` the images.
+
+    Parameters
+    ----------
+    format : str
+        One of `catalog.NAMES`.
+    source : Path
+        The file or folder that the format's record in `catalog.FORMATS` names.
+    images : Path
+        The folder that the annotations' file names start from.
+    out : Path
+        The data set's folder, made if need be. `out/images` becomes a link to `images` unless it
+        is that folder already; nothing is copied.
+
+    Returns
+    -------
+    Dataset
+        What `load_dataset(out)` gives.
+
+    Raises
+    ------
+    InputError
+        For an unknown format, a missing source or folder, annotations their reader refuses, and
+        an `out` that holds `labels.csv` or another `images` already.
+
+    Notes
+    -----
+    Whether an image without an annotation is left out or refused is stated by each reader.
+    """
+    read = find_reader(format)
+    if not source.exists():
+        raise InputError(f"{source} does not exist. Give the annotations' file or folder.")
+    if not images.is_dir():
+        raise InputError(f"{images} is not a folder. Give the folder that holds the images.")
+    labels_csv = out / "labels.csv"
+    if os.path.lexists(labels_csv):
+        raise InputError(f"{labels_csv} exists already. Move it away or give another --out.")
+    link = out / "images"
+    if os.path.lexists(link) and not (link.exists() and link.samefile(images)):
+        raise InputError(f"{link} exists and is not {images}. Give another --out.")
+    dataset = read(source, images)
+    assert dataset.labels is not None  # every reader gives labels
+    out.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(out)
+    if not link.exists():
+        link.symlink_to(images.resolve(), target_is_directory=True)
+    write_labels_csv(labels_csv, dataset.ids, dataset.labels, dataset.label_names)
+    return load_dataset(out)

@@ -1,0 +1,108 @@
+"""The options of `python -m features`, and what its commands print.
+
+A command's signature is here and its work in a module of its own, which is loaded when the command
+runs: help texts load neither h5py nor numpy nor tqdm.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from features.annotations import catalog
+from features.command_line import add_options
+
+_POSITIONAL = {"positional": True}
+_CACHE = "the cache's folder"
+
+
+def add_index_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``index``."""
+    texts = {
+        "format": "how the annotations are published",
+        "source": catalog.describe_sources(),
+        "images": "folder of the images; it is linked, not copied",
+        "out": "folder for labels.csv, which is then given to extract as --data",
+    }
+    add_options(parser, run_index, texts, format={"choices": catalog.NAMES})
+
+
+def run_index(*, format: str, source: Path, images: Path, out: Path) -> None:
+    """Make a data set of published annotations and describe it."""
+    from features.annotations.index import index_annotations
+    from features.commands.info import describe_index
+
+    print(describe_index(index_annotations(format, source, images, out), images))
+
+
+def add_info_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``info``."""
+    add_options(parser, run_info, {"cache": _CACHE}, cache=_POSITIONAL)
+
+
+def run_info(*, cache: Path) -> None:
+    """Describe a cache."""
+    from features.commands.info import describe_cache
+
+    print(describe_cache(cache))
+
+
+def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``verify``."""
+    add_options(parser, run_verify, {"cache": _CACHE}, cache=_POSITIONAL)
+
+
+def run_verify(*, cache: Path) -> int:
+    """Print one line per fault of a cache, or a summary of a sound one.
+
+    Returns
+    -------
+    int
+        The exit code: 0 for a sound cache, 1 for one with faults.
+    """
+    from tqdm import tqdm
+
+    from features.commands.verify import find_faults, summary
+
+    sound = True
+    for fault in find_faults(cache):
+        tqdm.write(" ".join(fault.split()))  # one line to stdout, past the progress bar
+        sound = False
+    if sound:
+        print(summary(cache))
+    return 0 if sound else 1
+
+
+def add_merge_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``merge``."""
+    texts = {
+        "out": "the cache's folder; it is made, or shards are added to it",
+        "caches": "caches of the same settings",
+    }
+    add_options(
+        parser, run_merge, texts, out=_POSITIONAL, caches={"positional": True, "metavar": "cache"}
+    )
+
+
+def run_merge(*, out: Path, caches: Sequence[Path]) -> None:
+    """Merge caches and count the rows of the result."""
+    from features.commands.info import describe_rows
+    from features.commands.merge import merge
+
+    print(describe_rows(merge(out, caches)))
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``export``."""
+    texts = {
+        "cache": _CACHE,
+        "out": "file that ends in .npz or .parquet",
+        "layers": "vector layers to write (all)",
+    }
+    add_options(parser, run_export, texts, cache=_POSITIONAL)
+
+
+def run_export(*, cache: Path, out: Path, layers: Sequence[str] | None = None) -> None:
+    """Export a cache and print the file's name."""
+    from features.commands.export import export
+
+    print(export(cache, out, layers=layers))
