@@ -20,6 +20,7 @@ from classify.metrics.example_based import (
     ranking_loss,
 )
 from classify.metrics.label_based import (
+    AVERAGES,
     class_average_precision,
     class_precision_recall_f1,
     map_voc07_11pt,
@@ -31,6 +32,7 @@ from classify.metrics.label_based import (
 from features.errors import InputError
 
 __all__ = [
+    "AVERAGES",
     "METRICS",
     "MIML_METRICS",
     "Metric",
@@ -96,15 +98,7 @@ METRICS: dict[str, Metric] = {
         ("top3_", {"k": 3}),
         ("top3_positive_", {"k": 3, "threshold": 0.0}),
     )
-    for value in (
-        "precision_macro",
-        "recall_macro",
-        "f1_macro",
-        "f1_macro_harmonic",
-        "precision_micro",
-        "recall_micro",
-        "f1_micro",
-    )
+    for value in AVERAGES
 }
 
 

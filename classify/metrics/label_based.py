@@ -4,11 +4,10 @@ Several numbers go by the name of mAP, and two by the name of F1-C; each has a n
 
 - ``map``: area under the stepped precision-recall curve (scikit-learn's rule).
 - ``map_voc12``: the same under the curve's monotone envelope, as PASCAL VOC 2010 and later and the
-  code of the spatial regularisation network (SRN) do it; never below ``map``.
-- ``map_voc07_11pt``: mean of the envelope at recall 0, 0.1, ..., 1 (PASCAL VOC 2007). -
-``f1_macro``: mean of the labels' F1. ``f1_macro_harmonic``: harmonic mean of the mean precision and
-the
-  mean recall, which is never lower, and is what some papers print under the same heading.
+  code of the spatial regularization network (SRN) do it; never below ``map``.
+- ``map_voc07_11pt``: mean of the envelope at recall 0, 0.1, ..., 1 (PASCAL VOC 2007).
+- ``f1_macro``: mean of the labels' F1. ``f1_macro_harmonic``: harmonic mean of the mean precision
+  and the mean recall, which is never lower, and which some papers print under the same heading.
 
 Unknown cells (-1) are left out of every count, label by label. Ties in a ranking count against
 the learner.
@@ -22,6 +21,17 @@ from classify.metrics.ranking import check_truth, rank_rows
 from features.errors import InputError
 
 Curve = Literal["plain", "voc12", "voc07_11pt"]
+
+#: Keys of `precision_recall_f1`, in their order.
+AVERAGES = (
+    "precision_macro",
+    "recall_macro",
+    "f1_macro",
+    "f1_macro_harmonic",
+    "precision_micro",
+    "recall_micro",
+    "f1_micro",
+)
 
 
 def class_average_precision(Y, scores, *, curve: Curve = "plain") -> np.ndarray:
@@ -184,7 +194,7 @@ def class_precision_recall_f1(
 
 
 def precision_recall_f1(Y, predicted, *, zero_division: Literal[0, 1] = 0) -> dict[str, float]:
-    """Precision, recall and F1, per class (``_c``) and overall (``_o``).
+    """Precision, recall and F1, averaged over labels (``_macro``) and over all cells (``_micro``).
 
     Parameters
     ----------
@@ -216,16 +226,7 @@ def precision_recall_f1(Y, predicted, *, zero_division: Literal[0, 1] = 0) -> di
     overall = _precision_recall_f1(sums[0], sums[1], sums[2], zero_division)
     harmonic = 2 * p * r / (p + r) if p + r > 0 else 0.0
     values = (p, r, f, harmonic, *(part[0] for part in overall))
-    names = (
-        "precision_macro",
-        "recall_macro",
-        "f1_macro",
-        "f1_macro_harmonic",
-        "precision_micro",
-        "recall_micro",
-        "f1_micro",
-    )
-    return dict(zip(names, map(float, values), strict=True))
+    return dict(zip(AVERAGES, map(float, values), strict=True))
 
 
 def _mean_ap(Y, scores, curve: Curve, without_positives: str) -> float:
