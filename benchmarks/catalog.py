@@ -69,6 +69,8 @@ _ENTRIES = (
         "--data data/corel5k --split data/corel5k/split.csv --cache corel.cache --out tables/corel",
         "tables.rml.run",
         ("add_arguments", "rml"),
+        page="tables.rml.report:page",
+        claims="tables.rml.claims:claims",
     ),
     _entry(
         "tables imcl",

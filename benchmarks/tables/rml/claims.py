@@ -1,147 +1,92 @@
-"""What the ramp-loss WARP paper claims, held against the numbers of ``tables rml``."""
+"""What the ramp-loss WARP paper claims, evaluated on the result lines of ``tables rml``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from benchmarks.report.markdown import mean_and_std, table
-from benchmarks.report.statistics import Quoted, over_splits
-from benchmarks.tables.rml.report import CURVES, Groups, mean_of, paragraph, title_of
-from classify.metrics import METRICS
+from benchmarks.report.claims import Claim, show_differences, verdict
+from benchmarks.tables.rml.groups import Groups, gains, mean_of, parts_of
+from benchmarks.tables.rml.learners import LEARNERS
+from benchmarks.tables.rml.titles import title_of
 from classify.results import Line
 
 NEAR = 0.01
-COMPARED = (
-    "top3_f1_macro",
-    "top3_f1_macro_harmonic",
-    "top3_f1_micro",
-    "map",
-    "map_voc12",
-    "example_ap",
-    "coverage",
-    "one_error",
-    "ranking_loss",
-)
+PAPER = "RML-CNN"
 
 
-def gain(ours: Sequence[Line], theirs: Sequence[Line], metric: str) -> Quoted:
-    """By how much one learner is better than another, draw by draw.
+def claims(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Claim]:
+    """Evaluate every claim that the parts at hand can speak to.
 
     Parameters
     ----------
-    ours, theirs : sequence of mapping
-        Of the same draws, in the same order.
-    metric : str
+    header : mapping
+        Of the result file.
+    lines : sequence of mapping
 
     Returns
     -------
-    Quoted
-        Mean and standard deviation of the differences, positive where `ours` is better; NaN where
-        a fit failed.
-
-    Examples
-    --------
-    >>> gain([{"coverage": 0.25}], [{"coverage": 0.75}], "coverage").mean
-    0.5
+    list of Claim
+        By the metric that settings were selected by and by mAP: RMLC above WARP, near or above
+        cross-entropy, falling less than WARP under noise; SS-RMLC above RMLC.
     """
-    sign = 1 if METRICS[metric].higher_is_better else -1
-    first, second = (
-        np.array([line.get(metric) for line in lines], dtype=float) for lines in (ours, theirs)
-    )
-    return over_splits((sign * (first - second)).tolist())
-
-
-def judge(value: Quoted) -> str:
-    """Say whether a gain is there: more than its standard deviation over draws.
-
-    Examples
-    --------
-    >>> judge(Quoted(0.02, 0.01)), judge(Quoted(0.02, 0.03)), judge(Quoted(-0.02, 0.01))
-    ('holds', 'not shown', 'does not hold')
-    """
-    spread = 0.0 if value.std != value.std else value.std
-    if value.mean > spread:
-        return "holds"
-    return "does not hold" if value.mean < -spread else "not shown"
-
-
-def verdicts(supervised: Groups, noise: Groups, semi: Groups) -> str:
-    """Write the section: every claim that the parts at hand can speak to."""
-    parts = [
-        "## What follows\n",
-        paragraph(
-            "Differences draw by draw, in the metric's own unit, positive where the first is "
-            "better. A difference `holds` above its standard deviation over draws, and is `not "
-            "shown` within it."
-        ),
-    ]
-    rmlc, warp, bce = (("RMLC", 0.0, 1.0), ("WARP", 0.0, 1.0), ("BCE", 0.0, 1.0))
-    if rmlc in supervised and warp in supervised:
-        parts += [_over(supervised, "RMLC", "WARP", COMPARED)]
-    if rmlc in supervised and bce in supervised:
-        parts += [_near_bce(gain(supervised[rmlc], supervised[bce], "top3_f1_macro"))]
-    for other in ("WARP", "BCE"):
-        if {"RMLC", other} <= {key[0] for key in noise}:
-            parts += [_under_noise(noise, other)]
-    if semi:
-        parts += [_few_labels(semi)]
-    return "\n".join(parts) if len(parts) > 2 else ""
-
-
-def _over(groups: Groups, ours: str, theirs: str, metrics: Sequence[str]) -> str:
-    rows = []
+    supervised, noise, semi = parts_of(lines)
+    metrics = dict.fromkeys((header["selection"]["metric"], "map"))
+    found: list[Claim] = []
     for metric in metrics:
-        first, second = groups[ours, 0.0, 1.0], groups[theirs, 0.0, 1.0]
-        value = gain(first, second, metric)
-        means = [f"{mean_of(lines, metric).mean:.4f}" for lines in (first, second)]
-        rows.append([title_of(metric), *means, mean_and_std(*value), judge(value)])
-    return table([f"{ours} above {theirs}", ours, theirs, "difference", "verdict"], rows)
+        if not noise:  # there, the same fits are the share 0
+            found += _all_labels(supervised, metric)
+        for other in ("warp", "bce"):
+            found += _under_noise(noise, other, metric)
+        found += _few_labels(semi, metric)
+    return found
 
 
-def _near_bce(value: Quoted) -> str:
-    verdict = "holds" if value.mean >= -NEAR else "does not hold"
-    return paragraph(
-        f"RMLC near BCE (not more than {NEAR:g} below it) or above on F1-C (mean): {verdict}, "
-        f"difference {mean_and_std(*value)}."
-    )
+def _all_labels(groups: Groups, metric: str) -> Iterator[Claim]:
+    rmlc = groups.get(("rmlc", 0.0, 1.0), [])
+    for other in ("warp", "bce"):
+        theirs = groups.get((other, 0.0, 1.0), [])
+        if rmlc and theirs:
+            differences = gains(rmlc, theirs, metric)
+            yield _claim(f"RMLC above {LEARNERS[other].title}", metric, differences, rmlc, theirs)
+            if other == "bce":
+                text = f"RMLC not more than {NEAR:g} below {LEARNERS[other].title}"
+                yield _claim(text, metric, differences, rmlc, theirs, tolerance=NEAR)
 
 
-def _under_noise(groups: Groups, other: str) -> str:
+def _under_noise(groups: Groups, other: str, metric: str) -> Iterator[Claim]:
     rates = sorted({key[1] for key in groups})
-    rows, notes = [], []
-    for metric in CURVES:
-        gains = [
-            gain(groups["RMLC", rate, 1.0], groups[other, rate, 1.0], metric) for rate in rates
-        ]
-        for rate, value in zip(rates, gains, strict=True):
-            rows.append(
-                [f"{title_of(metric)}, {rate:.0%} wrong", mean_and_std(*value), judge(value)]
-            )
-        if rates[0] == 0 and len(rates) > 1:
-            notes.append(_most_under_noise(other, metric, rates, gains))
-    head = [f"RMLC above {other} under noise", "difference", "verdict"]
-    return table(head, rows) + "\n" + "\n".join(notes) + "\n"
+    if rates[:1] != [0.0] or len(rates) < 2 or (other, 0.0, 1.0) not in groups:
+        return
+    if ("rmlc", 0.0, 1.0) not in groups:
+        return
+    above = [gains(groups["rmlc", r, 1.0], groups[other, r, 1.0], metric) for r in rates]
+    title, clean, most = LEARNERS[other].title, above[0], rates[-1]
+    text = f"RMLC above {title} with {most:.0%} of the rows mislabeled"
+    yield _claim(text, metric, above[-1], groups["rmlc", most, 1.0], groups[other, most, 1.0])
+    less = np.mean(above[1:], axis=0) - clean
+    text = f"RMLC falls less than {title} under noise ({rates[1]:.0%} to {most:.0%}, mean)"
+    numbers = f"{title_of(metric)}: {show_differences(less.tolist())}"
+    yield Claim(PAPER, text, verdict(less), numbers)
 
 
-def _most_under_noise(
-    other: str, metric: str, rates: Sequence[float], gains: Sequence[Quoted]
-) -> str:
-    clean, noisy = gains[0].mean, float(np.mean([value.mean for value in gains[1:]]))
-    widest = max(range(len(rates)), key=lambda place: gains[place].mean)
-    verdict = "holds" if noisy > max(0.0, clean) else "does not hold"
-    return (
-        f"- RMLC above {other}, and most under noise, {title_of(metric)}: {verdict}; mean "
-        f"difference with noise\n  {noisy:.4f}, without {clean:.4f}, widest at "
-        f"{rates[widest]:.0%}."
-    )
+def _few_labels(groups: Groups, metric: str) -> Iterator[Claim]:
+    for (learner, noise, share), mine in groups.items():
+        theirs = groups.get(("rmlc", noise, share), [])
+        if LEARNERS[learner].unlabeled and theirs:
+            text = f"{LEARNERS[learner].title} above RMLC, {share:.0%} labeled"
+            yield _claim(text, metric, gains(mine, theirs, metric), mine, theirs)
 
 
-def _few_labels(groups: Groups) -> str:
-    rows = []
-    for (learner, noise, share), lines in groups.items():
-        if learner.startswith("SS-RMLC"):
-            for metric in CURVES:
-                value = gain(lines, groups["RMLC", noise, share], metric)
-                name = f"{learner} above RMLC, {share:.0%} labelled, {title_of(metric)}"
-                rows.append([name, mean_and_std(*value), judge(value)])
-    return table(["with few labels", "difference", "verdict"], rows)
+def _claim(
+    text: str,
+    metric: str,
+    differences: np.ndarray,
+    ours: Sequence[Line],
+    theirs: Sequence[Line],
+    *,
+    tolerance: float = 0.0,
+) -> Claim:
+    means = " and ".join(f"{mean_of(lines, metric).mean:.4f}" for lines in (ours, theirs))
+    numbers = f"{title_of(metric)} {means}: {show_differences(differences.tolist())}"
+    return Claim(PAPER, text, verdict(differences + tolerance), numbers)

@@ -21,7 +21,7 @@ from classify.logistic import LogisticTagger
 from classify.metrics import METRICS, MIML_METRICS, get_metric
 from classify.warp.semi_supervised import SemiSupervisedWarpTagger
 from classify.warp.tagger import WarpTagger
-from features.errors import InputError
+from features.errors import InputError, check_choice
 from features.noise import corrupt
 from features.splits import Split, inner_folds, inner_split
 
@@ -58,44 +58,52 @@ Setting = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A learner that takes part.
+class Learner:
+    """A row of the tables.
 
     Attributes
     ----------
+    title : str
+        Its name in tables.
     make : callable
         Gives an estimator, from parameters.
     descent : bool
         Whether its grid is one of learning rates and weight decays, or one of C.
     signs : bool
         Whether a score above 0 says that a label is present; else only the order counts.
-    unlabelled : bool
+    unlabeled : bool
         Whether it learns from rows without labels.
     """
 
+    title: str
     make: Callable[..., Any]
     descent: bool = True
     signs: bool = True
-    unlabelled: bool = False
+    unlabeled: bool = False
 
 
-CONTENDERS: dict[str, Contender] = {
-    "RMLC": Contender(partial(WarpTagger, "ramp", warm_up=WARM_UP)),
-    "RMLC, official": Contender(
-        partial(WarpTagger.from_preset, "official", rank_mode="expected", warm_up=WARM_UP)
+LEARNERS: dict[str, Learner] = {
+    "rmlc": Learner("RMLC", partial(WarpTagger, "ramp", warm_up=WARM_UP)),
+    "rmlc-official": Learner(
+        "RMLC, official",
+        partial(WarpTagger.from_preset, "official", rank_mode="expected", warm_up=WARM_UP),
     ),
-    "WARP": Contender(partial(WarpTagger, "hinge", kappa=0.0), signs=False),
-    "softmax": Contender(partial(WarpTagger, "softmax"), signs=False),
-    "pairwise": Contender(partial(WarpTagger, "pairwise"), signs=False),
-    "LSEP": Contender(partial(WarpTagger, "lsep"), signs=False),
-    "BCE": Contender(partial(WarpTagger, "bce")),
-    "L1LR": Contender(partial(LogisticTagger, "l1"), descent=False),
-    "LR": Contender(partial(LogisticTagger, "l2"), descent=False),
-    "SS-RMLC, paper": Contender(
-        partial(SemiSupervisedWarpTagger.from_preset, "paper", warm_up=WARM_UP), unlabelled=True
+    "warp": Learner("WARP", partial(WarpTagger, "hinge", kappa=0.0), signs=False),
+    "softmax": Learner("softmax", partial(WarpTagger, "softmax"), signs=False),
+    "pairwise": Learner("pairwise", partial(WarpTagger, "pairwise"), signs=False),
+    "lsep": Learner("LSEP", partial(WarpTagger, "lsep"), signs=False),
+    "bce": Learner("BCE", partial(WarpTagger, "bce")),
+    "l1lr": Learner("L1LR", partial(LogisticTagger, "l1"), descent=False),
+    "lr": Learner("LR", partial(LogisticTagger, "l2"), descent=False),
+    "ss-rmlc-paper": Learner(
+        "SS-RMLC, paper",
+        partial(SemiSupervisedWarpTagger.from_preset, "paper", warm_up=WARM_UP),
+        unlabeled=True,
     ),
-    "SS-RMLC, official": Contender(
-        partial(SemiSupervisedWarpTagger.from_preset, "official", warm_up=WARM_UP), unlabelled=True
+    "ss-rmlc-official": Learner(
+        "SS-RMLC, official",
+        partial(SemiSupervisedWarpTagger.from_preset, "official", warm_up=WARM_UP),
+        unlabeled=True,
     ),
 }
 
@@ -108,14 +116,14 @@ class Protocol:
     ----------
     learning_rates, weight_decays, C : tuple of float
         The grids.
-    scales : tuple of str
+    scaling : tuple of str
         Of `SCALINGS`; each is combined with all of a grid.
     epochs : int
         On all training rows; a fit to fewer of them makes as many steps.
     metric : str
         What settings are selected by.
     folds : int
-        Folds of the labelled training rows; 1 for one part set aside.
+        Folds of the labeled training rows; 1 for one part set aside.
     validation : float
         Share of that part.
     variant : {"bernoulli", "permute"}
@@ -125,7 +133,7 @@ class Protocol:
     learning_rates: tuple[float, ...] = (1.0, 10.0)
     weight_decays: tuple[float, ...] = (0.0, 1e-5, 1e-4)
     C: tuple[float, ...] = (1.0, 10.0, 100.0)
-    scales: tuple[str, ...] = ("none",)
+    scaling: tuple[str, ...] = ("none",)
     epochs: int = 30
     metric: str = "top3_f1_macro"
     folds: int = 1
@@ -151,9 +159,8 @@ class Protocol:
                 raise InputError(f"{name} must be above 0, got {list(values)}")
         if not self.weight_decays or min(self.weight_decays) < 0:
             raise InputError(f"weight_decays must be 0 or more, got {list(self.weight_decays)}")
-        unknown = [name for name in self.scales if name not in SCALINGS]
-        if unknown or not self.scales:
-            raise InputError(f"scale is one of {', '.join(SCALINGS)}, got {list(self.scales)}")
+        for name in self.scaling or ("",):
+            check_choice("scaling", name, SCALINGS)
         if not 0 < self.validation < 1:
             raise InputError(f"validation is a share between 0 and 1, got {self.validation}")
 
@@ -162,17 +169,19 @@ class Protocol:
 
         Examples
         --------
-        >>> list(Protocol(C=(1.0, 10.0)).settings("LR"))
+        >>> list(Protocol(C=(1.0, 10.0)).settings("lr"))
         ['none, C 1', 'none, C 10']
         """
         grid: dict[str, Setting] = {}
-        if CONTENDERS[learner].descent:
-            for scale, rate, decay in product(self.scales, self.learning_rates, self.weight_decays):
-                text = f"{scale}, rate {rate:g}, decay {decay:g}"
-                grid[text] = {"scale": scale, "learning_rate": rate, "weight_decay": decay}
+        if LEARNERS[learner].descent:
+            for scaling, rate, decay in product(
+                self.scaling, self.learning_rates, self.weight_decays
+            ):
+                text = f"{scaling}, rate {rate:g}, decay {decay:g}"
+                grid[text] = {"scaling": scaling, "learning_rate": rate, "weight_decay": decay}
         else:
-            for scale, C in product(self.scales, self.C):
-                grid[f"{scale}, C {C:g}"] = {"scale": scale, "C": C}
+            for scaling, C in product(self.scaling, self.C):
+                grid[f"{scaling}, C {C:g}"] = {"scaling": scaling, "C": C}
         return grid
 
 
@@ -183,7 +192,7 @@ def run_cell(cell: Mapping[str, Any], task: Task, protocol: Protocol) -> dict[st
     ----------
     cell : mapping
         ``stage`` ("inner" or "test"), ``learner``, ``setting``, ``noise`` (share of training rows
-        with corrupted labels), ``labelled`` (share of training rows with labels) and ``draw``: the
+        with corrupted labels), ``labeled`` (share of training rows with labels) and ``seed``: the
         seed of all that is random, random splits among it.
     task : Task
     protocol : Protocol
@@ -194,32 +203,32 @@ def run_cell(cell: Mapping[str, Any], task: Task, protocol: Protocol) -> dict[st
         For "inner" the ``score``, for "test" every metric of `JUDGED` and the share of training
         rows whose labels are wrong; ``error`` says why a fit failed, and is else None.
     """
-    draw = cell["draw"]
+    draw = cell["seed"]
     train, test = task.split(draw).train, task.split(draw).test
     noisy = corrupt(task.Y[train], cell["noise"], draw + ANOTHER_STREAM, protocol.variant)
     Y = task.Y.copy()
     Y[train] = noisy.labels
-    labelled = labelled_rows(train, cell["labelled"], draw)
+    labeled = labeled_rows(train, cell["labeled"], draw)
     fit = partial(_fit_and_score, cell, task, protocol)
     try:
         if cell["stage"] == "inner":
             judge = METRICS[protocol.metric].function
-            parts = _inner_parts(labelled, protocol, draw)
+            parts = _inner_parts(labeled, protocol, draw)
             values = [judge(Y[part.test], fit(Y, train, part.train, part.test)) for part in parts]
             return {"score": float(np.mean(values)), "error": None}
-        scores = fit(Y, train, labelled, test)
+        scores = fit(Y, train, labeled, test)
     except InputError as error:  # a rate that diverges is a line, not the end
         return {"score": None, "error": str(error)}
     judged = {name: METRICS[name].function(task.Y[test], scores) for name in JUDGED}
     return {**judged, "wrong_rows": noisy.effective_rate, "error": None}
 
 
-def labelled_rows(train: np.ndarray, share: float, draw: int) -> np.ndarray:
+def labeled_rows(train: np.ndarray, share: float, draw: int) -> np.ndarray:
     """Draw the training rows that keep their labels; a larger share holds a smaller one.
 
     Examples
     --------
-    >>> len(labelled_rows(np.arange(40), 0.05, draw=0))
+    >>> len(labeled_rows(np.arange(40), 0.05, draw=0))
     2
     """
     if share == 1:
@@ -233,19 +242,19 @@ def _inner_parts(rows: np.ndarray, protocol: Protocol, draw: int) -> Sequence[Sp
     return inner_folds(rows, protocol.folds, draw)
 
 
-def _fit_and_score(cell, task: Task, protocol: Protocol, Y, train, labelled, judged) -> np.ndarray:
-    """Fit to the labelled rows, and to the other training rows without labels; score some rows."""
-    contender = CONTENDERS[cell["learner"]]
+def _fit_and_score(cell, task: Task, protocol: Protocol, Y, train, labeled, judged) -> np.ndarray:
+    """Fit to the labeled rows, and to the other training rows without labels; score some rows."""
+    learner = LEARNERS[cell["learner"]]
     parameters = dict(protocol.settings(cell["learner"])[cell["setting"]])
-    scaling = SCALINGS[parameters.pop("scale")]()
-    rows, targets = np.sort(labelled), Y
-    if contender.unlabelled:
+    scaling = SCALINGS[parameters.pop("scaling")]()
+    rows, targets = np.sort(labeled), Y
+    if learner.unlabeled:
         rows = np.setdiff1d(train, judged)
         targets = np.full_like(Y, UNKNOWN)
-        targets[labelled] = Y[labelled]
-    if contender.descent:  # as many steps on few rows as on all of them
+        targets[labeled] = Y[labeled]
+    if learner.descent:  # as many steps on few rows as on all of them
         epochs = round(protocol.epochs * max(1.0, len(train) / len(rows)))
-        parameters |= {"epochs": epochs, "random_state": cell["draw"]}
-    model = make_pipeline(scaling, BlockScaler(task.widths), contender.make(**parameters))
+        parameters |= {"epochs": epochs, "random_state": cell["seed"]}
+    model = make_pipeline(scaling, BlockScaler(task.widths), learner.make(**parameters))
     model.fit(task.X[rows], targets[rows])
     return model.decision_function(task.X[judged])

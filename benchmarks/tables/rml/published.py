@@ -50,8 +50,8 @@ RML_NOTES = (
 )
 
 
-#: Accuracy in per cent with 4,000 (CIFAR-10) and 1,000 (STL-10) labelled images, networks
-#: initialised on ImageNet, from the same paper: mean and standard deviation.
+#: Accuracy in per cent with 4,000 (CIFAR-10) and 1,000 (STL-10) labeled images, networks
+#: initialized on ImageNet, from the same paper: mean and standard deviation.
 RML_SEMI_SUPERVISED: dict[str, dict[str, Quoted]] = {
     "RML-CNN": {"CIFAR-10": Quoted(89.24, 0.3), "STL-10": Quoted(91.11, 0.3)},
     "SS-RML-CNN": {"CIFAR-10": Quoted(91.46, 0.2), "STL-10": Quoted(94.1, 0.2)},

@@ -1,7 +1,7 @@
 """``tables rml``: ramp-loss WARP and its siblings on cached features, beside the published columns.
 
 Three parts on one protocol: all labels and all right; a share of the training labels wrong; a share
-of the training rows labelled. Settings are chosen inside the training rows in a first pass over the
+of the training rows labeled. Settings are chosen inside the training rows in a first pass over the
 grid of fits, and a second pass fits what was chosen.
 """
 
@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables.experiment import Task, draw_or_note, sources_of
-from benchmarks.tables.rml.claims import verdicts
+from benchmarks.tables.experiment import Task, draw_or_note
 from benchmarks.tables.rml.data import read_ranking_task
-from benchmarks.tables.rml.learners import CONTENDERS, SCALINGS, Protocol, run_cell
-from benchmarks.tables.rml.report import Runs, group, markdown, noise_panels
+from benchmarks.tables.rml.groups import parts_of
+from benchmarks.tables.rml.learners import LEARNERS, SCALINGS, Protocol, run_cell
+from benchmarks.tables.rml.report import noise_panels, page
 from classify.metrics import METRICS, get_metric
 from classify.parallel import Trial, run_grid
 from classify.results import Line, ResultFile
@@ -25,11 +25,11 @@ from features.errors import InputError
 from features.files import remove_temporaries, write_text
 from features.noise import VARIANTS
 
-KEY = ("stage", "learner", "setting", "noise", "labelled", "draw")
+KEY = ("stage", "learner", "setting", "noise", "labeled", "seed")
 PARTS = ("supervised", "noise", "semi")
-SUPERVISED = ("RMLC", "WARP", "softmax", "pairwise", "LSEP", "BCE", "L1LR", "LR")
-NOISY = ("RMLC", "WARP", "BCE")
-SEMI_SUPERVISED = ("RMLC", "SS-RMLC, paper", "SS-RMLC, official", "BCE")
+SUPERVISED = ("rmlc", "warp", "softmax", "pairwise", "lsep", "bce", "l1lr", "lr")
+NOISY = ("rmlc", "warp", "bce")
+SEMI_SUPERVISED = ("rmlc", "ss-rmlc-paper", "ss-rmlc-official", "bce")
 DEFAULTS = Protocol()
 
 
@@ -49,20 +49,20 @@ def rml(
     noisy_learners: Sequence[str] = NOISY,
     noise: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5),
     variant: str = DEFAULTS.variant,
-    labelled: Sequence[float] = (0.05, 0.1, 0.2, 0.5),
+    labeled: Sequence[float] = (0.05, 0.1, 0.2, 0.5),
     metric: str = DEFAULTS.metric,
     folds: int = DEFAULTS.folds,
     validation: float = DEFAULTS.validation,
     learning_rates: Sequence[float] = DEFAULTS.learning_rates,
     weight_decays: Sequence[float] = DEFAULTS.weight_decays,
     C: Sequence[float] = DEFAULTS.C,
-    scales: Sequence[str] = DEFAULTS.scales,
+    scaling: Sequence[str] = DEFAULTS.scaling,
     epochs: int = DEFAULTS.epochs,
     jobs: int = -1,
 ) -> Path:
     """Compare losses on the same features with the same selection inside the training rows.
 
-    Writes ``rml.jsonl`` (a line a setting tried and a line a fit judged), ``rml.md`` (the tables
+    Writes ``rml.jsonl`` (one line per setting tried and per fit), ``rml.md`` (the tables
     and what follows from them, also printed) and ``rml_noise.png`` to `out`. Fits that the file
     holds already aren't done again, so a killed run goes on where it stopped; what comes out
     depends neither on that nor on `jobs`.
@@ -77,32 +77,32 @@ def rml(
     out : Path
         Made where missing.
     split : Path, optional
-        An official ``split.csv``: all draws share it and differ by the seeds of learners, of
-        corruption and of labelled rows, and settings are chosen once, on the first draw's. Without
-        it every draw is a random split, 2/3 of the rows to train on, with a choice of its own.
+        An official ``split.csv``: all seeds share it, and settings are chosen once, for the first
+        seed. Without it every seed has a random split, 2/3 of the rows to train on, with a choice
+        of its own.
     splits : int
         Random splits of the supervised part.
     repeats : int
-        Draws of the other parts, and of the supervised part under an official split.
+        Seeds of the other parts, and of the supervised part under an official split.
     seed : int
-        Of the first draw; the others follow by one.
+        The first one; the others follow by one.
     n_labels : int, optional
         Keep the labels with the most training rows, this many.
     layers : sequence of str, optional
         Layers to learn from, by default all.
     parts : sequence of {"supervised", "noise", "semi"}
     learners, noisy_learners : sequence of str
-        Names in `benchmarks.tables.rml.learners.CONTENDERS`, of the first two parts.
+        Names in `benchmarks.tables.rml.learners.LEARNERS`, of the first two parts.
     noise : sequence of float
         Shares of the training rows whose labels are replaced; rows to select on among them.
     variant : {"bernoulli", "permute"}
         How, as in `features.noise.corrupt`.
-    labelled : sequence of float
+    labeled : sequence of float
         Shares of the training rows with labels.
-    metric, folds, validation, learning_rates, weight_decays, C, scales, epochs
+    metric, folds, validation, learning_rates, weight_decays, C, scaling, epochs
         As in `benchmarks.tables.rml.learners.Protocol`.
     jobs : int
-        Processes; -1 for one a core.
+        Processes; -1 for one per core.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def rml(
         learning_rates=tuple(learning_rates),
         weight_decays=tuple(weight_decays),
         C=tuple(C),
-        scales=tuple(scales),
+        scaling=tuple(scaling),
         epochs=epochs,
         metric=metric,
         folds=folds,
@@ -127,32 +127,31 @@ def rml(
         variant=variant,
     )
     protocol.check()
-    _check(splits, repeats, parts, [*learners, *noisy_learners], noise, labelled, variant)
+    _check(splits, repeats, parts, [*learners, *noisy_learners], noise, labeled, variant)
     task = read_ranking_task(cache, Path(data), split=split, n_labels=n_labels, layers=layers)
     for note in task.notes:
         print(note, file=sys.stderr)
     few = range(seed, seed + repeats)
     many = few if task.official else range(seed, seed + splits)
-    runs = Runs(
-        supervised=_supervised(task, learners, many if "supervised" in parts else ()),
-        noise=_fits(noisy_learners, noise, [1.0], few if "noise" in parts else ()),
-        semi=_fits(SEMI_SUPERVISED, [0.0], labelled, few if "semi" in parts else ()),
-    )
+    fits = [
+        *_supervised(task, learners, many if "supervised" in parts else ()),
+        *_fits(noisy_learners, noise, [1.0], few if "noise" in parts else ()),
+        *_fits(SEMI_SUPERVISED, [0.0], labeled, few if "semi" in parts else ()),
+    ]
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
     header = _header(task, protocol, few if len(few) > len(many) else many)
     with ResultFile(out / "rml.jsonl", key=KEY, header=header) as results:
-        judged = _select_and_fit(runs.all(), task, protocol, results, jobs)
+        distinct = list({tuple(fit.values()): fit for fit in fits}.values())
+        lines = _select_and_fit(distinct, task, protocol, results, jobs)
         results.finish()
-    groups = [group(part, judged) for part in runs]
-    report = markdown(groups, protocol, header)
-    text = "\n".join(filter(None, [report, verdicts(*groups), sources_of(header)]))
+    text = page(header, lines)
     write_text(out / "rml.md", text)
     print(text, end="")
-    if runs.noise:
-        title = f"Mean and standard deviation over {repeats} draws, clean test labels"
-        draw_or_note(noise_panels(groups[1]), out / "rml_noise.png", title)
+    if "noise" in parts:
+        title = f"Mean and standard deviation over {repeats} seeds, clean test labels"
+        draw_or_note(noise_panels(parts_of(lines).noise), out / "rml_noise.png", title)
     return out / "rml.md"
 
 
@@ -168,14 +167,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n-labels", type=int, help="labels with the most training rows (all)")
     for name, choices, text in (
         ("parts", PARTS, "tables to make"),
-        ("learners", CONTENDERS, "of the supervised table"),
-        ("noisy_learners", CONTENDERS, "of the noise curves"),
-        ("scales", SCALINGS, "scalings to try"),
+        ("learners", LEARNERS, "of the supervised table"),
+        ("noisy_learners", LEARNERS, "of the noise curves"),
+        ("scaling", SCALINGS, "scalings to try"),
     ):
         _add(parser, name, text, nargs="+", choices=[*choices])
     for name, text in (
         ("noise", "shares of training rows with wrong labels"),
-        ("labelled", "shares of training rows with labels"),
+        ("labeled", "shares of training rows with labels"),
         ("learning_rates", "to try"),
         ("weight_decays", "to try"),
         ("C", "to try for logistic regression"),
@@ -183,11 +182,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add(parser, name, text, nargs="+", type=float)
     for name, text in (
         ("splits", "how many random splits"),
-        ("repeats", "draws of noise and labelled rows, and seeds on an official split"),
+        ("repeats", "seeds of noise and labeled rows, and seeds on an official split"),
         ("seed", "of the first draw"),
         ("folds", "inner folds to choose settings by, 1 for one part set aside"),
         ("epochs", "of stochastic gradient descent"),
-        ("jobs", "processes, -1 for one a core"),
+        ("jobs", "processes, -1 for one per core"),
     ):
         _add(parser, name, text, type=int)
     _add(parser, "validation", "share set aside with one fold", type=float)
@@ -202,12 +201,12 @@ def _add(parser: argparse.ArgumentParser, name: str, text: str, **options: Any) 
     parser.add_argument(option, default=value, help=f"{text} ({shown})", **options)
 
 
-def _check(splits, repeats, parts, learners, noise, labelled, variant) -> None:
+def _check(splits, repeats, parts, learners, noise, labeled, variant) -> None:
     if splits < 1 or repeats < 1:
         raise InputError(f"splits and repeats must be 1 or more, got {splits} and {repeats}")
     for kind, names, allowed in (
         ("part", parts, PARTS),
-        ("learner", learners, tuple(CONTENDERS)),
+        ("learner", learners, tuple(LEARNERS)),
         ("variant", [variant], VARIANTS),
     ):
         unknown = [name for name in names if name not in allowed]
@@ -215,8 +214,8 @@ def _check(splits, repeats, parts, learners, noise, labelled, variant) -> None:
             raise InputError(f"{kind} is one of {', '.join(allowed)}, got {unknown or 'none'}")
     if not all(0 <= rate <= 1 for rate in noise):
         raise InputError(f"noise holds shares of rows from 0 to 1, got {list(noise)}")
-    if not all(0 < share <= 1 for share in labelled):
-        raise InputError(f"labelled holds shares of rows above 0, up to 1, got {list(labelled)}")
+    if not all(0 < share <= 1 for share in labeled):
+        raise InputError(f"labeled holds shares of rows above 0, up to 1, got {list(labeled)}")
 
 
 def _supervised(task: Task, learners: Sequence[str], draws: Sequence[int]) -> list[Trial]:
@@ -225,17 +224,17 @@ def _supervised(task: Task, learners: Sequence[str], draws: Sequence[int]) -> li
     return [
         fit
         for fit in fits
-        if not task.official or CONTENDERS[fit["learner"]].descent or fit["draw"] == draws[0]
+        if not task.official or LEARNERS[fit["learner"]].descent or fit["seed"] == draws[0]
     ]
 
 
-def _fits(learners, noise, labelled, draws) -> list[Trial]:
+def _fits(learners, noise, labeled, draws) -> list[Trial]:
     return [
-        {"learner": learner, "noise": float(rate), "labelled": float(share), "draw": draw}
+        {"learner": learner, "noise": float(rate), "labeled": float(share), "seed": draw}
         for draw in draws
         for learner in dict.fromkeys(learners)
         for rate in dict.fromkeys(noise)
-        for share in dict.fromkeys(labelled)
+        for share in dict.fromkeys(labeled)
     ]
 
 
@@ -253,12 +252,12 @@ def _select_and_fit(
 ) -> list[Line]:
     """Run the settings of every fit that has to choose, then the fits with what was chosen.
 
-    Returns the lines of the fits, with the score they were chosen by as ``inner``.
+    Returns the lines of both stages.
     """
-    first = min((fit["draw"] for fit in fits), default=0)
+    first = min((fit["seed"] for fit in fits), default=0)
 
     def chooser(fit: Trial) -> Trial:  # under an official split the first draw chooses for all
-        return {**fit, "draw": first} if task.official else fit
+        return {**fit, "seed": first} if task.official else fit
 
     choosers = {tuple(fit.values()): fit for fit in map(chooser, fits)}
     run = partial(run_grid, run_cell, results=results, shared=(task, protocol), jobs=jobs)
@@ -277,16 +276,12 @@ def _select_and_fit(
         {"stage": "test", "setting": best[_fit_key(chooser(fit))]["setting"], **fit} for fit in fits
     ]
     run(trials=chosen, description="fits")
-    keys = {tuple(cell[name] for name in KEY) for cell in chosen}
-    return [
-        {**line, "inner": best[_fit_key(chooser(line))]["score"]}
-        for line in results.lines
-        if tuple(line[name] for name in KEY) in keys
-    ]
+    keys = {tuple(trial[name] for name in KEY) for trial in [*tried, *chosen]}
+    return [line for line in results.lines if tuple(line[name] for name in KEY) in keys]
 
 
 def _fit_key(line: Mapping[str, Any]) -> tuple:
-    return tuple(line[name] for name in ("learner", "noise", "labelled", "draw"))
+    return tuple(line[name] for name in ("learner", "noise", "labeled", "seed"))
 
 
 def _best(lines: Sequence[Line], metric: str) -> Line:

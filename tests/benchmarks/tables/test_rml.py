@@ -13,14 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.report.claims import FAILS, HOLDS
 from benchmarks.tables.experiment import Source, Task
 from benchmarks.tables.rml import learners
 from benchmarks.tables.rml import run as command
-from benchmarks.tables.rml.claims import gain, judge, verdicts
+from benchmarks.tables.rml.claims import claims
 from benchmarks.tables.rml.data import BlockScaler, read_ranking_task
-from benchmarks.tables.rml.learners import CONTENDERS, Protocol, labelled_rows, run_cell
+from benchmarks.tables.rml.groups import chosen_inside, gains
+from benchmarks.tables.rml.learners import LEARNERS, Protocol, labeled_rows, run_cell
 from benchmarks.tables.rml.published import RML_TABLES
-from benchmarks.tables.rml.report import CHOSEN, chosen_inside
+from benchmarks.tables.rml.report import CHOSEN, page
 from benchmarks.tables.rml.run import KEY, NOISY, SEMI_SUPERVISED, SUPERVISED, rml
 from classify.logistic import LogisticTagger
 from classify.metrics import METRICS
@@ -38,7 +40,7 @@ SMALL = {
     "splits": 3,
     "repeats": 2,
     "noise": [0.0, 0.5],
-    "labelled": [0.4],
+    "labeled": [0.4],
     "learning_rates": [0.1, 1.0],
     "weight_decays": [0.0],
     "C": [1.0, 10.0],
@@ -105,15 +107,15 @@ def task(made):
     return read_ranking_task([made[1]], made[0])
 
 
-def _line(lines, stage, learner, draw, *, noise=0.0, labelled=1.0, **more):
-    wanted = {"stage": stage, "learner": learner, "draw": draw, "noise": noise}
-    wanted |= {"labelled": labelled, **more}
+def _line(lines, stage, learner, draw, *, noise=0.0, labeled=1.0, **more):
+    wanted = {"stage": stage, "learner": learner, "seed": draw, "noise": noise}
+    wanted |= {"labeled": labeled, **more}
     (line,) = [x for x in lines if all(x[name] == value for name, value in wanted.items())]
     return line
 
 
-def _cell(learner, setting, *, stage="test", noise=0.0, labelled=1.0, draw=0):
-    values = (stage, learner, setting, noise, labelled, draw)
+def _cell(learner, setting, *, stage="test", noise=0.0, labeled=1.0, draw=0):
+    values = (stage, learner, setting, noise, labeled, draw)
     return dict(zip(KEY, values, strict=True))
 
 
@@ -127,7 +129,7 @@ def test_lines_hold_every_fit_and_where_it_comes_from(whole, lines, made):
     expected = {(one, 0.0, 1.0, draw) for one in SUPERVISED for draw in range(3)}
     expected |= {(one, rate, 1.0, draw) for one in NOISY for rate in (0.0, 0.5) for draw in (0, 1)}
     expected |= {(one, 0.0, 0.4, draw) for one in SEMI_SUPERVISED for draw in (0, 1)}
-    found = [(x["learner"], x["noise"], x["labelled"], x["draw"]) for x in tested]
+    found = [(x["learner"], x["noise"], x["labeled"], x["seed"]) for x in tested]
     assert set(found) == expected and len(found) == len(expected)
     assert len(lines) == 3 * len(expected)  # two settings were tried for each
 
@@ -145,7 +147,7 @@ def test_the_setting_with_the_best_inner_score_is_fitted(lines):
             assert line["setting"] == best["setting"]
 
 
-@pytest.mark.parametrize("learner, loss", [("RMLC", "ramp"), ("WARP", "hinge"), ("LR", None)])
+@pytest.mark.parametrize("learner, loss", [("rmlc", "ramp"), ("warp", "hinge"), ("lr", None)])
 def test_a_line_follows_the_protocol(lines, learner, loss):
     X, Y = _problem()
     line = _line(lines, "test", learner, 2)
@@ -166,9 +168,9 @@ def test_a_line_follows_the_protocol(lines, learner, loss):
 def test_selection_sees_no_test_row(task):
     other = task.Y.copy()
     other[task.split(1).test] = 1 - other[task.split(1).test]
-    for learner in ("RMLC", "LR", "SS-RMLC, paper"):
+    for learner in ("rmlc", "lr", "ss-rmlc-paper"):
         for setting in PROTOCOL.settings(learner):
-            cell = _cell(learner, setting, stage="inner", draw=1, noise=0.2, labelled=0.6)
+            cell = _cell(learner, setting, stage="inner", draw=1, noise=0.2, labeled=0.6)
             assert run_cell(cell, task, PROTOCOL) == run_cell(
                 cell, replace(task, Y=other), PROTOCOL
             )
@@ -176,7 +178,7 @@ def test_selection_sees_no_test_row(task):
 
 def test_folds_average_over_all_training_rows(task):
     folds = Protocol(folds=3, C=(1.0,), metric="hamming_loss")
-    score = run_cell(_cell("LR", "none, C 1", stage="inner"), task, folds)["score"]
+    score = run_cell(_cell("lr", "none, C 1", stage="inner"), task, folds)["score"]
     train = task.split(0).train
     wrong = []
     for part in np.array_split(np.random.default_rng(0).permutation(train), 3):
@@ -189,18 +191,18 @@ def test_folds_average_over_all_training_rows(task):
 
 
 def test_noise_is_in_the_training_labels_only(lines):
-    clean, noisy = (_line(lines, "test", "BCE", 0, noise=rate) for rate in (0.0, 0.5))
+    clean, noisy = (_line(lines, "test", "bce", 0, noise=rate) for rate in (0.0, 0.5))
     assert clean["wrong_rows"] == 0 < noisy["wrong_rows"] <= 0.5
     assert noisy["map"] != clean["map"]
 
 
-def test_half_of_the_training_rows_are_relabelled(task, monkeypatch):
+def test_half_of_the_training_rows_are_relabeled(task, monkeypatch):
     seen = {}
     monkeypatch.setattr(
         WarpTagger, "fit", lambda self, X, Y: seen.update(Y=Y) or setattr(self, "fitted_", 1)
     )
     with pytest.raises(AttributeError):
-        run_cell(_cell("BCE", "none, rate 1, decay 0", noise=0.5, draw=1), task, PROTOCOL)
+        run_cell(_cell("bce", "none, rate 1, decay 0", noise=0.5, draw=1), task, PROTOCOL)
     train = np.sort(task.split(1).train)
     changed = (seen["Y"] != task.Y[train]).any(axis=1).sum()
     assert 10 <= changed <= 20 and seen["Y"].any(axis=1).all()
@@ -214,38 +216,38 @@ def test_rows_to_select_on_are_corrupted_no_more_than_others(monkeypatch):
     task = Task("made", Y.astype(np.float32), Y, ids, LABELS[:4], (Source("", {"net/all": 4}),))
     protocol = Protocol(variant="permute", metric="one_error", validation=0.25)
     monkeypatch.setattr(learners, "_fit_and_score", lambda *given: given[1].Y[given[-1]] * 1.0)
-    cell = _cell("BCE", "none, rate 1, decay 0", stage="inner", noise=0.4, draw=3)
+    cell = _cell("bce", "none, rate 1, decay 0", stage="inner", noise=0.4, draw=3)
     wrong = run_cell(cell, task, protocol)["score"]
     assert wrong == pytest.approx(0.4 * 3 / 4, abs=0.1)
 
 
-@pytest.mark.parametrize("learner", ["RMLC", "SS-RMLC, official"])
-def test_labels_of_unlabelled_rows_are_not_seen(task, learner):
+@pytest.mark.parametrize("learner", ["rmlc", "ss-rmlc-official"])
+def test_labels_of_unlabeled_rows_are_not_seen(task, learner):
     train = task.split(0).train
-    hidden = np.setdiff1d(train, labelled_rows(train, 0.4, 0))
+    hidden = np.setdiff1d(train, labeled_rows(train, 0.4, 0))
     other = task.Y.copy()
     other[hidden] = 1 - other[hidden]
-    cell = _cell(learner, "none, rate 1, decay 0", labelled=0.4)
+    cell = _cell(learner, "none, rate 1, decay 0", labeled=0.4)
     values = run_cell(cell, task, PROTOCOL)
     assert values["error"] is None
     assert run_cell(cell, replace(task, Y=other), PROTOCOL) == values
 
 
-def test_only_semi_supervised_learners_see_unlabelled_rows(task):
+def test_only_semi_supervised_learners_see_unlabeled_rows(task):
     train = task.split(0).train
-    hidden = np.setdiff1d(train, labelled_rows(train, 0.4, 0))
+    hidden = np.setdiff1d(train, labeled_rows(train, 0.4, 0))
     X = task.X.copy()
     X[hidden] = X[hidden][::-1] * 2
-    for learner, same in (("RMLC", True), ("BCE", True), ("SS-RMLC, paper", False)):
-        cell = _cell(learner, "none, rate 1, decay 0", labelled=0.4)
+    for learner, same in (("rmlc", True), ("bce", True), ("ss-rmlc-paper", False)):
+        cell = _cell(learner, "none, rate 1, decay 0", labeled=0.4)
         before, after = (run_cell(cell, t, PROTOCOL) for t in (task, replace(task, X=X)))
         assert (before == after) is same
 
 
 @given(st.integers(4, 200), st.floats(0.01, 1), st.floats(0.01, 1), st.integers(0, 99))
-def test_labelled_rows_are_nested(n, one, other, draw):
+def test_labeled_rows_are_nested(n, one, other, draw):
     rows = np.arange(100, 100 + n)
-    few, many = (labelled_rows(rows, share, draw) for share in sorted((one, other)))
+    few, many = (labeled_rows(rows, share, draw) for share in sorted((one, other)))
     assert set(few) <= set(many) <= set(rows)
     assert len(set(many)) == len(many)
 
@@ -271,7 +273,7 @@ def test_two_caches_stand_side_by_side(made, task, tmp_path):
     assert (both.widths, len(both.sources)) == ((8, 4), 2)
     chosen = read_ranking_task([left, right], data, layers=["other/top", "net/low"])
     np.testing.assert_array_equal(chosen.X, task.X[:, [0, 1, 2, 8, 9, 10, 11]])
-    options = {**SMALL, "parts": ["supervised"], "learners": ["LR"], "splits": 2}
+    options = {**SMALL, "parts": ["supervised"], "learners": ["lr"], "splits": 2}
     text = rml(data, [left, right], tmp_path, **options).read_text()
     assert "net/low, net/high and other/top" in text
     assert "side by side (8 and 4), so that the caches weigh alike" in text.replace("\n", " ")
@@ -296,16 +298,16 @@ def _split_file(path, parts):
 def test_an_official_split_serves_all_draws(made, tmp_path):
     parts = ["train"] * 30 + ["val"] * 10 + ["test"] * 20
     split = _split_file(tmp_path / "split.csv", parts)
-    options = {"split": split, "noise": [0.5], "learners": ["RMLC", "WARP", "LR"], "seed": 7}
+    options = {"split": split, "noise": [0.5], "learners": ["rmlc", "warp", "lr"], "seed": 7}
     text = _run(made, tmp_path / "out", **options).read_text()
     header, lines = read_results(tmp_path / "out" / "rml.jsonl")
     assert header["split"] == "official"
-    assert {x["draw"] for x in lines if x["stage"] == "inner"} == {7}
-    assert {x["draw"] for x in lines if x["stage"] == "test"} == {7, 8}
-    assert {x["draw"] for x in lines if x["learner"] == "LR"} == {7}  # no seed moves it
-    settings = {(x["learner"], x["noise"], x["labelled"], x["setting"]) for x in lines}
+    assert {x["seed"] for x in lines if x["stage"] == "inner"} == {7}
+    assert {x["seed"] for x in lines if x["stage"] == "test"} == {7, 8}
+    assert {x["seed"] for x in lines if x["learner"] == "lr"} == {7}  # no seed moves it
+    settings = {(x["learner"], x["noise"], x["labeled"], x["setting"]) for x in lines}
     chosen = {
-        (x["learner"], x["noise"], x["labelled"], x["setting"])
+        (x["learner"], x["noise"], x["labeled"], x["setting"])
         for x in lines
         if x["stage"] == "test"
     }
@@ -345,11 +347,11 @@ def test_the_table_states_mean_and_std_of_the_lines(whole, lines):
     text = (whole / "rml.md").read_text()
     for learner in SUPERVISED:
         mine = [_line(lines, "test", learner, draw) for draw in range(3)]
-        row = next(r for r in text.splitlines() if r.startswith(f"| {learner} "))
+        row = next(r for r in text.splitlines() if r.startswith(f"| {LEARNERS[learner].title} "))
         for metric in ("top3_precision_macro", "top3_f1_macro", "top3_f1_micro", "map_voc12"):
             values = [100 * line[metric] for line in mine]
             assert f" {np.mean(values):.2f} ± {np.std(values, ddof=1):.2f} |" in row
-    few = [_line(lines, "test", "SS-RMLC, paper", d, labelled=0.4)["map"] for d in (0, 1)]
+    few = [_line(lines, "test", "ss-rmlc-paper", d, labeled=0.4)["map"] for d in (0, 1)]
     assert f"{100 * np.mean(few):.2f} ± {100 * np.std(few, ddof=1):.2f} |" in text
 
 
@@ -357,11 +359,11 @@ def test_numbers_of_learners_without_signs_are_left_out(whole):
     text = (whole / "rml.md").read_text()
     above_zero = text.split("only those with a score above 0")[1].split("multi-instance")[0]
     hamming = text.split("multi-instance")[1].split("What was chosen")[0]
-    for learner, contender in CONTENDERS.items():
-        if learner in SUPERVISED:
-            assert (f"| {learner} " in above_zero) is contender.signs
-            (row,) = [r for r in hamming.splitlines() if r.startswith(f"| {learner} ")]
-            assert bool(row.split("|")[4].strip()) is contender.signs
+    for name, record in LEARNERS.items():
+        if name in SUPERVISED:
+            assert (f"| {record.title} " in above_zero) is record.signs
+            (row,) = [r for r in hamming.splitlines() if r.startswith(f"| {record.title} ")]
+            assert bool(row.split("|")[4].strip()) is record.signs
 
 
 def test_published_numbers_stand_beside_and_are_marked(whole):
@@ -391,8 +393,8 @@ def test_quoted_rows_are_those_of_exactly_three_labels():
 
 def test_the_best_inside_is_picked_draw_by_draw():
     groups = {
-        ("RMLC", 0.0, 1.0): [{"draw": 0, "inner": 0.5, "n": 1}, {"draw": 1, "inner": 0.8, "n": 2}],
-        ("LR", 0.0, 1.0): [{"draw": 0, "inner": 0.6, "n": 3}],
+        ("rmlc", 0.0, 1.0): [{"seed": 0, "inner": 0.5, "n": 1}, {"seed": 1, "inner": 0.8, "n": 2}],
+        ("lr", 0.0, 1.0): [{"seed": 0, "inner": 0.6, "n": 3}],
     }
     assert [line["n"] for line in chosen_inside(groups, "example_ap")] == [3, 2]
     assert [line["n"] for line in chosen_inside(groups, "coverage")] == [1, 3]
@@ -404,61 +406,78 @@ def test_the_best_inside_is_in_the_tables(whole, lines):
         tried = [
             x
             for x in lines
-            if (x["stage"], x["draw"], x["noise"], x["labelled"]) == ("inner", draw, 0.0, 1.0)
+            if (x["stage"], x["seed"], x["noise"], x["labeled"]) == ("inner", draw, 0.0, 1.0)
             and x["learner"] in SUPERVISED
         ]
         top = max(x["score"] for x in tried)
         best.append({x["learner"] for x in tried if x["score"] == top})
     text = (whole / "rml.md").read_text().split("What was chosen")[1]
     (row,) = [r for r in text.splitlines() if r.startswith(f"| {CHOSEN} ")]
-    assert any(f"{learner}, none" in row for learner in set.union(*best))
+    assert any(f"{LEARNERS[learner].title}, none" in row for learner in set.union(*best))
 
 
-def test_gains_and_verdicts():
-    ours = [{"map": value} for value in (0.5, 0.6)]
-    theirs = [{"map": value} for value in (0.4, 0.4)]
-    value = gain(ours, theirs, "map")
-    assert value.mean == pytest.approx(0.15) and judge(value) == "holds"
-    assert judge(gain(theirs, ours, "map")) == "does not hold"
-    failed = gain(ours, [{"map": 0.4}, {}], "map")
-    assert failed.mean != failed.mean and judge(failed) == "not shown"
+def test_gains_are_paired_by_seed():
+    ours = [{"seed": seed, "map": value} for seed, value in ((0, 0.5), (1, 0.6), (2, 0.9))]
+    theirs = [{"seed": 1, "map": 0.4}, {"seed": 0, "map": 0.4}]
+    assert gains(ours, theirs, "map").tolist() == pytest.approx([0.1, 0.2])
+    assert gains(theirs, ours, "map").tolist() == pytest.approx([-0.1, -0.2])
+    assert np.isnan(gains(ours, [{"seed": 0, "map": None}], "map")).all()
 
 
-def _noise_groups(gaps):
-    values = {"RMLC": lambda gap: 0.5 + gap, "WARP": lambda gap: 0.5}
-    return {
-        (learner, rate, 1.0): [{"top3_f1_macro": value(gap), "map": value(gap)}]
-        for rate, gap in gaps.items()
-        for learner, value in values.items()
-    }
+HEADER = {"selection": {"metric": "map"}}
+
+
+def _made_up(values, **more):
+    """Lines of both stages: learner and noise to a value, each of two seeds a bit off it."""
+    return [
+        {
+            **{"stage": stage, "learner": learner, "setting": "s", "noise": rate, "labeled": 1.0},
+            **{"seed": seed, "map": value + seed / 1000, "score": value, **more},
+        }
+        for (learner, rate), value in values.items()
+        for seed in (0, 1)
+        for stage in ("inner", "test")
+    ]
 
 
 @pytest.mark.parametrize(
-    "gaps, verdict",
-    [
-        ((0.1, 0.2), "holds"),
-        ((0.2, 0.1), "does not hold"),
-        ((-0.2, -0.1), "does not hold"),
-    ],
+    "rmlc, near, above", [(0.51, HOLDS, HOLDS), (0.495, HOLDS, FAILS), (0.4, FAILS, FAILS)]
 )
-def test_whether_the_gap_is_widest_under_noise(gaps, verdict):
-    text = verdicts({}, _noise_groups(dict(zip((0.0, 0.5), gaps, strict=True))), {})
-    assert f"RMLC above WARP, and most under noise, mAP (plain): {verdict};" in text
+def test_whether_rmlc_is_near_or_above_others(rmlc, near, above):
+    lines = _made_up({("rmlc", 0.0): rmlc, ("warp", 0.0): 0.5, ("bce", 0.0): 0.5})
+    found = {one.text: one.verdict for one in claims(HEADER, lines)}
+    assert found == {
+        "RMLC above WARP": above,
+        "RMLC above BCE": above,
+        "RMLC not more than 0.01 below BCE": near,
+    }
+
+
+@pytest.mark.parametrize("gaps, verdict", [((0.1, 0.2), HOLDS), ((0.2, 0.1), FAILS)])
+def test_whether_rmlc_falls_less_under_noise(gaps, verdict):
+    values = {("warp", 0.0): 0.5, ("warp", 0.5): 0.3}
+    values |= {("rmlc", 0.0): 0.5 + gaps[0], ("rmlc", 0.5): 0.3 + gaps[1]}
+    found = {one.text: one for one in claims(HEADER, _made_up(values))}
+    assert found["RMLC above WARP with 50% of the rows mislabeled"].verdict == HOLDS
+    less = found["RMLC falls less than WARP under noise (50% to 50%, mean)"]
+    assert less.verdict == verdict and f"{gaps[1] - gaps[0]:+.4f}" in less.numbers
 
 
 def test_nothing_is_claimed_of_parts_that_were_not_run():
-    assert verdicts({}, {}, {}) == ""
+    assert claims(HEADER, []) == []
+    assert claims(HEADER, _made_up({("rmlc", 0.0): 0.5})) == []
 
 
-def test_what_follows_is_stated(whole):
-    text = (whole / "rml.md").read_text().split("## What follows")[1]
+def test_the_page_comes_from_the_lines_alone(whole):
+    text = (whole / "rml.md").read_text()
+    assert page(*read_results(whole / "rml.jsonl")) == text
+    below = text.split("## What follows")[1]
     for claim in (
-        "RMLC above WARP ",
-        "RMLC near BCE",
-        "RMLC above WARP, and most under noise",
-        "SS-RMLC, paper above RMLC, 40% labelled",
+        "RMLC above WARP with 50% of the rows mislabeled ",
+        "RMLC falls less than WARP under noise",
+        "SS-RMLC, paper above RMLC, 40% labeled ",
     ):
-        assert claim in text
+        assert claim in below
 
 
 def test_a_killed_run_goes_on_and_leaves_the_same_files(made, whole, tmp_path):
@@ -502,12 +521,12 @@ def test_parts_share_a_file(made, whole, tmp_path):
 
 
 def test_a_rate_that_diverges_is_a_line(made, tmp_path):
-    options = {"parts": ["supervised"], "learners": ["BCE"], "splits": 1}
+    options = {"parts": ["supervised"], "learners": ["bce"], "splits": 1}
     _run(made, tmp_path / "out", learning_rates=[1.0, 1e9], **options)
     _, lines = read_results(tmp_path / "out" / "rml.jsonl")
     assert [x["error"] is None for x in lines if x["stage"] == "inner"] == [True, False]
     assert [x["setting"] for x in lines if x["stage"] == "test"] == ["none, rate 1, decay 0"]
-    with pytest.raises(InputError, match="no setting of BCE could be judged.*too large"):
+    with pytest.raises(InputError, match="no setting of bce could be judged.*too large"):
         _run(made, tmp_path / "other", learning_rates=[1e9], **options)
 
 
@@ -534,14 +553,14 @@ def test_results_of_another_selection_are_refused(made, whole, tmp_path):
     [
         ({"splits": 0}, "splits and repeats must be 1 or more, got 0 and 2"),
         ({"parts": ["all"]}, "part is one of supervised, noise, semi, got"),
-        ({"learners": ["SVM"]}, "learner is one of RMLC, .*got"),
+        ({"learners": ["SVM"]}, "learner is one of rmlc, .*got"),
         ({"noise": [0.1, 1.5]}, "noise holds shares"),
-        ({"labelled": [0.0]}, "labelled holds shares"),
+        ({"labeled": [0.0]}, "labeled holds shares"),
         ({"variant": "flip"}, "variant is one of"),
         ({"metric": "auc"}, "no metric 'auc'"),
         ({"learning_rates": [0.0]}, "learning_rates must be above 0"),
         ({"weight_decays": [-1.0]}, "weight_decays must be 0 or more"),
-        ({"scales": ["log"]}, "scale is one of none, max01"),
+        ({"scaling": ["log"]}, "'scaling' option must be one of none, max01. Got 'log'"),
         ({"validation": 1.0}, "validation is a share"),
         ({"n_labels": 1}, r"'n_labels' option must be an int in the range \[2, inf\)"),
         ({"layers": ["net/top"]}, "no layer 'net/top'.*it has net/all"),
