@@ -9,7 +9,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ from classify.imcl.label_graph import cooccurrence_graph
 from classify.imcl.loss import LabelRules, Penalty
 from classify.imcl.neighbors import Source
 from classify.imcl.tagger import InteractiveTagger
+from classify.imcl.variants import as_variant
 from features.command_line import default
 
 OVER_LOOP, SHARE, CONSTANT = 50.0, 0.6, 1.25
@@ -247,7 +247,7 @@ def _descent(X, Y) -> tuple[Descent, list[np.ndarray]]:
     graph = cooccurrence_graph(Y[: tagger.dictionary_size])
     start = np.zeros((Y.shape[1], X.shape[1])), np.zeros(Y.shape[1])
     parameters = source.start(*start, graph, feature_map=False)
-    settings = Settings(**{field.name: getattr(tagger, field.name) for field in fields(Settings)})
+    settings = Settings.of(tagger, as_variant(tagger.variant))
     penalty = Penalty(1 / (KNOWN * len(X)), zeros, 1.0)
     rows = np.arange(len(X))
     descent = Descent(parameters, source, rows, penalty=penalty, settings=settings, rng=rng)

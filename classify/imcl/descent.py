@@ -4,7 +4,7 @@ It knows neither files nor how anything is validated.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from classify.imcl.joint_omp import Neighbors
 from classify.imcl.loss import Gradients, Parameters, Parts, Penalty, Rows, batch_loss
 from classify.imcl.neighbors import Pool, Search, Source
 from classify.imcl.rmsprop import RMSProp
+from classify.imcl.variants import Variant
 from features.errors import InputError
 
 RATIO_BATCHES = 10  # batches whose losses are compared before the first step
@@ -23,23 +24,24 @@ LARGEST_GROWTH = 100  # of the loss over its start, beyond which a descent count
 class Settings:
     """Parameters of `classify.imcl.tagger.InteractiveTagger` by the same names."""
 
+    variant: Variant
     lambda_y: float
     lambda_f: float
-    lambda_mode: str
     k: int
     learn_graph: bool
     image_graph: str
-    pool: str
     dictionary_size: int
     refresh: int | None
-    rule: str
-    coefficients: str
-    balance: bool
-    reduction: str
     learning_rate: float
     graph_learning_rate: float
     batch_size: int
     steps: int | None
+
+    @classmethod
+    def of(cls, tagger: object, variant: Variant) -> "Settings":
+        """Read a tagger's parameters; `variant` is its parameter of that name, looked up."""
+        names = [field.name for field in fields(cls) if field.name != "variant"]
+        return cls(variant, **{name: getattr(tagger, name) for name in names})
 
 
 class Descent:
@@ -78,9 +80,9 @@ class Descent:
             settings.k,
             settings.lambda_y,
             settings.lambda_f,
-            settings.rule,
-            settings.coefficients,
-            settings.balance,
+            settings.variant.rule,
+            settings.variant.coefficients,
+            settings.variant.balance,
         )
         self.rate = min(settings.learning_rate, 1 / penalty.curvature())
         self.optimizers = {
@@ -88,11 +90,11 @@ class Descent:
             for name, array in parameters.arrays()._asdict().items()
             if array is not None
         }
-        self.pool = self._dictionary() if settings.pool == "dictionary" else None
+        self.pool = self._dictionary() if settings.variant.pool == "dictionary" else None
         self.fixed = self._find_all() if settings.image_graph == "fixed" else None
         self.lambda_y, self.lambda_f = settings.lambda_y, settings.lambda_f
         first = self._first_losses()
-        if settings.lambda_mode == "ratio":
+        if settings.variant.lambda_mode == "ratio":
             self.lambda_y *= first.classifier / (first.labels or 1.0)
             self.lambda_f *= first.classifier / (first.features or 1.0)
         self.limit = LARGEST_GROWTH * first.total(self.lambda_y, self.lambda_f)
@@ -150,7 +152,7 @@ class Descent:
                 lambda_f=self.lambda_f,
                 rules=self.source.rules,
                 penalty=self.penalty,
-                reduction=self.settings.reduction,
+                reduction=self.settings.variant.reduction,
             )
 
     def _neighborhood(self, numbers) -> tuple[Rows, Rows, Neighbors]:

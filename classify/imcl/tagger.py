@@ -2,11 +2,10 @@
 
 It joins the parts: the loss lies in ``classify.imcl.loss``, the search for neighbours in
 ``classify.imcl.neighbors`` and ``classify.imcl.joint_omp``, the label graph in
-``classify.imcl.label_graph``.
+``classify.imcl.label_graph``; ``classify.imcl.variants`` holds where the paper and its code differ.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -17,10 +16,10 @@ from tqdm import tqdm
 
 from classify.base import UNKNOWN, BatchTagger, Flag, Number, OneOf, Presets, check_parameters
 from classify.imcl.descent import Descent, Pace, Settings
-from classify.imcl.joint_omp import COEFFICIENTS, RULES
 from classify.imcl.label_graph import cooccurrence_graph, given_graph, identity_graph
-from classify.imcl.loss import LabelRules, Parameters, Penalty
+from classify.imcl.loss import Parameters, Penalty
 from classify.imcl.neighbors import Source
+from classify.imcl.variants import as_variant
 from classify.logistic import LogisticTagger
 from classify.metrics import mean_average_precision
 from classify.row_blocks import mean_norm, mean_row, row_blocks
@@ -46,14 +45,14 @@ class InteractiveTagger(Presets, BatchTagger):
 
     Parameters
     ----------
+    variant : {"default", "paper", "official"} or classify.imcl.variants.Variant
+        Which reading of the method: this library's, the paper's text or its released code. The
+        record says what they differ in; `from_preset` also sets the numbers published with them.
     C : float
         Of the initial ``LogisticTagger("l2", C=C)``, and of the penalty later on.
     lambda_y, lambda_f : float
         Weights of similar labels and of similar features, 0 or more. Without a feature map
         `lambda_f` acts on the choice of neighbours only.
-    lambda_mode : {"ratio", "raw"}
-        "ratio": the weights in the loss count relative to the loss of the known labels at the
-        start, so that 1 makes the term as large (the paper's released code).
     k : int
         Most neighbours of an image, from 0.
     graph : {"cooccurrence", "identity"} or array of shape (L, L)
@@ -64,38 +63,18 @@ class InteractiveTagger(Presets, BatchTagger):
         Move the weights of the label graph, within [0, 1].
     image_graph : {"learned", "fixed"}
         Find neighbours at every step, or once for all, from the initial predictions.
-    pool : {"dictionary", "minibatch"}
-        Find neighbours among `dictionary_size` training rows (the code), or within the batch (the
-        paper).
     dictionary_size : int
-        Drawn at random where there are more rows; they are held in memory.
+        Training rows among which neighbours are found, drawn at random where there are more; they
+        are held in memory. The paper's variant looks within the batch instead.
     refresh : int, optional
         Steps after which the label values of the dictionary are computed anew; default once an
         epoch.
-    rule : {"break", "signs"}
-    coefficients : {"clip", "nnls", "plain"}
-    balance : bool
-        As in `classify.imcl.joint_omp.joint_omp`. The paper's "clip" can fit worse than no
-        neighbour does, where two of them are nearly alike, and training may then diverge.
-    asymmetry : float
-        c, above 0: an absent label has the value -1/c. 1 weighs absent and present alike.
-    half : bool
-        Predictions as in the paper's formula, half as steep as in its code.
-    complete : {"before", "after"}
-        Write known labels over predictions before these go over the label graph (the paper) or
-        after it (the code).
-    outer_tanh : bool
-        Compare with the tanh of what the neighbours say, as the paper's formula has it.
-    side_weight : float
-        Value of a further label that is present; see `fit`.
     scaling : {"center", "length", "none"}
         What features pass through on their way into the search and the descent: centred and
         divided by their mean length; divided only; neither. The coefficients are still for features
         as they are.
     feature_map : bool
         Learn a linear map of the features too, from the identity on: d (d + 1) weights.
-    reduction : {"mean", "sum"}
-        Logistic loss per known cell of a batch (the code) or per row (the paper).
     learning_rate, graph_learning_rate : float
         Of the classifier and of the label graph. The former counts up to the inverse of the
         penalty's curvature; longer steps would overshoot zero.
@@ -148,27 +127,17 @@ class InteractiveTagger(Presets, BatchTagger):
     #: The paper's text, and its released code for Open Images with fixed features.
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {
-            "pool": "minibatch",
-            "lambda_mode": "raw",
-            "reduction": "sum",
+            "variant": "paper",
             "k": 5,
-            "rule": "break",
-            "coefficients": "clip",
-            "complete": "before",
             "scaling": "none",
             "learning_rate": 0.001,
             "epochs": 1,
         },
         "official": {
-            "pool": "dictionary",
+            "variant": "official",
             "dictionary_size": 50_000,
             "refresh": 250,
-            "lambda_mode": "ratio",
-            "reduction": "mean",
             "k": 3,
-            "rule": "signs",
-            "coefficients": "plain",
-            "complete": "after",
             "scaling": "none",
             "learning_rate": 0.001,
             "graph_learning_rate": 0.5,
@@ -180,25 +149,14 @@ class InteractiveTagger(Presets, BatchTagger):
         "C": Number(low=0.0, above=True),
         "lambda_y": Number(low=0.0),
         "lambda_f": Number(low=0.0),
-        "lambda_mode": OneOf(("ratio", "raw")),
         "k": Number(Integral, low=0),
         "label_neighbors": Number(Integral, low=0),
         "learn_graph": Flag(),
         "image_graph": OneOf(("learned", "fixed")),
-        "pool": OneOf(("dictionary", "minibatch")),
         "dictionary_size": Number(Integral, low=1),
         "refresh": Number(Integral, low=1, or_none=True),
-        "rule": OneOf(RULES),
-        "coefficients": OneOf(COEFFICIENTS),
-        "balance": Flag(),
-        "asymmetry": Number(low=0.0, above=True),
-        "half": Flag(),
-        "complete": OneOf(("before", "after")),
-        "outer_tanh": Flag(),
-        "side_weight": Number(low=0.0),
         "scaling": OneOf(("center", "length", "none")),
         "feature_map": Flag(),
-        "reduction": OneOf(("mean", "sum")),
         "learning_rate": Number(low=0.0, above=True),
         "graph_learning_rate": Number(low=0.0),
         "batch_size": Number(Integral, low=1),
@@ -213,29 +171,19 @@ class InteractiveTagger(Presets, BatchTagger):
     def __init__(
         self,
         *,
+        variant="default",
         C=1.0,
         lambda_y=1.0,
         lambda_f=0.5,
-        lambda_mode="ratio",
         k=5,
         graph="cooccurrence",
         label_neighbors=50,
         learn_graph=True,
         image_graph="learned",
-        pool="dictionary",
         dictionary_size=10_000,
         refresh=None,
-        rule="break",
-        coefficients="nnls",
-        balance=False,
-        asymmetry=2.0,
-        half=False,
-        complete="before",
-        outer_tanh=False,
-        side_weight=10.0,
         scaling="center",
         feature_map=False,
-        reduction="mean",
         learning_rate=0.1,
         graph_learning_rate=0.05,
         batch_size=32,
@@ -248,29 +196,19 @@ class InteractiveTagger(Presets, BatchTagger):
         random_state=0,
         verbose=False,
     ):
+        self.variant = variant
         self.C = C
         self.lambda_y = lambda_y
         self.lambda_f = lambda_f
-        self.lambda_mode = lambda_mode
         self.k = k
         self.graph = graph
         self.label_neighbors = label_neighbors
         self.learn_graph = learn_graph
         self.image_graph = image_graph
-        self.pool = pool
         self.dictionary_size = dictionary_size
         self.refresh = refresh
-        self.rule = rule
-        self.coefficients = coefficients
-        self.balance = balance
-        self.asymmetry = asymmetry
-        self.half = half
-        self.complete = complete
-        self.outer_tanh = outer_tanh
-        self.side_weight = side_weight
         self.scaling = scaling
         self.feature_map = feature_map
-        self.reduction = reduction
         self.learning_rate = learning_rate
         self.graph_learning_rate = graph_learning_rate
         self.batch_size = batch_size
@@ -309,31 +247,32 @@ class InteractiveTagger(Presets, BatchTagger):
             diverges.
         """
         check_parameters(self, self._allowed)
-        self._check_choices()
+        variant = as_variant(self.variant)
+        self._check_choices(variant)
         X, targets = self._start_fit(X, y)
         side = _check_side_information(side_information, len(X))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         rows, validation = self._inner_rows(len(X), rng)
         start = self._start(X, targets, rows, coef_init, intercept_init)
-        source = self._source(X, targets, side, rows)
+        source = self._source(X, targets, side, rows, variant)
         parameters = self._parameters(start, source, rows)
         self.initial_coef_, self.initial_intercept_ = source.linear(parameters)
         self.lambda_y_, self.lambda_f_ = float(self.lambda_y), float(self.lambda_f)
         self.loss_curve_, self.validation_curve_, self.best_epoch_ = [], [], 0
         self._keep(parameters, source)
         if self.k and (self.lambda_y or (self.lambda_f and self.feature_map)):
-            self._descend(parameters, source, rows, validation, rng)
+            self._descend(parameters, source, rows, validation, rng, variant)
         return self
 
-    def _check_choices(self):
+    def _check_choices(self, variant):
         if isinstance(self.graph, str) and self.graph not in ("cooccurrence", "identity"):
             raise InputError(
                 f"graph={self.graph!r}: give 'cooccurrence', 'identity' or an array of shape (L, L)"
             )
-        if self.image_graph == "fixed" and self.pool == "minibatch":
+        if self.image_graph == "fixed" and variant.pool == "minibatch":
             raise InputError(
-                'image_graph="fixed" finds every row\'s neighbours once and needs '
-                'pool="dictionary"; got pool="minibatch"'
+                "image_graph='fixed' finds every row's neighbors once, and "
+                f"variant={self.variant!r} looks for them within each batch: use another variant"
             )
 
     def _inner_rows(self, n, rng):
@@ -355,14 +294,14 @@ class InteractiveTagger(Presets, BatchTagger):
         model = init.fit(X, targets)
         return model.coef_, model.intercept_
 
-    def _source(self, X, targets, side, rows) -> Source:
+    def _source(self, X, targets, side, rows, variant) -> Source:
         center, scale, ones = np.zeros(X.shape[1], dtype=X.dtype), 1.0, np.ones(len(rows))
         if self.scaling == "center":
             center = mean_row(X, rows, ones)
         if self.scaling != "none":
             scale = mean_norm(X, rows, ones, center)
-        rules = LabelRules(self.asymmetry, self.half, self.complete == "after", self.outer_tanh)
-        return Source(X, targets, side, self.side_weight, center, scale, rules)
+        rules = variant.label_rules()
+        return Source(X, targets, side, variant.side_weight, center, scale, rules)
 
     def _parameters(self, start, source, rows) -> Parameters:
         coef, intercept = start
@@ -376,11 +315,11 @@ class InteractiveTagger(Presets, BatchTagger):
             graph = cooccurrence_graph(seen, n_neighbors=self.label_neighbors)
         return source.start(coef, intercept, graph, feature_map=self.feature_map)
 
-    def _descend(self, parameters, source, rows, validation, rng):
+    def _descend(self, parameters, source, rows, validation, rng, variant):
         known = sum(int((source.targets[block] != UNKNOWN).sum()) for block in row_blocks(rows))
-        count = max(1, known) if self.reduction == "mean" else len(rows)
+        count = max(1, known) if variant.reduction == "mean" else len(rows)
         penalty = Penalty(1 / (self.C * count), source.center, source.scale)
-        settings = Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+        settings = Settings.of(self, variant)
         descent = Descent(parameters, source, rows, penalty=penalty, settings=settings, rng=rng)
         self.lambda_y_, self.lambda_f_ = descent.lambda_y, descent.lambda_f
         pace = None

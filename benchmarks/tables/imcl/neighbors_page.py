@@ -13,6 +13,7 @@ from benchmarks.tables.imcl.protocol import make, scaled
 from classify.base import UNKNOWN
 from classify.imcl.joint_omp import Dictionary, joint_omp
 from classify.imcl.soft_labels import complete_labels, label_values
+from classify.imcl.variants import as_variant
 from classify.row_blocks import mean_norm, mean_row
 from features.datasets import load_dataset
 from features.errors import InputError
@@ -49,25 +50,26 @@ def neighbors_of(
     list of m lists of Neighbor
         In the order picked, at most ``model.k``.
     """
+    variant = as_variant(model.variant)
     ones, rows = np.ones(len(X)), np.arange(len(X))
     center = mean_row(X, rows, ones)
     scale = X.dtype.type(mean_norm(X, rows, ones, center))
     candidates, asked = (X - center) / scale, (queries - center) / scale
     known = complete_labels(
         Y,
-        label_values(model.decision_function(X), asymmetry=model.asymmetry),
-        asymmetry=model.asymmetry,
+        label_values(model.decision_function(X), asymmetry=variant.asymmetry),
+        asymmetry=variant.asymmetry,
     )
     found = joint_omp(
-        label_values(model.decision_function(queries), asymmetry=model.asymmetry),
+        label_values(model.decision_function(queries), asymmetry=variant.asymmetry),
         asked,
         Dictionary(known @ model.graph_.matrix(), candidates),
         k=model.k,
         lambda_y=model.lambda_y,
         lambda_f=model.lambda_f,
-        rule=model.rule,
-        coefficients=model.coefficients,
-        balance=model.balance,
+        rule=variant.rule,
+        coefficients=variant.coefficients,
+        balance=variant.balance,
     )
     return [
         [Neighbor(int(r), float(c), float(f)) for r, c, f in zip(*one, strict=True) if r >= 0]

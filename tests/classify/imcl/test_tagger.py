@@ -10,6 +10,7 @@ from classify.imcl.label_graph import given_graph
 from classify.imcl.loss import LabelRules, Parameters
 from classify.imcl.neighbors import Pool, Search, Source
 from classify.imcl.tagger import InteractiveTagger
+from classify.imcl.variants import VARIANTS, Variant
 from classify.logistic import LogisticTagger
 from classify.metrics import mean_average_precision
 from features.cache import FeatureCache
@@ -24,7 +25,7 @@ QUICK = {"epochs": 2, "steps": 3}
 @parametrize_with_checks(
     [
         InteractiveTagger(),
-        InteractiveTagger(pool="minibatch", feature_map=True, epochs=2),
+        InteractiveTagger(variant=Variant(pool="minibatch"), feature_map=True, epochs=2),
         InteractiveTagger.from_preset("official", scaling="center"),
     ]
 )
@@ -74,11 +75,12 @@ def test_the_descent_itself_stays_at_the_logistic_optimum(problem, scaling, monk
     for y in (Y, truth):
         start = LogisticTagger("l2", tol=1e-10).fit(X, y)
         for reduction in ("mean", "sum"):
-            tagger = InteractiveTagger(scaling=scaling, reduction=reduction, **options)
+            variant = Variant(reduction=reduction)
+            tagger = InteractiveTagger(variant=variant, scaling=scaling, **options)
             tagger.fit(X, y, coef_init=start.coef_, intercept_init=start.intercept_)
             np.testing.assert_allclose(tagger.coef_, start.coef_, atol=1e-4)
             np.testing.assert_allclose(tagger.intercept_, start.intercept_, atol=1e-4)
-            away = InteractiveTagger(scaling=scaling, reduction=reduction, **options)
+            away = InteractiveTagger(variant=variant, scaling=scaling, **options)
             away.fit(X, y, coef_init=0 * start.coef_, intercept_init=start.intercept_)
             assert away.loss_curve_[-1] < away.loss_curve_[0]
 
@@ -101,7 +103,11 @@ def test_weights_are_relative_to_the_losses_at_the_start(problem):
     X, Y, _ = problem
     ratio = InteractiveTagger(lambda_y=1, batch_size=200, epochs=1, learning_rate=1e-12).fit(X, Y)
     raw = InteractiveTagger(
-        lambda_y=ratio.lambda_y_, lambda_mode="raw", batch_size=200, epochs=1, learning_rate=1e-12
+        variant=Variant(lambda_mode="raw"),
+        lambda_y=ratio.lambda_y_,
+        batch_size=200,
+        epochs=1,
+        learning_rate=1e-12,
     )
     raw.fit(X, Y)
     assert raw.lambda_y_ == ratio.lambda_y_
@@ -176,13 +182,13 @@ def test_rows_of_a_pool_do_not_find_themselves_by_number():
 @pytest.mark.parametrize(
     "options",
     [
-        {"pool": "minibatch", "coefficients": "nnls"},
+        {"variant": Variant(pool="minibatch")},
         {"dictionary_size": 20},
         {"image_graph": "fixed", "learning_rate": 0.01},
         {"feature_map": True},
         {"graph": np.eye(6)},
-        {"complete": "after", "rule": "signs", "coefficients": "plain"},
-        {"coefficients": "nnls", "balance": True, "outer_tanh": True, "half": True},
+        {"variant": "official"},
+        {"variant": Variant(balance=True, outer_tanh=True, half=True)},
         {"scaling": "none", "learning_rate": 1e-3},
     ],
 )
@@ -284,9 +290,10 @@ def test_early_stopping_may_keep_the_start_and_slows_down(problem, monkeypatch):
 @pytest.mark.parametrize("complete", ["before", "after"])
 def test_a_sparse_label_graph_gives_what_a_dense_one_does(problem, complete, monkeypatch):
     X, Y, _ = problem
-    dense = InteractiveTagger(complete=complete, coefficients="nnls", **QUICK).fit(X, Y)
+    variant = Variant(complete=complete)
+    dense = InteractiveTagger(variant=variant, **QUICK).fit(X, Y)
     monkeypatch.setattr(label_graph, "DENSE_LABELS", 3)
-    sparse = InteractiveTagger(complete=complete, coefficients="nnls", **QUICK).fit(X, Y)
+    sparse = InteractiveTagger(variant=variant, **QUICK).fit(X, Y)
     np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-6, atol=1e-9)
 
 
@@ -299,22 +306,91 @@ def test_a_single_column(problem):
 
 
 def test_presets():
-    assert InteractiveTagger.from_preset("paper").pool == "minibatch"
+    assert InteractiveTagger.from_preset("paper").variant == "paper"
     official = InteractiveTagger.from_preset("official", k=1)
-    assert (official.k, official.rule, official.coefficients) == (1, "signs", "plain")
+    assert (official.k, official.variant, official.dictionary_size) == (1, "official", 50_000)
     with pytest.raises(InputError, match="no preset 'code': choose one of paper, official"):
         InteractiveTagger.from_preset("code")
+
+
+#: Every field of each variant, so that no default of the record can change one unseen.
+SPELLED_OUT = {
+    "default": (
+        "ratio",
+        "dictionary",
+        "break",
+        "nnls",
+        False,
+        2,
+        False,
+        "before",
+        False,
+        10,
+        "mean",
+    ),
+    "paper": ("raw", "minibatch", "break", "clip", False, 2, False, "before", False, 10, "sum"),
+    "official": (
+        "ratio",
+        "dictionary",
+        "signs",
+        "plain",
+        False,
+        2,
+        False,
+        "after",
+        False,
+        10,
+        "mean",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPELLED_OUT)
+def test_a_named_variant_fits_as_the_record_spelled_out(problem, name):
+    X, Y, _ = problem
+    assert list(VARIANTS) == list(SPELLED_OUT)
+    record = Variant(*SPELLED_OUT[name])
+    assert VARIANTS[name] == record
+    options = {**QUICK, "scaling": "none", "learning_rate": 1e-3}
+    named = InteractiveTagger(variant=name, **options).fit(X, Y)
+    spelled = InteractiveTagger(variant=record, **options).fit(X, Y)
+    np.testing.assert_array_equal(named.coef_, spelled.coef_)
+    np.testing.assert_array_equal(named.graph_.weights, spelled.graph_.weights)
+    others = [other for other in SPELLED_OUT if other != name]
+    for other in others:
+        fitted = InteractiveTagger(variant=other, **options).fit(X, Y)
+        assert not np.array_equal(fitted.coef_, named.coef_)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"pool": "all"}, "The 'pool' field of Variant must be one of dictionary, minibatch"),
+        ({"half": "yes"}, "The 'half' field of Variant must be one of True, False. Got 'yes'"),
+        ({"asymmetry": 0}, r"The 'asymmetry' field of Variant must be a float in the range \(0"),
+        ({"side_weight": -1}, "The 'side_weight' field of Variant must be a float"),
+    ],
+)
+def test_wrong_fields_of_a_variant(fields, message):
+    with pytest.raises(InputError, match=message):
+        Variant(**fields)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"lambda_y": -1}, "The 'lambda_y' parameter of InteractiveTagger must be a float in"),
-        ({"pool": "all"}, "'pool' parameter"),
+        (
+            {"variant": "code"},
+            "'variant' parameter .* one of default, paper, official, or a .*Variant",
+        ),
         ({"k": 1.5}, "'k' parameter"),
         ({"graph": np.eye(2)}, r"the label graph has shape \(2, 2\): give \(6, 6\)"),
         ({"graph": "wordnet"}, "graph='wordnet': give 'cooccurrence', 'identity' or an array"),
-        ({"image_graph": "fixed", "pool": "minibatch"}, 'needs pool="dictionary"'),
+        (
+            {"image_graph": "fixed", "variant": "paper"},
+            "variant='paper' looks for them within each",
+        ),
         ({"learning_rate": 1e30, "C": 1e3}, "training diverges.*learning_rate=1e.30 is too large"),
     ],
 )
