@@ -305,7 +305,10 @@ def _index(runs: Iterable[Stored], folder: Path) -> str:
 def _blocks(folder: Path) -> dict[str, Callable[[], str]]:
     """Map each marker's name to what makes its text."""
     runs = _runs(folder)
-    blocks: dict[str, Callable[[], str]] = {"claims": partial(_short_claims, runs)}
+    blocks: dict[str, Callable[[], str]] = {
+        "claims": partial(_short_claims, runs),
+        "quickstart": lambda: load("benchmarks.quickstart:describe")(),
+    }
     for one in runs:
         if one.entry.readme:
             blocks[one.page.removesuffix(".md")] = partial(_short_table, one)

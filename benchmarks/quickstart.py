@@ -5,6 +5,7 @@ It only calls the other parts in turn; each of them goes on where a killed run s
 
 import argparse
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from benchmarks.report.html import Example, write_page
 from benchmarks.report.markdown import table
 from benchmarks.report.statistics import heading
 from benchmarks.synthetic.images import render_dataset
+from benchmarks.synthetic.textures import LABELS
 from benchmarks.tables.experiment import Task, read_task, sources_of
 from benchmarks.tables.miml.learners import MIML_LEARNERS
 from benchmarks.tables.miml.report import summarize
@@ -90,6 +92,18 @@ def quickstart(
     print(table(["stage of this run", "seconds"], [*rows, ["all", f"{sum(stages.values()):.1f}"]]))
     print(f"Open {page} in a browser.")
     return page
+
+
+def describe() -> str:
+    """Write what the quickstart does with its defaults, for the README."""
+    n, splits = default(quickstart, "n"), default(quickstart, "splits")
+    text = (
+        f"installs the project, renders {n} synthetic pictures with {len(LABELS)} labels, caches "
+        f"VGG16's layers with real ImageNet filters from the package index, trains L1 and L2 "
+        f"logistic regression over {splits} random splits, and leaves a table, result lines and a "
+        f"page, `{default(quickstart, 'out')}/index.html`."
+    )
+    return textwrap.fill(text, 100) + "\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -108,7 +108,9 @@ def test_a_damaged_file_is_named(folder):
 def test_markers_are_filled(folder):
     text = "a\n<!-- results:made-up/small:begin -->\nold\n<!-- results:made-up/small:end -->\nb\n"
     assert pages.fill(text, folder) == text.replace("old", "3 lines")
-    with pytest.raises(InputError, match="marker must be one of claims, made-up/small. Got 'x'"):
+    with pytest.raises(
+        InputError, match="marker must be one of claims, quickstart, made-up/small. Got 'x'"
+    ):
         pages.fill("<!-- results:x:begin --><!-- results:x:end -->", folder)
     with pytest.raises(InputError, match="has no end"):
         pages.fill("<!-- results:claims:begin -->", folder)
