@@ -193,7 +193,7 @@ class FeatureCache:
         (name,) = self.resolve([layer])
         if self.manifest["layers"][name]["pooling"] != "quadrant_max":
             raise InputError(
-                f"layer {name!r} is one vector an image; give a quadrant-pooled layer or a map: "
+                f"layer {name!r} is one vector per image; give a quadrant-pooled layer or a map: "
                 f"{', '.join(self._with_instances())}"
             )
         flat = self.read([name], rows)
@@ -284,7 +284,7 @@ class FeatureCache:
             path = schema.shard_path(self.folder, shard, maps=True)
             with shards.open_shard(path) as file:
                 dataset: h5py.Dataset = file[layer]
-                # Chunked by image: one chunk a row, read one by one instead of by selection.
+                # Chunked by image: one chunk per row, read one by one instead of by selection.
                 for position, row in zip(positions, local, strict=True):
                     out[position] = dataset[row]
         return out
@@ -318,7 +318,7 @@ def labels_of(
         if cache.labels is None:
             raise InputError(
                 f"{cache.folder} has no labels; give --labels FILE with a column `image` and one "
-                "0/1 column a label"
+                "0/1 column per label"
             )
         return cache.labels, cache.label_names
     ids, given, names = read_labels_csv(labels)

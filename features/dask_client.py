@@ -1,4 +1,4 @@
-"""How to reach Dask workers. Imports Dask only when asked to; knows no work that runs there."""
+"""How to reach Dask workers. Dask is imported when a client is asked for."""
 
 import logging
 from typing import Any

@@ -1,7 +1,6 @@
-"""The csv files beside the images: `labels.csv` (who shows what) and `split.csv` (who trains).
+"""The csv files beside the images: `labels.csv` (labels per image) and `split.csv` (train or test).
 
-The one place that knows their form. It opens no image and knows no folder: whether a listed file
-exists is for `features.datasets`.
+Their form is defined here alone. Whether a listed file exists is checked in `features.datasets`.
 """
 
 import csv

@@ -1,8 +1,8 @@
-"""Known labels hidden on purpose, to see what a learner makes of the rest. It knows no learner."""
+"""Known labels hidden on purpose, to measure what a learner makes of the rest."""
 
 import numpy as np
 
-from features.errors import InputError
+from features.errors import InputError, check_choice, check_number
 
 SCHEMES = ("uniform", "stratified")
 
@@ -44,13 +44,11 @@ def hide(Y: np.ndarray, rate: float, seed: int, scheme: str = "uniform") -> np.n
     Y = np.asarray(Y)
     if Y.ndim != 2 or not np.isin(Y, (-1, 0, 1)).all():
         raise InputError(
-            f"labels to hide must be a 2-D array of 1, 0 and -1, got shape {Y.shape} of "
-            f"{Y.dtype}: give one row an image and one column a label"
+            "Labels to hide must be an array of 1, 0 and -1 with one row per image and one column "
+            f"per label. Got shape {Y.shape} of {Y.dtype}."
         )
-    if not 0 <= rate <= 1:
-        raise InputError(f"rate is a share of the known cells, 0 to 1, got {rate!r}")
-    if scheme not in SCHEMES:
-        raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+    check_number("rate", rate, low=0, high=1, kind="parameter")
+    check_choice("scheme", scheme, SCHEMES, kind="parameter")
     draws = np.random.default_rng(seed).random(Y.shape)
     if scheme == "uniform":
         hidden = _first(draws, Y != -1, rate, keep=0)

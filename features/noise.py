@@ -1,10 +1,10 @@
-"""Wrong labels on purpose, to see what a learner makes of them. It knows no learner."""
+"""Wrong labels on purpose, to measure what a learner makes of them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from features.errors import InputError
+from features.errors import InputError, check_choice, check_number
 
 VARIANTS = ("bernoulli", "permute")
 
@@ -65,10 +65,8 @@ def corrupt(Y: np.ndarray, rate: float, seed: int, variant: str = "bernoulli") -
     0.5
     """
     Y = np.asarray(Y)
-    if not 0 <= rate <= 1:
-        raise InputError(f"rate is a share of the rows, 0 to 1, got {rate!r}")
-    if variant not in VARIANTS:
-        raise InputError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    check_number("rate", rate, low=0, high=1, kind="parameter")
+    check_choice("variant", variant, VARIANTS, kind="parameter")
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(Y))
     size = int(np.floor(rate * len(Y) + 0.5))
@@ -113,7 +111,7 @@ def _drawn(Y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     known = Y >= 0
     present = Y == 1
     if not present.any():
-        raise InputError("there is no present label in Y to draw from: give at least one 1")
+        raise InputError("There is no present label in Y to draw from. Give at least one 1.")
     marginals = np.where(known, present.sum(axis=0) / np.maximum(known.sum(axis=0), 1), 0.0)
     none_before = np.cumprod(np.column_stack([np.ones(len(Y)), 1 - marginals[:, :-1]]), axis=1)
     up_to = np.cumsum(marginals * none_before, axis=1)  # P(the first present label is j or earlier)

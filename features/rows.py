@@ -1,4 +1,4 @@
-"""Rows of a cache as a matrix that is read where it is looked at. It knows no learner."""
+"""Rows of a cache as a matrix that is read where it is looked at."""
 
 from collections.abc import Iterable, Sequence
 

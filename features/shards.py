@@ -2,7 +2,7 @@
 
 A shard is written under a temporary name and renamed when it is whole, so a killed writer
 costs the shard in hand and nothing else. Everything else in a cache folder (`index.csv`,
-`features.h5`) can be made again from the shards. Knows no image and no network.
+`features.h5`) can be made again from the shards.
 """
 
 import hashlib

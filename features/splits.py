@@ -1,6 +1,6 @@
 """Seeded splits of rows into train and test, their learning-curve subsets, and a hash of them.
 
-Knows row numbers and ids only: no labels, no files.
+A split is of row numbers and ids; labels have no part in it.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.errors import InputError
+from features.errors import InputError, check_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +96,7 @@ def learning_curve_subsets(split: Split, sizes: Iterable[int]) -> tuple[Split, .
     """
     sizes = tuple(sizes)
     for size in sizes:
-        if not 1 <= size <= len(split.train):
-            raise InputError(
-                f"a learning-curve size must be 1 to {len(split.train)} (the training rows), "
-                f"got {size}"
-            )
+        check_number("sizes", size, whole=True, low=1, high=len(split.train), kind="parameter")
     return tuple(Split(split.train[:size], split.test) for size in sizes)
 
 
@@ -166,10 +162,7 @@ def inner_folds(rows: np.ndarray, folds: int, seed: int) -> tuple[Split, ...]:
     >>> [len(fold.test) for fold in inner_folds(np.arange(10), 3, seed=0)]
     [4, 3, 3]
     """
-    if not 2 <= folds <= len(rows):
-        raise InputError(
-            f"the number of folds must be 2 to {len(rows)} (the training rows), got {folds}"
-        )
+    check_number("folds", folds, whole=True, low=2, high=len(rows), kind="parameter")
     parts = np.array_split(np.random.default_rng(seed).permutation(rows), folds)
     return tuple(
         Split(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)

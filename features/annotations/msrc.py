@@ -17,8 +17,8 @@ from features.datasets import Dataset, index_images, list_images
 from features.errors import InputError
 from features.labels import some_of
 
-# Colours as in the data set's own description; the order is that of the cleaned labels 1 to 23.
-COLOURS = {
+# Colors as in the data set's own description; the order is that of the cleaned labels 1 to 23.
+COLORS = {
     "building": (128, 0, 0),
     "grass": (0, 128, 0),
     "tree": (128, 128, 0),
@@ -45,11 +45,11 @@ COLOURS = {
 }
 VOID = (0, 0, 0)
 
-_NUMBER_OF = {colour: number for number, colour in enumerate((VOID, *COLOURS.values()))}
+_NUMBER_OF = {color: number for number, color in enumerate((VOID, *COLORS.values()))}
 
 
 def read_msrc(source: Path, images: Path) -> Dataset:
-    """Read MSRC v2 as Microsoft published it: colour-coded ground truth pictures.
+    """Read MSRC v2 as Microsoft published it: color-coded ground truth pictures.
 
     Parameters
     ----------
@@ -57,18 +57,18 @@ def read_msrc(source: Path, images: Path) -> Dataset:
         The folder `GroundTruth` with `1_1_s_GT.bmp` for the image `1_1_s.bmp`.
     images : Path
         The folder `Images`. Images may have been converted to other formats; ground truth has to
-        keep its exact colours.
+        keep its exact colors.
 
     Returns
     -------
     Dataset
-        Every image, sorted by name; labels are 1 or 0 in the order of `COLOURS`.
+        Every image, sorted by name; labels are 1 or 0 in the order of `COLORS`.
 
     Raises
     ------
     InputError
         For an image without ground truth or the reverse, a picture that can't be read, and a
-        colour that is not in the table.
+        color that is not in the table.
     """
     return _read(source, images, "_GT.bmp", _numbers_in_picture)
 
@@ -88,7 +88,7 @@ def read_msrc_cleaned(source: Path, images: Path) -> Dataset:
     Returns
     -------
     Dataset
-        Every image, sorted by name; labels are 1 or 0 in the order of `COLOURS`.
+        Every image, sorted by name; labels are 1 or 0 in the order of `COLORS`.
 
     Raises
     ------
@@ -107,10 +107,10 @@ def _read(source: Path, images: Path, suffix: str, read: Callable[[Path], np.nda
         raise InputError(f"{source}: no ground truth {some_of(missing)}; add it, or remove images")
     if surplus := sorted(known.difference(stems)):
         raise InputError(f"{images}: no image for ground truth {some_of(surplus)}; add them")
-    labels = np.zeros((len(ids), 1 + len(COLOURS)), dtype=np.int8)
+    labels = np.zeros((len(ids), 1 + len(COLORS)), dtype=np.int8)
     for row, stem in enumerate(tqdm(stems, desc="msrc", unit="file")):
         labels[row, read(source / f"{stem}{suffix}")] = 1
-    return index_images(images, ids, labels[:, 1:], tuple(COLOURS), source=source)
+    return index_images(images, ids, labels[:, 1:], tuple(COLORS), source=source)
 
 
 def _numbers_in_picture(path: Path) -> np.ndarray:
@@ -122,21 +122,21 @@ def _numbers_in_picture(path: Path) -> np.ndarray:
     red, green, blue = pixels.astype(np.int32).T
     numbers = []
     for code in np.unique(red << 16 | green << 8 | blue).tolist():
-        colour = (code >> 16, code >> 8 & 255, code & 255)
-        if colour not in _NUMBER_OF:
+        color = (code >> 16, code >> 8 & 255, code & 255)
+        if color not in _NUMBER_OF:
             raise InputError(
-                f"{path}: colour {colour} is not in MSRC's table; use the ground truth as "
+                f"{path}: color {color} is not in MSRC's table; use the ground truth as "
                 "published, neither resized nor compressed"
             )
-        numbers.append(_NUMBER_OF[colour])
+        numbers.append(_NUMBER_OF[color])
     return np.array(numbers)
 
 
 def _numbers_of_segments(path: Path) -> np.ndarray:
     (labels,) = read_mat(path, "newlabels")
-    if labels.dtype.kind not in "uif" or not np.isin(labels, range(1 + len(COLOURS))).all():
+    if labels.dtype.kind not in "uif" or not np.isin(labels, range(1 + len(COLORS))).all():
         raise InputError(
-            f"{path}: newlabels holds more than the numbers 1 to {len(COLOURS)}, and 0 for void; "
+            f"{path}: newlabels holds more than the numbers 1 to {len(COLORS)}, and 0 for void; "
             "use the file as published"
         )
     return np.unique(labels).astype(np.intp)

@@ -1,4 +1,4 @@
-"""PASCAL VOC XML to labels: one file an image, one `object` element an instance."""
+"""PASCAL VOC XML to labels: one file per image, one `object` element per instance."""
 
 from pathlib import Path
 from xml.etree import ElementTree

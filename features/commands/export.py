@@ -151,7 +151,7 @@ def _row_bytes(cache: FeatureCache, names: list[str]) -> int:
 def _blocks(
     cache: FeatureCache, names: list[str], bar: tqdm
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Yield rows and one array a layer for as many rows as fill a block."""
+    """Yield rows and one array per layer for as many rows as fill a block."""
     valid, row_bytes = cache.valid_rows, _row_bytes(cache, names)
     step = max(1, BLOCK_BYTES // row_bytes)
     for start in range(0, len(valid), step):

@@ -78,11 +78,11 @@ def count_labels(labels: np.ndarray) -> str:
     Examples
     --------
     >>> count_labels(np.array([[1, 0, 1], [-1, 0, 1]], dtype=np.int8))
-    '3 labels, 3 positives (1.500 an image), 1 cells unknown'
+    '3 labels, 3 positives (1.500 per image), 1 cells unknown'
     """
     positives = np.count_nonzero(labels == 1)
     return (
         f"{labels.shape[1]} labels, {positives} positives "
-        f"({positives / max(1, len(labels)):.3f} an image), "
+        f"({positives / max(1, len(labels)):.3f} per image), "
         f"{np.count_nonzero(labels < 0)} cells unknown"
     )

@@ -1,7 +1,7 @@
 """Bring the shards of several runs of one extraction into one cache.
 
 Shards are linked where the file system can, else copied: they are replaced and never changed in
-place, so a link is as safe as a copy. Knows no features.
+place, so a link is as safe as a copy.
 """
 
 import os

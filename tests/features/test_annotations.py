@@ -14,7 +14,7 @@ from scipy.io import savemat
 from features.annotations.catalog import NAMES, describe_sources, find_reader
 from features.annotations.coco import read_coco
 from features.annotations.index import index_annotations
-from features.annotations.msrc import COLOURS, VOID, read_msrc, read_msrc_cleaned
+from features.annotations.msrc import COLORS, VOID, read_msrc, read_msrc_cleaned
 from features.annotations.scene import read_scene
 from features.annotations.voc import VOC_CLASSES, read_voc
 from features.datasets import load_dataset
@@ -245,7 +245,7 @@ MSRC_NAMES = ("1_10_s", "1_1_s", "20_2_s")
 
 
 def expected_msrc():
-    return [[int(name in SAMPLE[image]) for name in COLOURS] for image in MSRC_NAMES]
+    return [[int(name in SAMPLE[image]) for name in COLORS] for image in MSRC_NAMES]
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def msrc_original(tmp_path):
     for name, labels in SAMPLE.items():
         pixels = np.zeros((3, 4, 3), np.uint8)  # what is left black is void
         for row, label in enumerate(labels):
-            pixels[row] = COLOURS[label]
+            pixels[row] = COLORS[label]
         Image.fromarray(pixels).save(source / f"{name}_GT.bmp")
     return source, images
 
@@ -268,7 +268,7 @@ def msrc_cleaned(tmp_path):
     source = tmp_path / "newsegmentations_mats"
     source.mkdir()
     for name, labels in SAMPLE.items():
-        numbers = [list(COLOURS).index(label) + 1 for label in labels]
+        numbers = [list(COLORS).index(label) + 1 for label in labels]
         segments = np.repeat([range(1, len(numbers) + 2)], 3, axis=0)  # one more: void
         save_segments(source / f"{name}_GT.mat", [*numbers, numbers[0]], segments)
     return source, images
@@ -284,33 +284,33 @@ def save_segments(path, numbers, segments=((1, 1),)):
 def test_msrc_labels_are_what_occurs(request, sample, read):
     dataset = read(*request.getfixturevalue(sample))
     assert dataset.ids == tuple(f"{name}.bmp" for name in MSRC_NAMES)
-    assert dataset.label_names == tuple(COLOURS)
+    assert dataset.label_names == tuple(COLORS)
     np.testing.assert_array_equal(dataset.labels, expected_msrc())
 
 
-def test_every_colour_has_its_label(tmp_path):
-    images = make_images(tmp_path / "Images", *(f"{name}.png" for name in COLOURS))
-    for name, colour in COLOURS.items():
-        picture = Image.new("RGB", (4, 3), colour)
+def test_every_color_has_its_label(tmp_path):
+    images = make_images(tmp_path / "Images", *(f"{name}.png" for name in COLORS))
+    for name, color in COLORS.items():
+        picture = Image.new("RGB", (4, 3), color)
         picture.putpixel((0, 0), VOID)
-        picture.quantize().save(tmp_path / f"{name}_GT.bmp")  # a palette keeps the colours
+        picture.quantize().save(tmp_path / f"{name}_GT.bmp")  # a palette keeps the colors
     dataset = read_msrc(tmp_path, images)
     for image, row in zip(dataset.ids, dataset.labels, strict=True):
         assert [dataset.label_names[column] for column in np.flatnonzero(row)] == [image[:-4]]
 
 
 def test_msrc_names_are_in_the_order_of_the_real_csv(msrc):
-    assert load_dataset(msrc).label_names == tuple(COLOURS)
+    assert load_dataset(msrc).label_names == tuple(COLORS)
 
 
-def test_an_unknown_colour_is_named(msrc_original):
+def test_an_unknown_color_is_named(msrc_original):
     source, images = msrc_original
     path = source / "1_1_s_GT.bmp"
     with Image.open(path) as picture:
         pixels = np.array(picture)
     pixels[2, 3] = 128, 1, 0
     Image.fromarray(pixels).save(path)
-    refuses(read_msrc, source, images, r"1_1_s_GT.bmp: colour \(128, 1, 0\) is not in MSRC's table")
+    refuses(read_msrc, source, images, r"1_1_s_GT.bmp: color \(128, 1, 0\) is not in MSRC's table")
 
 
 @pytest.mark.parametrize("content", [b"", b"BM", b"not a picture"])

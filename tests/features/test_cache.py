@@ -112,7 +112,7 @@ def test_defaults_blocks_and_instances(shared_cache):
     positions = cache.read_instances("net/map", [20])
     assert positions.shape == (1, 9, 2)
     np.testing.assert_array_equal(positions[0, 4], values("net/map")[20, :, 1, 1])
-    with pytest.raises(InputError, match="'net/fc' is one vector an image; .* net/pool, net/map"):
+    with pytest.raises(InputError, match="'net/fc' is one vector per image; .* net/pool, net/map"):
         cache.read_instances("net/fc", [0])
 
 

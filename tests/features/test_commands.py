@@ -655,7 +655,7 @@ def test_verify_merge_export_and_info_from_the_command_line(cache, tmp_path, cap
     assert not main(["info", str(out)])
     text = capsys.readouterr().out
     assert "net/map              2 x 3 x 3 map" in text
-    assert "2 labels, 19 positives (0.826 an image), 9 cells unknown: cat, sea, sky" in text
+    assert "2 labels, 19 positives (0.826 per image), 9 cells unknown: cat, sea, sky" in text
 
 
 def test_index_counts_rows_labels_and_images_left_out(tmp_path, capsys):
@@ -666,7 +666,7 @@ def test_index_counts_rows_labels_and_images_left_out(tmp_path, capsys):
     paths = ["--source", str(source), "--images", str(images), "--out", str(out)]
     assert not main(["index", "--format", "coco", *paths])
     assert capsys.readouterr().out == (
-        f"{out}: 3 rows, 3 labels, 3 positives (1.000 an image), 0 cells unknown\n"
+        f"{out}: 3 rows, 3 labels, 3 positives (1.000 per image), 0 cells unknown\n"
         f"  2 more images in {images} have no annotation and are left out\n"
     )
 

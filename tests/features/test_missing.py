@@ -58,10 +58,16 @@ def test_nothing_and_all():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((np.zeros((2, 2)), 1.2, 0), "rate is a share of the known cells, 0 to 1, got 1.2"),
-        ((np.zeros((2, 2)), 0.2, 0, "rows"), "scheme must be one of uniform, stratified, got 'ro"),
-        ((np.zeros(3), 0.2, 0), r"2-D array of 1, 0 and -1, got shape \(3,\)"),
-        ((np.full((2, 2), 2), 0.2, 0), "2-D array of 1, 0 and -1, got"),
+        (
+            (np.zeros((2, 2)), 1.2, 0),
+            r"'rate' parameter must be a float in the range \[0, 1\]. Got 1.2",
+        ),
+        (
+            (np.zeros((2, 2)), 0.2, 0, "rows"),
+            "'scheme' parameter must be one of uniform, stratified. Got 'ro",
+        ),
+        ((np.zeros(3), 0.2, 0), r"array of 1, 0 and -1 with one row per image .* Got shape \(3,\)"),
+        ((np.full((2, 2), 2), 0.2, 0), r"array of 1, 0 and -1 .* Got shape \(2, 2\)"),
     ],
 )
 def test_wrong_input(arguments, message):

@@ -117,8 +117,8 @@ def test_a_label_that_all_images_have_is_drawn_for_all():
 @pytest.mark.parametrize(
     ("rate", "variant", "message"),
     [
-        (1.5, "bernoulli", "rate is a share of the rows, 0 to 1, got 1.5"),
-        (0.5, "swap", "variant must be one of bernoulli, permute, got 'swap'"),
+        (1.5, "bernoulli", r"'rate' parameter must be a float in the range \[0, 1\]. Got 1.5"),
+        (0.5, "swap", "'variant' parameter must be one of bernoulli, permute. Got 'swap'"),
     ],
 )
 def test_wrong_options(rate, variant, message):
