@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TEMPORARY = ".part"  # `NAME.HOST-PID.part`: never read, removed by whoever starts next
+TEMPORARY = ".part"  # `NAME.HOST-PID.part`: never read, removed when the next process starts
 STALE_SECONDS = 24 * 3600  # a temporary of another host is taken for dead after a day
 
 
@@ -61,8 +61,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 def remove_temporaries(folder: Path) -> int:
     """Delete what killed writers left in `folder`; return how many files that were.
 
-    A temporary whose writer still runs on this machine is left alone, another machine's until it
-    is a day old, and a file that no writer here would have called so for ever.
+    A temporary whose writer still runs on this machine is kept, as is one of another machine until
+    it is a day old. Files whose names do not have the form of `temporary_name` are always kept.
     """
     removed = 0
     for path in folder.glob(f"*{TEMPORARY}"):

@@ -79,7 +79,7 @@ def rewrite_index(folder: Path, rows: Iterable[IndexRow], manifest: Manifest) ->
 
 
 def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, str, str]]:
-    """Read the checksum, status and message of each row of a shard, as `index.csv` tells them.
+    """Read the checksum, status and message of each row of a shard, as in `index.csv`.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, s
                 (digest.decode(), schema.Status(status).name.lower(), message.decode())
                 for digest, status, message in zip(*columns, strict=True)
             ]
-        except Exception as error:  # a damaged file makes HDF5 and h5py stumble in any way
+        except Exception as error:  # HDF5 and h5py raise any error on a damaged file
             raise InputError(
                 f"{path} is damaged ({error}); delete this file and run extract again, "
                 "which makes only this shard anew"

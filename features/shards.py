@@ -110,7 +110,7 @@ class ShardWriter:
     ) -> None:
         try:
             if kind is None:
-                # Maps first: whoever sees the shard may count on its maps.
+                # Maps first: a shard that can be seen has its maps.
                 for maps in sorted(self._files, reverse=True):
                     self._publish(maps)
         finally:

@@ -120,7 +120,7 @@ def _gather(out: Path, caches: Sequence[Path], manifest: Manifest) -> None:
         for cache in distinct[1:]:
             _refuse_versions(distinct[0], cache, number, manifest)
         if holders[0] != out:
-            # Maps first: whoever sees the shard may count on its maps.
+            # Maps first: a shard that can be seen has its maps.
             for maps in sorted(kinds(manifest), reverse=True):
                 name = schema.shard_path(out, number, maps=maps).name
                 _place(holders[0] / name, out / name, link=True)

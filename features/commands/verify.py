@@ -41,7 +41,7 @@ def find_faults(folder: Path) -> Iterator[str]:
         The folder holds no manifest that can be read, so there is nothing to check against.
     """
     manifest = read_manifest(folder)
-    if not _vouched(folder, manifest):
+    if not _fits_any_shard(folder, manifest):
         yield (
             f"{folder / schema.MANIFEST}: no shard was made with this manifest, so nothing can be "
             "checked against it; restore the file, or keep the shards in a folder of their own"
@@ -132,7 +132,7 @@ def shard_faults(
             )
 
 
-def _vouched(folder: Path, manifest: Manifest) -> bool:
+def _fits_any_shard(folder: Path, manifest: Manifest) -> bool:
     """Tell whether any file was made with this manifest, or there are no shards yet."""
     shards = [path for path in folder.glob("*.h5") if path.name != schema.VIEW]
     return not shards or any(_made_with(path, manifest) for path in [*shards, folder / schema.VIEW])
@@ -151,16 +151,16 @@ def _made_with(path: Path, manifest: Manifest) -> bool:
 def _shards_faults(
     folder: Path, manifest: Manifest, rows: list[IndexRow], stale: list[int]
 ) -> Iterator[str]:
-    """Check every shard; add to `stale` the rows of sound ones that `index.csv` tells wrong."""
+    """Check every shard; add to `stale` the rows of sound ones that `index.csv` has wrong."""
     step, total = manifest["shard_rows"], manifest["index"]["rows"]
     for number in tqdm(range(schema.shard_count(step, total)), desc="verify", unit="shard"):
         if faults := list(shard_faults(folder, number, manifest, finite=True)):
             yield from faults
             continue
         span = schema.shard_rows(number, step, total)
-        told = [(row.sha256, row.status, row.message) for row in rows[span.start : span.stop]]
+        listed = [(row.sha256, row.status, row.message) for row in rows[span.start : span.stop]]
         held = outcomes(folder, number, manifest)
-        stale += [row for row, a, b in zip(span, told, held, strict=False) if a != b]
+        stale += [row for row, a, b in zip(span, listed, held, strict=False) if a != b]
 
 
 def _label_faults(folder: Path) -> Iterator[str]:
@@ -191,7 +191,7 @@ def _fault(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> s
                 return f"{name} is {file[name].dtype} {file[name].shape}, not {dtype} {shape}"
             if file[name].attrs[schema.LAYOUT] != record["layout"]:
                 return f"{name} has another layout than the manifest says"
-    except Exception as error:  # a damaged file makes HDF5 and h5py stumble in any way
+    except Exception as error:  # HDF5 and h5py raise any error on a damaged file
         return f"it is damaged ({error})"
     return ""
 
