@@ -1,4 +1,4 @@
-"""The whole way once, on drawn pictures: render, extract, train, and a page that shows it.
+"""The whole way once, on synthetic pictures: render, extract, train, and a page that shows it.
 
 It only calls the other parts in turn; each of them goes on where a killed run stopped.
 """
@@ -84,7 +84,7 @@ def quickstart(
         data = load_dataset(render_dataset(out / "pictures", n=n, seed=seed))
     with _timed(stages, "extract"):
         cache = _extract(data, out, weights)
-    with _timed(stages, "train and judge"):
+    with _timed(stages, "train and evaluate"):
         report = _train(data, cache, splits=splits, seed=seed, jobs=jobs)
     with _timed(stages, "page"):
         page = _show(out / "index.html", data, cache, report, seed=seed, stages=dict(stages))
@@ -185,9 +185,9 @@ def _show(
     return write_page(
         path,
         title="Several labels a picture, from cached features",
-        summary=f"{len(data)} drawn pictures, {len(data.label_names)} labels. Mean ± standard "
-        f"deviation over {len({line['split'] for line in lines})} random splits: {sizes[-1]} "
-        f"pictures to train on, {len(task.ids) - sizes[-1]} to judge by. Arrows point to "
+        summary=f"{len(data)} synthetic pictures, {len(data.label_names)} labels. Mean ± standard "
+        f"deviation over {len({line['seed'] for line in lines})} random splits: {sizes[-1]} "
+        f"pictures to train on, {len(task.ids) - sizes[-1]} to evaluate on. Arrows point to "
         f"where better scores lie. {_FILTERS[cache == _cache(path.parent, STAND_IN)]}",
         metrics={
             one.title: {heading(m): summary[one.learner, sizes[-1]][m] for m in MIML_METRICS}

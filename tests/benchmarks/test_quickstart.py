@@ -152,7 +152,7 @@ def test_without_the_package_index_random_filters_stand_in(
         ({"seed": -1}, "seed not negative"),
         ({"n": 25}, "another recipe"),
         ({"seed": 1}, "another recipe"),
-        ({"weights": "nonsense"}, "not known"),
+        ({"weights": "nonsense"}, "option must be torchvision, vgg16-conv"),
         ({"splits": 3}, "something else"),
     ],
 )
