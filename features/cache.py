@@ -1,21 +1,20 @@
 """The cache that both stages share: a folder of HDF5 shards, read by row and layer.
 
-Nothing is kept open: rows come from memory maps at the datasets' offsets, so a cache may be
-read from any number of threads and processes, forked or spawned. Writing is in `shards`.
+A cache may be read by any number of threads and processes. `shards` has what writes one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from features import schema, shards
-from features.errors import InputError
+from features.errors import InputError, check_choice
 from features.index import IndexRow, read_index
 from features.labels import read_labels_csv
 from features.manifest import manifest_hash, read_manifest
+from features.mapped_shards import MappedShards
 
 
 class FeatureCache:
@@ -29,7 +28,7 @@ class FeatureCache:
     Attributes
     ----------
     manifest : dict
-        What made the cache.
+        The settings and inputs that made the cache.
     manifest_hash : str
         Its hex SHA-256; result lines name it.
     layers : dict of str to int
@@ -40,7 +39,7 @@ class FeatureCache:
     Raises
     ------
     InputError
-        The folder is no cache.
+        The folder is not a cache.
     """
 
     def __init__(self, folder: str | Path):
@@ -52,7 +51,7 @@ class FeatureCache:
         self.layers = {k: shape[0] for k, shape in shapes.items() if not schema.is_map(shape)}
         self.maps = {k: shape for k, shape in shapes.items() if schema.is_map(shape)}
         self._step = self.manifest["shard_rows"]
-        self._offsets: dict[tuple[int, str], tuple[int, np.dtype]] = {}
+        self._shards = MappedShards(self.folder, self.manifest, self.layers)
 
     def __len__(self) -> int:
         return self.manifest["index"]["rows"]
@@ -103,8 +102,8 @@ class FeatureCache:
         ids, labels, names = read_labels_csv(path)
         if list(ids) != self.ids:
             raise InputError(
-                f"{path} lists other images than {schema.INDEX}, or in another order; run extract "
-                "again, which rebuilds both"
+                f"{path} lists other images than {schema.INDEX}, or in another order. Run extract "
+                "again, which rebuilds both."
             )
         return labels, names
 
@@ -143,18 +142,18 @@ class FeatureCache:
         names = self.resolve(layers)
         rows = self.valid_rows if rows is None else self.checked_rows(rows)
         out = np.empty((len(rows), sum(self.layers[name] for name in names)), dtype=np.float32)
-        for shard, positions, local in self._by_shard(rows):
+        for shard, positions, local in self._shards.by_shard(rows):
             column = 0
             for name in names:
                 width = self.layers[name]
-                out[positions, column : column + width] = self._mapped(shard, name)[local]
+                out[positions, column : column + width] = self._shards.layer(shard, name)[local]
                 column += width
         return out
 
     def blocks(
         self, layers: Iterable[str] | None = None, *, block_rows: int = 4096
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Go through all valid rows without holding more than a block.
+        """Read all valid rows, one block at a time.
 
         Yields
         ------
@@ -184,17 +183,17 @@ class FeatureCache:
         Raises
         ------
         InputError
-            The layer is neither, or a row holds no features.
+            The layer has no instances, or a row holds no features.
         """
         rows = self.checked_rows(rows)
         if layer in self.maps:
-            maps = self._read_maps(layer, rows)
+            maps = self._shards.read_spatial(layer, self.maps[layer], rows)
             return maps.reshape(*maps.shape[:2], -1).transpose(0, 2, 1)
         (name,) = self.resolve([layer])
         if self.manifest["layers"][name]["pooling"] != "quadrant_max":
             raise InputError(
-                f"layer {name!r} is one vector per image; give a quadrant-pooled layer or a map: "
-                f"{', '.join(self._with_instances())}"
+                f"The layer {name!r} holds one vector per image. Give a quadrant-pooled layer or a "
+                f"map: {', '.join(self._with_instances())}."
             )
         flat = self.read([name], rows)
         return flat.reshape(len(rows), -1, 4).transpose(0, 2, 1)
@@ -211,10 +210,7 @@ class FeatureCache:
             return list(self.layers)
         names = list(layers)
         for name in names:
-            if name not in self.layers:
-                raise InputError(
-                    f"no layer {name!r} in {self.folder}; it has {', '.join(self.layers)}"
-                )
+            check_choice("layers", name, self.layers, kind=f"option for {self.folder}")
         return names
 
     def checked_rows(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -229,21 +225,21 @@ class FeatureCache:
         outside = rows[(rows < 0) | (rows >= len(self))]
         if len(outside):
             raise InputError(
-                f"row {outside[0]} is outside the cache; it has rows 0 to {len(self) - 1}"
+                f"Row {outside[0]} is outside the cache, which has rows 0 to {len(self) - 1}."
             )
         without = rows[self.status[rows] != schema.Status.OK]
         if len(without):
             name = schema.Status(self.status[without[0]]).name.lower()
             raise InputError(
-                f"row {without[0]} holds no features ({name}); read only `valid_rows`, or run "
-                "extract again with --retry-failed"
+                f"Row {without[0]} holds no features ({name}). Read only `valid_rows`, or run "
+                "extract again with --retry-failed."
             )
         return rows
 
     def mapped_shards(self, layers: Iterable[str], rows: np.ndarray) -> dict[int, list[np.ndarray]]:
         """Map layers into memory, read-only: for each shard with one of `rows`, (m, width) each."""
         return {
-            int(shard): [np.asarray(self._mapped(int(shard), name)) for name in layers]
+            int(shard): [np.asarray(self._shards.layer(int(shard), name)) for name in layers]
             for shard in np.unique(rows // self._step)
         }
 
@@ -254,40 +250,6 @@ class FeatureCache:
             if self.manifest["layers"][name]["pooling"] == "quadrant_max"
         ]
         return [*pooled, *self.maps]
-
-    def _by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Yield (shard, positions in `rows`, rows within the shard), each shard once."""
-        order = np.argsort(rows, kind="stable")
-        shard_of = rows[order] // self._step
-        for shard in np.unique(shard_of):
-            low, high = np.searchsorted(shard_of, [shard, shard + 1])
-            positions = order[low:high]
-            yield int(shard), positions, rows[positions] - shard * self._step
-
-    def _mapped(self, shard: int, name: str) -> np.ndarray:
-        """Memory-map one layer of one shard; the file itself is closed again at once."""
-        path = schema.shard_path(self.folder, shard)
-        if (shard, name) not in self._offsets:
-            with shards.open_shard(path) as file:
-                for layer in self.layers:
-                    dataset = file[layer]
-                    place = dataset.id.get_offset(), dataset.dtype
-                    self._offsets[shard, layer] = place
-        offset, dtype = self._offsets[shard, name]
-        rows = schema.shard_rows(shard, self._step, len(self))
-        shape = (len(rows), self.layers[name])
-        return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
-
-    def _read_maps(self, layer: str, rows: np.ndarray) -> np.ndarray:
-        out = np.empty((len(rows), *self.maps[layer]), dtype=np.float32)
-        for shard, positions, local in self._by_shard(rows):
-            path = schema.shard_path(self.folder, shard, maps=True)
-            with shards.open_shard(path) as file:
-                dataset: h5py.Dataset = file[layer]
-                # Chunked by image: one chunk per row, read one by one instead of by selection.
-                for position, row in zip(positions, local, strict=True):
-                    out[position] = dataset[row]
-        return out
 
 
 def labels_of(
@@ -317,8 +279,8 @@ def labels_of(
     if labels is None:
         if cache.labels is None:
             raise InputError(
-                f"{cache.folder} has no labels; give --labels FILE with a column `image` and one "
-                "0/1 column per label"
+                f"{cache.folder} has no labels. Give --labels FILE with a column `image` and one "
+                "0/1 column per label."
             )
         return cache.labels, cache.label_names
     ids, given, names = read_labels_csv(labels)
@@ -327,7 +289,7 @@ def labels_of(
     if unknown:
         raise InputError(
             f"{labels} names {unknown[0]!r} and {len(unknown) - 1} more images that {cache.folder} "
-            "lacks; leave them out or extract them"
+            "lacks. Leave them out or extract them."
         )
     Y = np.full((len(cache), len(names)), -1, dtype=np.int8)
     Y[[row_of[id_] for id_ in ids]] = given

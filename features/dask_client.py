@@ -1,4 +1,4 @@
-"""How to reach Dask workers. Dask is imported when a client is asked for."""
+"""Connect to Dask workers. Dask is an extra, and is imported when a connection is made."""
 
 import logging
 from typing import Any
@@ -17,18 +17,18 @@ def connect(address: str) -> Any:
     Returns
     -------
     distributed.Client
-        Closes its local workers, if it has any, when it is closed.
+        Closing it also stops its local workers, if it has any.
 
     Raises
     ------
     InputError
-        Dask is absent, the address is malformed or nothing answers there.
+        Dask is not installed, the address is malformed, or no scheduler answers there.
     """
     try:
         from distributed import Client
     except ImportError as error:
         raise InputError(
-            f"--dask needs Dask ({error}); install it with `pip install -e '.[dask]'`"
+            f"--dask needs Dask ({error}). Install it with `pip install -e '.[dask]'`."
         ) from error
     try:
         if not address.startswith("local:"):
@@ -43,5 +43,5 @@ def connect(address: str) -> Any:
         )
     except (OSError, ValueError, RuntimeError, TimeoutError) as error:
         raise InputError(
-            f"no Dask scheduler at {address!r} ({error}); give tcp://HOST:PORT or local:N"
+            f"No Dask scheduler at {address!r} ({error}). Give tcp://HOST:PORT or local:N."
         ) from error

@@ -1,6 +1,6 @@
-"""A folder with images to one index: rows, ids, paths and, where there are some, labels.
+"""Read a folder with images into one index: rows, ids, paths and, optionally, labels.
 
-It reads names and labels only; whether a file decodes as an image is for the extraction to find.
+Only names and labels are read; extraction finds out whether a file decodes as an image.
 """
 
 import os
@@ -66,20 +66,22 @@ def load_dataset(folder: str | Path) -> Dataset:
     Raises
     ------
     InputError
-        When the folder, its images or a listed file are not there, or `labels.csv` is malformed.
+        The folder, its images or a listed file do not exist, or `labels.csv` is malformed.
     """
     root = Path(folder)
     images = root / "images"
     if not images.is_dir():
-        what = f"no folder images/ in {root}" if root.is_dir() else f"{root} is not a folder"
-        raise InputError(f"{what}; give a folder with images/ and, optionally, labels.csv")
+        what = (
+            f"There is no folder images/ in {root}" if root.is_dir() else f"{root} is not a folder"
+        )
+        raise InputError(f"{what}. Give a folder with images/ and, optionally, labels.csv.")
     labels_csv = root / "labels.csv"
     if os.path.lexists(labels_csv):
         return index_images(images, *read_labels_csv(labels_csv), source=labels_csv)
     ids = list_images(images)
     if not ids:
         raise InputError(
-            f"no images in {images}; put some there (known are {' '.join(sorted(IMAGE_SUFFIXES))})"
+            f"No images in {images}. Put some there ({' '.join(sorted(IMAGE_SUFFIXES))})."
         )
     return index_images(images, ids, source=images)
 
@@ -92,7 +94,7 @@ def index_images(
     *,
     source: object,
 ) -> Dataset:
-    """Make a `Dataset` of named files, all of which must be there.
+    """Make a `Dataset` of named files, all of which must exist.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def index_images(
     label_names : sequence of L str
         Names of the labels.
     source : object
-        Where the names come from, to begin a message with.
+        Where the names come from; messages begin with it.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def index_images(
     Raises
     ------
     InputError
-        For a file that is not there, and for ids and label names that `features.labels` refuses.
+        A file does not exist, or `features.labels` refuses an id or a label name.
     """
     check_ids(ids, source)
     if labels is not None:
@@ -123,15 +125,15 @@ def index_images(
     missing = [image for image in ids if not os.path.exists(f"{images}/{image}")]
     if missing:
         raise InputError(
-            f"{source}: {some_of(missing)} of {len(ids)} images not found under {images}; "
-            "add these files or leave them out"
+            f"{source}: {some_of(missing)} of {len(ids)} images not found under {images}. "
+            "Add these files or leave them out."
         )
     paths = tuple(f"{images.name}/{image}" for image in ids)
     return Dataset(images.parent, tuple(ids), paths, labels, tuple(label_names))
 
 
 def list_images(images: Path) -> tuple[str, ...]:
-    """List the files under a folder, at any depth, that are called like an image.
+    """List the files under a folder, at any depth, whose name ends like an image's.
 
     Hidden files and folders are left out, and links to folders are not followed.
 
@@ -164,7 +166,7 @@ def file_sizes(dataset: Dataset) -> np.ndarray:
     Raises
     ------
     OSError
-        For a file that has gone since the data set was read.
+        A file has been deleted since the data set was read.
     """
     root = os.fspath(dataset.root)
     sizes = (os.stat(f"{root}/{path}").st_size for path in dataset.paths)

@@ -1,4 +1,4 @@
-"""The one exception for bad input, and checks that say what is allowed and what came."""
+"""The exception for bad input, and checks whose messages name what is allowed and what came."""
 
 import math
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Something the user gave can't be used.
+    """An input of the user can't be used.
 
     The message is one line that names what came, what is allowed and the remedy.
     """

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written aside, flushed, fsynced, renamed."""
+"""Write files that are either complete or absent: written aside, flushed, fsynced, renamed."""
 
 import hashlib
 import os
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TEMPORARY = ".part"  # `NAME.HOST-PID.part`: never read, removed when the next process starts
-STALE_SECONDS = 24 * 3600  # a temporary of another host is taken for dead after a day
+TEMPORARY = ".part"  # `NAME.HOST-PID.part`: never read; the next process removes it
+STALE_SECONDS = 24 * 3600  # after a day, the writer on another host is assumed dead
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` and rename it to `path` when the block ends well.
+    """Give a temporary path beside `path`, and rename it to `path` if the block raises nothing.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Give a complete, closed temporary file its final name, on disk for certain."""
+    """Give a complete, closed temporary file its final name, and wait until it is on disk."""
     _sync(temporary)
     os.replace(temporary, path)
     _sync(path.parent)
@@ -61,8 +61,9 @@ def write_bytes(path: Path, data: bytes) -> None:
 def remove_temporaries(folder: Path) -> int:
     """Delete what killed writers left in `folder`; return how many files that were.
 
-    A temporary whose writer still runs on this machine is kept, as is one of another machine until
-    it is a day old. Files whose names do not have the form of `temporary_name` are always kept.
+    Three kinds of files are kept: those whose writer still runs on this machine, those of another
+    machine until they are a day old, and those whose name does not have the form of
+    `temporary_name`.
     """
     removed = 0
     for path in folder.glob(f"*{TEMPORARY}"):
@@ -87,7 +88,7 @@ def _writer_may_live(path: Path) -> bool:
     writer = path.name.removesuffix(TEMPORARY)
     head, _, pid = writer.rpartition("-")
     if "." not in head or not pid.isdigit():
-        return True  # some other program's, such as a browser's download
+        return True  # another program's file, such as a browser's download
     if not head.endswith(f".{socket.gethostname()}"):
         return time.time() - path.stat().st_mtime < STALE_SECONDS
     if int(pid) == os.getpid():

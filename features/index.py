@@ -1,7 +1,7 @@
-"""`index.csv`: which image is in which row, and what became of it.
+"""`index.csv`: the image of every row, and the outcome of its extraction.
 
-The file is a view for people and readers: identity comes from the dataset, the rest from the
-shards, so it can be made again at any time.
+Identities come from the data set and the rest from the shards, so the file can be rebuilt at any
+time.
 """
 
 import csv
@@ -33,11 +33,11 @@ class IndexRow:
     message: str
 
 
-Identity = tuple[str, str, int]  # id, path and size in bytes: what fixes a row
+Identity = tuple[str, str, int]  # id, path and size in bytes: what identifies a row
 
 
 def index_hash(dataset: Dataset, sizes: np.ndarray) -> str:
-    """Hash what fixes the rows: order, ids, paths and file sizes.
+    """Hash what identifies the rows: order, ids, paths and file sizes.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def index_hash(dataset: Dataset, sizes: np.ndarray) -> str:
 
 
 def index_fault(rows: Sequence[IndexRow], manifest: Manifest) -> str:
-    """Say how the rows of an `index.csv` differ from a manifest; empty if they don't."""
+    """Describe how the rows of an `index.csv` differ from a manifest; empty if they don't."""
     total = manifest["index"]["rows"]
     if len(rows) != total:
         return f"it has {len(rows)} rows, the manifest {total}"
@@ -69,17 +69,17 @@ def index_fault(rows: Sequence[IndexRow], manifest: Manifest) -> str:
 
 
 def write_index(folder: Path, dataset: Dataset, sizes: np.ndarray, manifest: Manifest) -> None:
-    """Write `index.csv` from the dataset and whatever shards exist."""
+    """Write `index.csv` from the data set and the shards that exist."""
     _write(folder, zip(dataset.ids, dataset.paths, sizes, strict=True), manifest)
 
 
 def rewrite_index(folder: Path, rows: Iterable[IndexRow], manifest: Manifest) -> None:
-    """Write `index.csv` from the ids, paths and sizes of another and whatever shards exist."""
+    """Write `index.csv` from the ids, paths and sizes of another one and the shards that exist."""
     _write(folder, ((row.id, row.path, row.size) for row in rows), manifest)
 
 
 def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, str, str]]:
-    """Read the checksum, status and message of each row of a shard, as in `index.csv`.
+    """Read the checksum, status and message of each row of a shard, as `index.csv` lists them.
 
     Raises
     ------
@@ -97,10 +97,10 @@ def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, s
                 (digest.decode(), schema.Status(status).name.lower(), message.decode())
                 for digest, status, message in zip(*columns, strict=True)
             ]
-        except Exception as error:  # HDF5 and h5py raise any error on a damaged file
+        except Exception as error:  # a damaged file can make h5py raise any exception
             raise InputError(
-                f"{path} is damaged ({error}); delete this file and run extract again, "
-                "which makes only this shard anew"
+                f"{path} is damaged ({error}). Delete this file and run extract again, "
+                "which makes only this shard anew."
             ) from error
 
 
@@ -142,5 +142,5 @@ def read_index(folder: Path) -> list[IndexRow]:
             ]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(
-            f"{path} can't be read ({error}); run extract again, which rebuilds it"
+            f"{path} can't be read ({error}). Run extract again, which rebuilds it."
         ) from error

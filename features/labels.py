@@ -1,6 +1,6 @@
-"""The csv files beside the images: `labels.csv` (labels per image) and `split.csv` (train or test).
+"""Read, check and write the csv files beside the images: `labels.csv` and `split.csv`.
 
-Their form is defined here alone. Whether a listed file exists is checked in `features.datasets`.
+`features.datasets` checks whether the listed files exist.
 """
 
 import csv
@@ -46,14 +46,14 @@ def read_labels_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str,
     Raises
     ------
     InputError
-        When the file breaks the form above, has no rows, or names an image or a label twice.
+        The file breaks the rules above, has no rows, or names an image or a label twice.
     """
     rows = _rows(path)
     _, header = next(rows, (0, [""]))
     if header[0] != "image":
         raise InputError(
-            f"{path}: the first column is {header[0]!r}; allowed is 'image', then one column for "
-            "each label, separated by commas"
+            f"{path}: the columns must be 'image', then one per label, separated by commas. The "
+            f"first is {header[0]!r}."
         )
     label_names = tuple(header[1:])
     check_label_names(label_names, path)
@@ -66,8 +66,8 @@ def read_labels_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str,
         except KeyError:
             column = next(i for i, value in enumerate(fields) if value not in _VALUES)
             raise InputError(
-                f"{path}, line {line}, column {label_names[column]!r}: {fields[column]!r} is not a "
-                "label; allowed are 1, 0, and -1 or empty for unknown"
+                f"{path}, line {line}, column {label_names[column]!r}: a label must be 1, "
+                f"0, -1 or empty (unknown). Got {fields[column]!r}."
             ) from None
     check_ids(ids, path)
     labels = np.frombuffer(values, dtype=np.int8).reshape(len(ids), len(label_names))
@@ -82,7 +82,7 @@ def write_labels_csv(
     Parameters
     ----------
     path : Path
-        The csv file; one that is there is replaced.
+        The csv file; an existing one is replaced.
     ids : sequence of n str
         Paths under `images/`.
     labels : array-like of shape (n, L)
@@ -93,16 +93,16 @@ def write_labels_csv(
     Raises
     ------
     InputError
-        When `read_labels_csv` would refuse the file.
+        `read_labels_csv` would refuse the file.
     """
     labels = np.asarray(labels)
     if labels.shape != (len(ids), len(label_names)):
         raise InputError(
-            f"labels have shape {labels.shape}; {len(ids)} images and {len(label_names)} label "
-            f"names need {(len(ids), len(label_names))}"
+            f"Labels of {len(ids)} images and {len(label_names)} label names must have shape "
+            f"{(len(ids), len(label_names))}. Got {labels.shape}."
         )
     if not np.isin(labels, (-1, 0, 1)).all():
-        raise InputError("labels hold other values than 1, 0 and -1 (unknown)")
+        raise InputError("Labels must be 1, 0 or -1 (unknown). Got other values.")
     check_ids(ids, path)
     check_label_names(label_names, path)
     with (
@@ -134,25 +134,26 @@ def read_split_csv(path: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
     Raises
     ------
     InputError
-        For another header or split name, and for an image that is unknown, missing or there twice.
+        The header or a split name is another one, or an image is unknown, missing or listed twice.
     """
     rows = _rows(path)
     _, header = next(rows, (0, []))
     if header != ["image", "split"]:
-        raise InputError(f"{path}: the columns are {header}; allowed is image,split")
+        raise InputError(f"{path}: the columns must be image,split. Got {','.join(header)}.")
     split_of: dict[str, str] = {}
     for line, (image, split) in rows:
         if split not in SPLIT_NAMES:
             raise InputError(
-                f"{path}, line {line}: {split!r} is not a split; allowed are {SPLIT_NAMES}"
+                f"{path}, line {line}: the 'split' column must be one of {', '.join(SPLIT_NAMES)}. "
+                f"Got {split!r}."
             )
         if image in split_of:
-            raise InputError(f"{path}, line {line}: {image!r} is there twice; keep one line")
+            raise InputError(f"{path}, line {line}: {image!r} is listed twice. Keep one line.")
         split_of[image] = split
     if unknown := sorted(split_of.keys() - set(ids)):
-        raise InputError(f"{path}: {some_of(unknown)} not in the index; remove these lines")
+        raise InputError(f"{path}: {some_of(unknown)} not in the index. Remove these lines.")
     if missing := [image for image in ids if image not in split_of]:
-        raise InputError(f"{path}: no split for {some_of(missing)}; add one line for each")
+        raise InputError(f"{path}: no split for {some_of(missing)}. Add one line for each.")
     splits = np.array([split_of[image] for image in ids])
     return {name: np.flatnonzero(splits == name) for name in SPLIT_NAMES if name in splits}
 
@@ -165,24 +166,24 @@ def check_ids(ids: Sequence[str], source: object) -> None:
     ids : sequence of str
         Paths with `/` between their parts.
     source : object
-        Where they come from, to begin the message with.
+        Where they come from; the message begins with it.
 
     Raises
     ------
     InputError
-        For an absolute path, a part `.` or `..`, a control character, a name that is not UTF-8,
-        a duplicate, or an empty sequence.
+        An absolute path, a part `.` or `..`, a control character, a name that is not UTF-8, a
+        duplicate, or an empty sequence.
     """
     if not ids:
-        raise InputError(f"{source} lists no images; it must list one or more")
+        raise InputError(f"{source} lists no images; it must list one or more.")
     for image in ids:
         if _NOT_A_PATH.search(image) or _CONTROL.search(image):
             raise InputError(
-                f"{source}: {image!r} is not a plain path under images/; name it like "
-                "'cats/1.jpg', without '.', '..', a leading '/' or control characters, in UTF-8"
+                f"{source}: {image!r} is not a plain path under images/. Name it like "
+                "'cats/1.jpg', without '.', '..', a leading '/' or control characters, in UTF-8."
             )
     if twice := _repeated(ids):
-        raise InputError(f"{source} names images twice: {some_of(twice)}; keep one of each")
+        raise InputError(f"{source} names images twice: {some_of(twice)}. Keep one of each.")
 
 
 def check_label_names(label_names: Sequence[str], source: object) -> None:
@@ -193,20 +194,22 @@ def check_label_names(label_names: Sequence[str], source: object) -> None:
     label_names : sequence of str
         Names in the order of the columns.
     source : object
-        Where they come from, to begin the message with.
+        Where they come from; the message begins with it.
 
     Raises
     ------
     InputError
-        As said above.
+        One of these rules is broken.
     """
     if not label_names:
-        raise InputError(f"{source} names no labels; it must name one or more")
+        raise InputError(f"{source} names no labels; it must name one or more.")
     for position, name in enumerate(label_names, start=1):
         if not name or _CONTROL.search(name):
-            raise InputError(f"{source}: label {position} is called {name!r}; give it a plain name")
+            raise InputError(
+                f"{source}: label {position} is called {name!r}. Give it a plain name."
+            )
     if twice := _repeated(label_names):
-        raise InputError(f"{source} has labels of one name: {some_of(twice)}; rename them")
+        raise InputError(f"{source} has labels of one name: {some_of(twice)}. Rename them.")
 
 
 def some_of(names: Sequence[str]) -> str:
@@ -232,15 +235,15 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 width = width or len(fields)
                 if len(fields) not in (0, width):
                     raise InputError(
-                        f"{path}, line {line}: {len(fields)} fields where the header has {width}; "
-                        "quote a name that holds a comma"
+                        f"{path}, line {line}: {len(fields)} fields where the header has {width}. "
+                        "Quote a name that holds a comma."
                     )
                 if fields:
                     yield line, fields
     except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8; save it again with that encoding") from None
+        raise InputError(f"{path} is not UTF-8. Save it again with that encoding.") from None
     except csv.Error as error:
-        raise InputError(f"{path}, after line {line}: {error}; mend the quotes") from None
+        raise InputError(f"{path}, after line {line}: {error}. Repair the quotes.") from None
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

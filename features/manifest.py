@@ -1,4 +1,4 @@
-"""What made a cache: everything that can change a value, and nothing that can't."""
+"""The manifest of a cache: everything that can change a value, and nothing else."""
 
 import json
 from pathlib import Path
@@ -32,25 +32,25 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     InputError
-        There is none, it is no JSON, or its layout version is not this library's.
+        The manifest is missing, is not JSON, or has another layout version than this library.
     """
     path = folder / schema.MANIFEST
     if not path.is_file():
         raise InputError(
-            f"{folder} is no feature cache: it has no {schema.MANIFEST}; "
-            "make one with `python -m extract --data DIR --out CACHE`"
+            f"{folder} is not a feature cache: it has no {schema.MANIFEST}. "
+            "Make one with `python -m extract --data DIR --out CACHE`."
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} can't be read as a manifest ({error!r}); restore it or extract again"
+            f"{path} can't be read as a manifest ({error!r}). Restore it or extract again."
         ) from error
     if version != schema.VERSION:
         raise InputError(
-            f"{path} has layout version {version}, this library reads {schema.VERSION}; "
-            "use the library version that wrote it, or extract again"
+            f"{path} has layout version {version}, this library reads {schema.VERSION}. "
+            "Use the library version that wrote it, or extract again."
         )
     return manifest
 
@@ -61,7 +61,8 @@ def write_or_check(folder: Path, manifest: Manifest) -> None:
     Raises
     ------
     InputError
-        The folder holds a cache with another manifest: names each differing key and both values.
+        The folder holds a cache with another manifest; the message names each differing key and
+        both values.
     """
     path = folder / schema.MANIFEST
     if not path.exists():
@@ -75,12 +76,12 @@ def require_equal(
     new: Manifest,
     where: object,
     *,
-    remedy: str = "give the same settings, or another --out",
+    remedy: str = "Give the same settings, or another --out.",
 ) -> None:
     """Raise an `InputError` that names every key in which two manifests differ."""
     differing = differences(old, new)
     if differing:
-        raise InputError(f"{where} was made with other settings: {'; '.join(differing)}; {remedy}")
+        raise InputError(f"{where} was made with other settings: {'; '.join(differing)}. {remedy}")
 
 
 def differences(old: Manifest, new: Manifest) -> list[str]:

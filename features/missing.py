@@ -1,4 +1,4 @@
-"""Known labels hidden on purpose, to measure what a learner makes of the rest."""
+"""Hide known labels on purpose, to measure what an estimator learns from the rest."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ SCHEMES = ("uniform", "stratified")
 def hide(Y: np.ndarray, rate: float, seed: int, scheme: str = "uniform") -> np.ndarray:
     """Turn a share of the known cells into unknown ones.
 
-    What one seed hides is nested in the rate: a cell that is hidden at a rate is hidden at every
-    higher one.
+    The cells that one seed hides are nested: a cell that is hidden at one rate is hidden at every
+    higher rate.
 
     Parameters
     ----------
     Y : int array of shape (n, L)
-        1 = present, 0 = absent, -1 = unknown; unknown cells stay so and count in no share.
+        1 = present, 0 = absent, -1 = unknown; unknown cells stay unknown and are not counted.
     rate : float
         Share of the known cells to hide, 0 to 1. The numbers of cells are rounded, halves up.
     seed : int
@@ -33,7 +33,7 @@ def hide(Y: np.ndarray, rate: float, seed: int, scheme: str = "uniform") -> np.n
     Raises
     ------
     InputError
-        For a rate or scheme that is not allowed, or labels that are no such array.
+        The rate or the scheme is not allowed, or Y is not such an array.
 
     Examples
     --------
@@ -44,8 +44,8 @@ def hide(Y: np.ndarray, rate: float, seed: int, scheme: str = "uniform") -> np.n
     Y = np.asarray(Y)
     if Y.ndim != 2 or not np.isin(Y, (-1, 0, 1)).all():
         raise InputError(
-            "Labels to hide must be an array of 1, 0 and -1 with one row per image and one column "
-            f"per label. Got shape {Y.shape} of {Y.dtype}."
+            "Y must be a 2-D array of 1, 0 and -1, with one row per image and one column per "
+            f"label. Got shape {Y.shape} of {Y.dtype}."
         )
     check_number("rate", rate, low=0, high=1, kind="parameter")
     check_choice("scheme", scheme, SCHEMES, kind="parameter")
@@ -60,18 +60,18 @@ def hide(Y: np.ndarray, rate: float, seed: int, scheme: str = "uniform") -> np.n
 def hide_in_rows(
     Y: np.ndarray, rows: np.ndarray, *, missing: float = 0.0, unlabelled: float = 0.0, seed: int
 ) -> np.ndarray:
-    """Hide labels of the rows to train on, and keep those of all others.
+    """Hide labels of some rows, and keep those of all others.
 
     Parameters
     ----------
     Y : int array of shape (n, L)
         1 = present, 0 = absent, -1 = unknown.
     rows : ndarray of int
-        The rows to hide labels of, in an order that the draw depends on.
+        The rows to hide labels of; which labels are hidden depends on their order.
     missing : float
         Share of each row's known labels, as in `hide`.
     unlabelled : float
-        Share of the rows that lose all of them, rounded down.
+        Share of the rows whose labels are all hidden; their number is rounded down.
     seed : int
 
     Returns
@@ -95,7 +95,7 @@ def hide_in_rows(
 def _first(draws: np.ndarray, mask: np.ndarray, rate: float, keep: int) -> np.ndarray:
     """Mark, in each row, the share `rate` of the masked cells with the lowest draws.
 
-    `keep` masked cells of a row are left in any case, where it has as many.
+    `keep` masked cells of a row are never marked, as far as the row has that many.
     """
     ranks = np.where(mask, draws, np.inf).argsort(axis=1).argsort(axis=1)
     totals = mask.sum(axis=1)

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> Any:
         allowed = ", ".join(PROGRAMS)
         raise InputError(f"The program must be one of {allowed}. Got {name!r}.")
     if importlib.util.find_spec(name) is None:
-        raise InputError(f"{name} is not installed: run it from a checkout of the project")
+        raise InputError(f"{name} is not installed: run it from a checkout of the project.")
     CommandParser.launcher = "multilabel"
     sys.argv = [f"multilabel {name}", *rest]
     return load(f"{name}.__main__:main")()

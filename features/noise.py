@@ -1,4 +1,4 @@
-"""Wrong labels on purpose, to measure what a learner makes of them."""
+"""Replace labels by wrong ones on purpose, to measure how an estimator tolerates them."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ VARIANTS = ("bernoulli", "permute")
 
 @dataclass(frozen=True, eq=False)
 class Corruption:
-    """Labels of which some rows were replaced.
+    """Labels in which some rows were replaced.
 
     Attributes
     ----------
     labels : ndarray
-        A copy of the labels that came, with the rows of `rows` replaced.
+        A copy of the given labels, in which `rows` are replaced.
     rows : int ndarray
-        Rows that were drawn, in the order of the draw.
+        The replaced rows, in the order in which they were drawn.
     effective_rate : float
-        Share of all rows whose labels are other than they were: some replacements equal what they
+        Share of all rows whose labels have changed; some replacements equal the labels they
         replace.
     """
 
@@ -38,7 +38,7 @@ def corrupt(Y: np.ndarray, rate: float, seed: int, variant: str = "bernoulli") -
     Parameters
     ----------
     Y : int array of shape (n, L) or (n,)
-        1 = present, 0 = absent, -1 = unknown; or one class a row. Unknown cells stay unknown with
+        1 = present, 0 = absent, -1 = unknown; or one class per row. Unknown cells stay unknown with
         "bernoulli" and move with their row with "permute".
     rate : float
         Share of the rows to replace, 0 to 1; their number is rounded.
@@ -46,8 +46,8 @@ def corrupt(Y: np.ndarray, rate: float, seed: int, variant: str = "bernoulli") -
     variant : {"bernoulli", "permute"}
         "bernoulli" draws every label by its share among the known cells, again until at least one
         is present, so that labels become more frequent than they were (`redrawn_marginals`); for
-        classes it draws from their frequencies. "permute" hands the labels of the drawn rows round
-        among them, so that all frequencies stay.
+        classes it draws from their frequencies. "permute" permutes the labels among
+        the drawn rows, which keeps all frequencies.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def corrupt(Y: np.ndarray, rate: float, seed: int, variant: str = "bernoulli") -
     Raises
     ------
     InputError
-        For a rate or a variant that is not allowed, or labels without one that is present.
+        The rate or the variant is not allowed, or no label is present.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def corrupt(Y: np.ndarray, rate: float, seed: int, variant: str = "bernoulli") -
 
 
 def redrawn_marginals(marginals: np.ndarray) -> np.ndarray:
-    """Shares of labels drawn independently, and again until at least one is present.
+    """Give the shares of labels that are drawn again until at least one is present.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def _drawn(Y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     known = Y >= 0
     present = Y == 1
     if not present.any():
-        raise InputError("There is no present label in Y to draw from. Give at least one 1.")
+        raise InputError("Y must hold at least one present label (1) to draw from. Got none.")
     marginals = np.where(known, present.sum(axis=0) / np.maximum(known.sum(axis=0), 1), 0.0)
     none_before = np.cumprod(np.column_stack([np.ones(len(Y)), 1 - marginals[:, :-1]]), axis=1)
     up_to = np.cumsum(marginals * none_before, axis=1)  # P(the first present label is j or earlier)

@@ -1,4 +1,4 @@
-"""Rows of a cache as a matrix that is read where it is looked at."""
+"""Rows of a cache as a matrix whose rows are read from disk when they are indexed."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,10 +8,11 @@ from features.cache import FeatureCache
 
 
 class CacheRows:
-    """Layers of a cache side by side, in files mapped into memory: for more rows than fit there.
+    """Layers of a cache side by side, in memory-mapped files: for more rows than fit into memory.
 
-    What reads a batch of rows at a time (`classify.warp.tagger.WarpTagger.fit`) holds no more than
-    that batch. Anything else may take it for an array, and then reads all of it.
+    An estimator that reads one batch of rows at a time (`classify.warp.tagger.WarpTagger.fit`)
+    holds no more than that batch in memory. Other code may use it as an array, which reads all
+    rows.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The one place that spells a cache's file names, HDF5 names, attributes and status codes."""
+"""File names, HDF5 names, attributes and status codes of a cache."""
 
 from enum import IntEnum
 from pathlib import Path
@@ -28,11 +28,11 @@ INDEX_COLUMNS = ("row", "id", "path", "size", "sha256", "status", "message")
 
 
 class Status(IntEnum):
-    """What became of a row; every code but OK leaves NaN in its features."""
+    """Outcome of a row; with every code but OK its features are NaN."""
 
     OK = 0
     UNREADABLE = 1  # the file can't be opened: missing, a folder, no permission
-    UNDECODABLE = 2  # the bytes are no image, or only part of one
+    UNDECODABLE = 2  # the bytes are not an image, or only part of one
     TOO_LARGE = 3  # more pixels than a picture has: a decompression bomb
     OVERFLOW = 4  # a feature is not finite, or too large for float16
     PENDING = 255  # no shard holds the row yet

@@ -1,8 +1,8 @@
 """Shards: fixed ranges of rows in HDF5 files that are complete if they exist.
 
-A shard is written under a temporary name and renamed when it is whole, so a killed writer
-costs the shard in hand and nothing else. Everything else in a cache folder (`index.csv`,
-`features.h5`) can be made again from the shards.
+A shard is written under a temporary name and renamed when it is complete, so a killed writer loses
+the current shard only. Everything else in a cache folder (`index.csv`, `features.h5`) is rebuilt
+from the shards.
 """
 
 import hashlib
@@ -27,23 +27,23 @@ BLOCK_BYTES = 64 << 20  # read at a time when a shard is checked
 
 
 class ShardWriter:
-    """Writes one shard; used as a context manager, the files appear when the block ends well.
+    """Context manager that writes one shard; its files appear when the block ends without an error.
 
     Parameters
     ----------
     folder : Path
         The cache's folder.
     number : int
-        Which shard.
+        Number of the shard.
     manifest : dict
-        The cache's manifest: gives the layers, the row ranges and the hash to store.
+        The cache's manifest, which gives the layers, the row ranges and the hash to store.
     amend : bool
         Start from the finished shard instead of an empty one, to replace some of its rows.
 
     Raises
     ------
     InputError
-        On leaving the block or in `write`, when the disk is full or can't be written.
+        In `write` or at the end of the block: the disk is full or can't be written.
     """
 
     def __init__(self, folder: Path, number: int, manifest: Manifest, *, amend: bool = False):
@@ -110,7 +110,7 @@ class ShardWriter:
     ) -> None:
         try:
             if kind is None:
-                # Maps first: a shard that can be seen has its maps.
+                # Maps come first: a reader that finds the shard relies on its maps.
                 for maps in sorted(self._files, reverse=True):
                     self._publish(maps)
         finally:
@@ -127,24 +127,24 @@ class ShardWriter:
     def _discard(self) -> None:
         for maps, target in self._targets.items():
             if maps in self._files:
-                with suppress(OSError, RuntimeError):  # the error that led here says more
+                with suppress(OSError, RuntimeError):  # the error that led here is the cause
                     self._files[maps].close()
             files.temporary_name(target).unlink(missing_ok=True)
 
 
 def kinds(manifest: Manifest) -> tuple[bool, ...]:
-    """Say which files a shard consists of: vectors always, spatial maps if there are any."""
+    """List the files of a shard: vectors always (False), spatial maps (True) if there are any."""
     maps = any(schema.is_map(record["shape"]) for record in manifest["layers"].values())
     return (False, True) if maps else (False,)
 
 
 def shard_bytes(manifest: Manifest, rows: int) -> int:
-    """Size on disk, in bytes, of a shard of so many rows with its maps."""
+    """Size on disk, in bytes, of a shard of `rows` rows with its maps."""
     return sum(_file_bytes(manifest, rows, maps=maps) for maps in kinds(manifest))
 
 
 def _file_bytes(manifest: Manifest, rows: int, *, maps: bool) -> int:
-    """Size of a shard's file, bar HDF5's own few kilobytes."""
+    """Size of a shard's file, with an upper estimate of HDF5's headers."""
     row = sum(
         math.prod(record["shape"]) * np.dtype(record["dtype"]).itemsize
         for record in manifest["layers"].values()
@@ -154,7 +154,7 @@ def _file_bytes(manifest: Manifest, rows: int, *, maps: bool) -> int:
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Find out before any work whether the disk can take a file of `size` bytes."""
+    """Reserve `size` bytes, so that a full disk shows before any work."""
     with open(path, "wb") as file:
         os.posix_fallocate(file.fileno(), 0, size)
 
@@ -224,16 +224,16 @@ def open_shard(path: Path) -> h5py.File:
     Raises
     ------
     InputError
-        It is not there, truncated or otherwise no HDF5 file.
+        The file is missing, truncated or not an HDF5 file.
     """
     try:
         return h5py.File(path, "r")
     except FileNotFoundError as error:
-        raise InputError(f"{path} is missing; run extract again, which makes it anew") from error
+        raise InputError(f"{path} is missing. Run extract again, which makes it anew.") from error
     except OSError as error:
         raise InputError(
-            f"{path} can't be opened ({error}); delete this file and run extract again, "
-            "which makes only this shard anew"
+            f"{path} can't be opened ({error}). Delete this file and run extract again, "
+            "which makes only this shard anew."
         ) from error
 
 
@@ -249,7 +249,7 @@ def _clip(message: str) -> bytes:
 
 
 class _explained:
-    """Turns a write error into one line that says what is kept and what to do."""
+    """Turns a write error into one line that names what is kept and the remedy."""
 
     def __init__(self, target: Path):
         self._target = target
@@ -265,6 +265,6 @@ class _explained:
     ) -> None:
         if isinstance(error, (OSError, RuntimeError)) and not isinstance(error, InputError):
             raise InputError(
-                f"can't write {self._target}: {error}; finished shards are kept: mend this "
-                "(free space, give write permission) and run the same command again"
+                f"Can't write {self._target}: {error}. Finished shards are kept. Free space or "
+                "give write permission, then run the same command again."
             ) from error

@@ -1,7 +1,4 @@
-"""Seeded splits of rows into train and test, their learning-curve subsets, and a hash of them.
-
-A split is of row numbers and ids; labels have no part in it.
-"""
+"""Seeded splits of rows into train and test, their learning-curve subsets, and a hash of them."""
 
 import hashlib
 import json
@@ -16,7 +13,7 @@ from features.errors import InputError, check_number
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows to learn from and rows to judge on.
+    """Rows to train on and rows to test on.
 
     Attributes
     ----------
@@ -50,7 +47,7 @@ def random_split(n: int, seed: int, train_fraction: float = 2 / 3) -> Split:
     Raises
     ------
     InputError
-        When one of the parts would be empty.
+        One of the parts would be empty.
 
     Examples
     --------
@@ -61,15 +58,15 @@ def random_split(n: int, seed: int, train_fraction: float = 2 / 3) -> Split:
     size = math.floor(n * train_fraction + 1e-9)  # 100 * 0.29 is 28.999... in binary
     if not 0 < size < n:
         raise InputError(
-            f"{n} rows at a training share of {train_fraction:g} leave {max(size, 0)} to train on "
-            f"and {n - max(size, 0)} to test on: both parts need at least one row"
+            "Both parts of a split need at least one row. "
+            f"Got n = {n} and train_fraction = {train_fraction:g}."
         )
     order = np.random.default_rng(seed).permutation(n)
     return Split(order[:size], order[size:])
 
 
 def learning_curve_subsets(split: Split, sizes: Iterable[int]) -> tuple[Split, ...]:
-    """Cut the training part to its first rows, once a size; the test part stays whole.
+    """Cut the training part to its first rows, once per size; the test part stays whole.
 
     The subsets are nested: each holds every smaller one.
 
@@ -82,12 +79,12 @@ def learning_curve_subsets(split: Split, sizes: Iterable[int]) -> tuple[Split, .
     Returns
     -------
     tuple of Split
-        One a size, in the order of `sizes`.
+        One per size, in the order of `sizes`.
 
     Raises
     ------
     InputError
-        For a size outside that range.
+        A size is outside that range.
 
     Examples
     --------
@@ -119,7 +116,7 @@ def inner_split(rows: np.ndarray, seed: int, validation_fraction: float = 0.1) -
     Raises
     ------
     InputError
-        When no row would be left to fit on.
+        No row would be left to fit on.
 
     Examples
     --------
@@ -129,8 +126,8 @@ def inner_split(rows: np.ndarray, seed: int, validation_fraction: float = 0.1) -
     size = max(1, round(len(rows) * validation_fraction))
     if size >= len(rows):
         raise InputError(
-            f"{len(rows)} training rows can't give {size} for validation: lower the share of "
-            f"{validation_fraction:g} or use more rows"
+            f"{len(rows)} training rows are too few to set {size} aside for validation. Lower "
+            f"validation_fraction = {validation_fraction:g}, or use more rows."
         )
     order = np.random.default_rng(seed).permutation(rows)
     return Split(order[size:], order[:size])
@@ -150,12 +147,12 @@ def inner_folds(rows: np.ndarray, folds: int, seed: int) -> tuple[Split, ...]:
     Returns
     -------
     tuple of Split
-        One a fold; every row is in exactly one ``test`` part.
+        One per fold; every row is in exactly one ``test`` part.
 
     Raises
     ------
     InputError
-        For a number of folds outside that range.
+        The number of folds is outside that range.
 
     Examples
     --------
@@ -170,14 +167,14 @@ def inner_folds(rows: np.ndarray, folds: int, seed: int) -> tuple[Split, ...]:
 
 
 def splits_hash(splits: Sequence[Split], ids: Sequence[str]) -> str:
-    """Name a set of splits by what is in them, for results to state.
+    """Hash a set of splits, so that results can name it.
 
     Parameters
     ----------
     splits : sequence of Split
     ids : sequence of str
         The id of every row. The hash depends on the ids in each part and on their order, not on
-        how the rows are numbered.
+        the numbers of the rows.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """`features.h5`: one virtual HDF5 array per layer over all shards of a cache.
 
-It is for people and programs that open a cache with plain h5py; `cache` reads the shards. It
-holds no features, so it can be made again at any time.
+Programs that open a cache with plain h5py read it; `cache` reads the shards instead. It holds no
+features, so it can be rebuilt at any time.
 """
 
 import hashlib
@@ -36,10 +36,10 @@ def write_view(folder: Path, manifest: Manifest) -> None:
 
 
 def view_fault(folder: Path, manifest: Manifest) -> str:
-    """Say how `features.h5` differs from what `write_view` would make; empty if it doesn't.
+    """Describe how `features.h5` differs from what `write_view` makes; empty if it doesn't.
 
     Compares what each array is made of and reads no features: with sound shards, that fixes
-    every value. A shard that has gone since reads as one that never was, and is no fault here.
+    every value. A shard that has been deleted since reads as missing, which is not a fault here.
     """
     present = finished_shards(folder, manifest)
     try:
@@ -53,7 +53,7 @@ def view_fault(folder: Path, manifest: Manifest) -> str:
                     return f"{array.name} does not show every shard, or shows something else"
                 layout = manifest["layers"].get(array.name, {}).get("layout")
                 if file[array.name].attrs.get(schema.LAYOUT) != layout:
-                    return f"{array.name} has another layout than the manifest says"
+                    return f"{array.name} has another layout than in the manifest"
     except FileNotFoundError:
         return "it is missing"
     except (KeyError, OSError, RuntimeError, ValueError, AttributeError) as error:
@@ -62,7 +62,7 @@ def view_fault(folder: Path, manifest: Manifest) -> str:
 
 
 def is_sealed(path: Path) -> bool:
-    """Tell whether a view is as it was written; ask before HDF5, which damage can make crash."""
+    """Check a view's bytes before HDF5 opens it, which can crash on damaged files."""
     content = path.read_bytes()
     return content == sealed(content[schema.USER_BLOCK :])
 

@@ -59,7 +59,7 @@ def _load(source: Path) -> Any:
             return json.load(file)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{source} is not JSON ({error}); give COCO's instances file, unpacked and whole"
+            f"{source} is not JSON ({error}). Give COCO's instances file, unpacked and whole."
         ) from None
 
 
@@ -69,7 +69,7 @@ def _values(content: Any, source: Path, part: str, key: str, kind: type) -> list
     if not isinstance(entries, list):
         raise InputError(
             f"{source} has no list {part!r}; COCO's instances file has images, annotations and "
-            "categories"
+            "categories."
         )
     values = [entry.get(key) if isinstance(entry, dict) else None for entry in entries]
     for position, value in enumerate(values):
@@ -84,13 +84,13 @@ def _look_up(content: Any, source: Path, key: str, known: list[int], part: str) 
     """Translate `key` of each annotation to its place in `known`, the ids of the list `part`."""
     place_of = {identity: place for place, identity in enumerate(known)}
     if len(place_of) < len(known):
-        raise InputError(f"{source}: an id comes twice in {part}; every id must be unique")
+        raise InputError(f"{source}: an id comes twice in {part}; every id must be unique.")
     found = []
     for position, identity in enumerate(_values(content, source, "annotations", key, int)):
         if identity not in place_of:
             raise InputError(
                 f"{source}: annotations[{position}] has {key} {identity}, which is not an id of "
-                f"{part}; add it there or remove the annotation"
+                f"{part}. Add it there or remove the annotation."
             )
         found.append(place_of[identity])
     return found

@@ -1,4 +1,4 @@
-"""MATLAB files to numpy arrays: numbers, text and cells, as annotations hold them.
+"""Read MATLAB files into numpy arrays: numbers, text and cells, as annotations hold them.
 
 Why not `scipy.io.loadmat`: one damaged byte can end the whole process with a segmentation fault
 (scipy 1.17), where a user needs a line that names the file. The layout is MathWorks' "MAT-File
@@ -49,9 +49,9 @@ def read_mat(path: Path, *names: str) -> list[np.ndarray]:
     data = path.read_bytes()
     order = _ORDERS.get(data[_HEADER - 2 : _HEADER])
     if order is None:
-        raise InputError(f"{path} is not a MATLAB file of version 5 to 7; save it again as -v7")
+        raise InputError(f"{path} is not a MATLAB file of version 5 to 7. Save it again as -v7.")
     if struct.unpack_from(f"{order}H", data, _HEADER - 4)[0] >= 0x200:
-        raise InputError(f"{path} is of MATLAB's version 7.3; save it again as -v7")
+        raise InputError(f"{path} has MATLAB's version 7.3. Save it again as -v7.")
     found = {}
     try:
         for kind, content in _elements(memoryview(data)[_HEADER:], order):
@@ -60,10 +60,10 @@ def read_mat(path: Path, *names: str) -> list[np.ndarray]:
             if name in names:
                 found[name] = _array(matrix, order)
     except (ValueError, IndexError, RecursionError, struct.error, zlib.error) as error:
-        raise InputError(f"{path} can't be read ({error}); unpack it again") from None
+        raise InputError(f"{path} can't be read ({error}). Unpack it again.") from None
     for name in names:
         if name not in found:
-            raise InputError(f"{path} has no variable {name!r}; give the file as published")
+            raise InputError(f"{path} has no variable {name!r}. Give the file as published.")
     return [found[name] for name in names]
 
 

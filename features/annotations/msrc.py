@@ -1,8 +1,8 @@
 """MSRC v2's two ground truths to labels: the original pictures and the cleaned segments.
 
-A label is present where any pixel or segment has it. The authors of MSRC advise against using
-horse and mountain, which have too few examples; they are kept here, since the multi-label papers
-report all 23 labels. Void is no label and says nothing about any.
+A label is present if any pixel or segment has it. The authors of MSRC advise against using horse
+and mountain, which have too few examples; they are kept here, since the multi-label papers report
+all 23 labels. Void is not a label and is ignored.
 """
 
 from collections.abc import Callable
@@ -81,7 +81,7 @@ def read_msrc_cleaned(source: Path, images: Path) -> Dataset:
     source : Path
         The folder `newsegmentations_mats` with `1_1_s_GT.mat` for the image `1_1_s.bmp`. Its
         `newlabels` holds a number of 1 to 23 for each segment (0, if it occurs, is void); which
-        pixels a segment has, `newseg`, plays no part here.
+        pixels a segment has, `newseg`, is not used.
     images : Path
         The folder `Images`.
 
@@ -104,9 +104,9 @@ def _read(source: Path, images: Path, suffix: str, read: Callable[[Path], np.nda
     stems = [PurePosixPath(image).stem for image in ids]
     known = {path.name.removesuffix(suffix) for path in source.glob(f"*{suffix}")}
     if missing := [f"{stem}{suffix}" for stem in stems if stem not in known]:
-        raise InputError(f"{source}: no ground truth {some_of(missing)}; add it, or remove images")
+        raise InputError(f"{source}: no ground truth {some_of(missing)}. Add it, or remove images.")
     if surplus := sorted(known.difference(stems)):
-        raise InputError(f"{images}: no image for ground truth {some_of(surplus)}; add them")
+        raise InputError(f"{images}: no image for ground truth {some_of(surplus)}. Add them.")
     labels = np.zeros((len(ids), 1 + len(COLORS)), dtype=np.int8)
     for row, stem in enumerate(tqdm(stems, desc="msrc", unit="file")):
         labels[row, read(source / f"{stem}{suffix}")] = 1
@@ -118,15 +118,15 @@ def _numbers_in_picture(path: Path) -> np.ndarray:
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} can't be read ({error}); unpack it again") from None
+        raise InputError(f"{path} can't be read ({error}). Unpack it again.") from None
     red, green, blue = pixels.astype(np.int32).T
     numbers = []
     for code in np.unique(red << 16 | green << 8 | blue).tolist():
         color = (code >> 16, code >> 8 & 255, code & 255)
         if color not in _NUMBER_OF:
             raise InputError(
-                f"{path}: color {color} is not in MSRC's table; use the ground truth as "
-                "published, neither resized nor compressed"
+                f"{path}: color {color} is not in MSRC's table. Use the ground truth as "
+                "published, neither resized nor compressed."
             )
         numbers.append(_NUMBER_OF[color])
     return np.array(numbers)
@@ -136,7 +136,7 @@ def _numbers_of_segments(path: Path) -> np.ndarray:
     (labels,) = read_mat(path, "newlabels")
     if labels.dtype.kind not in "uif" or not np.isin(labels, range(1 + len(COLORS))).all():
         raise InputError(
-            f"{path}: newlabels holds more than the numbers 1 to {len(COLORS)}, and 0 for void; "
-            "use the file as published"
+            f"{path}: newlabels holds more than the numbers 1 to {len(COLORS)}, and 0 for void. "
+            "Use the file as published."
         )
     return np.unique(labels).astype(np.intp)

@@ -1,4 +1,4 @@
-"""PASCAL VOC XML to labels: one file per image, one `object` element per instance."""
+"""Read PASCAL VOC XML into labels: one file per image, one `object` element per instance."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -44,7 +44,7 @@ def read_voc(source: Path, images: Path) -> Dataset:
     """
     files = sorted(source.glob("*.xml"))
     if not files:
-        raise InputError(f"no *.xml in {source}; give VOC's folder Annotations")
+        raise InputError(f"No *.xml in {source}. Give VOC's folder Annotations.")
     names, objects = zip(*map(_read_annotation, tqdm(files, desc="voc", unit="file")), strict=True)
     classes: set[str] = set().union(*objects)
     among_voc = classes and classes.issubset(VOC_CLASSES)
@@ -62,17 +62,17 @@ def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:
     try:
         root = ElementTree.parse(path, ElementTree.XMLParser(target=_WithoutDTD())).getroot()
     except _HasDTD:
-        raise InputError(f"{path} has a DTD, which VOC's files don't; remove it") from None
+        raise InputError(f"{path} has a DTD, which VOC's files don't. Remove it.") from None
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise InputError(f"{path} is not XML ({error}); unpack it again or remove it") from None
+        raise InputError(f"{path} is not XML ({error}). Unpack it again or remove it.") from None
     if root.tag != "annotation":
-        raise InputError(f"{path}: the root element is {root.tag!r}; VOC's is 'annotation'")
+        raise InputError(f"{path}: the root element is {root.tag!r}; it must be 'annotation'.")
     objects: dict[str, bool] = {}
     for element in root.iterfind("object"):
         name = _text(element, "name", path)
         difficult = element.findtext("difficult", "0").strip()
         if difficult not in ("0", "1"):
-            raise InputError(f"{path}: {name!r} has difficult {difficult!r}; allowed are 0 and 1")
+            raise InputError(f"{path}: {name!r} has difficult {difficult!r}; it must be 0 or 1.")
         objects[name] = objects.get(name, False) or difficult == "0"
     return _text(root, "filename", path), objects
 
@@ -80,7 +80,7 @@ def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:
 def _text(element: ElementTree.Element, tag: str, path: Path) -> str:
     text = element.findtext(tag, "").strip()
     if not text:
-        raise InputError(f"{path}: {element.tag!r} has no {tag!r} or an empty one; add it")
+        raise InputError(f"{path}: {element.tag!r} has no {tag!r} or an empty one. Add it.")
     return text
 
 

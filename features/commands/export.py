@@ -1,6 +1,6 @@
-"""Write a cache's rows as one file for other programs: npz for numpy, parquet for tables.
+"""Write a cache's rows as one file for other programs: npz for numpy, parquet for data frames.
 
-Both hold the rows with features, in the order of the index. Features pass through in blocks;
+Both hold the rows with features, in the order of the index. Features are copied in blocks, so that
 memory holds the index, the labels and one block.
 """
 
@@ -29,7 +29,7 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
     folder : Path
         The cache's folder.
     out : Path
-        The file; its ending picks the form, and one that is there is replaced. With m rows and
+        The file; its ending picks the format, and an existing file is replaced. With m rows and
         L labels, `.npz` holds the arrays `id` (m,) of str, `row` (m,) of int64 (place in the
         cache), if there are labels `labels` (m, L) of int8 and `label_names` (L,), one (m, width)
         of float32 for each layer under its name, and `manifest`, the text of `manifest.json`.
@@ -46,23 +46,25 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
     Raises
     ------
     InputError
-        An unknown ending or layer, no vector layer or no row with features, no folder to write
-        to, or `pyarrow` is missing.
+        The ending or a layer is unknown, there is no vector layer or no row with features, the
+        folder of `out` does not exist, or `pyarrow` is missing.
     """
     writers: dict[str, Callable[[FeatureCache, Path, list[str]], None]] = {
         ".npz": _write_npz,
         ".parquet": _write_parquet,
     }
     if out.suffix not in writers:
-        raise InputError(f"{out} ends in {out.suffix!r}; give a name that ends in .npz or .parquet")
+        raise InputError(
+            f"{out} ends in {out.suffix!r}. Give a name that ends in .npz or .parquet."
+        )
     if not out.parent.is_dir():
-        raise InputError(f"{out.parent} is not a folder; make it first, or name another file")
+        raise InputError(f"{out.parent} is not a folder. Make it first, or name another file.")
     cache = FeatureCache(folder)
     names = list(dict.fromkeys(cache.resolve(layers)))
     if not names:
-        raise InputError(f"{folder} has no vector layer to write; maps are read with h5py")
+        raise InputError(f"{folder} has no vector layer to write. Read spatial maps with h5py.")
     if not len(cache.valid_rows):
-        raise InputError(f"{folder} has no row with features yet; run extract again")
+        raise InputError(f"{folder} has no row with features yet. Run extract again.")
     files.remove_temporaries(out.parent)
     with files.atomic_write(out) as temporary:
         writers[out.suffix](cache, temporary, names)
@@ -95,7 +97,7 @@ def _write_npy(
     shape: tuple[int, ...],
     blocks: Iterator[np.ndarray],
 ) -> None:
-    """Write one array in numpy's own form, from blocks of its rows."""
+    """Write one array in numpy's format, from blocks of its rows."""
     header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
         npy.write_array_header_1_0(file, header)
@@ -113,7 +115,7 @@ def _write_parquet(cache: FeatureCache, path: Path, names: list[str]) -> None:
     )
     ids = cache.ids
     with (
-        # Dictionaries would cost time and find nothing: features hardly repeat.
+        # Dictionary encoding would cost time and save nothing: features hardly repeat.
         pq.ParquetWriter(path, schema, use_dictionary=False) as writer,
         _progress(cache, names) as bar,
     ):
@@ -133,8 +135,8 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow.parquet
     except ImportError:
         raise InputError(
-            "writing parquet needs pyarrow; install it with `pip install -e '.[parquet]'`, or give "
-            "an --out that ends in .npz"
+            "Writing parquet needs pyarrow. Install it with `pip install -e '.[parquet]'`, or give "
+            "an --out that ends in .npz."
         ) from None
     return pyarrow, pyarrow.parquet
 
@@ -151,7 +153,7 @@ def _row_bytes(cache: FeatureCache, names: list[str]) -> int:
 def _blocks(
     cache: FeatureCache, names: list[str], bar: tqdm
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Yield rows and one array per layer for as many rows as fill a block."""
+    """Yield rows and one array per layer, as many rows at a time as fill a block."""
     valid, row_bytes = cache.valid_rows, _row_bytes(cache, names)
     step = max(1, BLOCK_BYTES // row_bytes)
     for start in range(0, len(valid), step):

@@ -1,4 +1,4 @@
-"""What a cache or a new index holds, in a few lines of text."""
+"""Describe a cache or a new index in a few lines of text."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from features.manifest import flatten
 
 
 def describe_cache(folder: Path) -> str:
-    """Describe a cache: what made it, its layers, rows, labels and failures.
+    """Describe a cache: its manifest, layers, rows, labels and failures.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def describe_cache(folder: Path) -> str:
     Raises
     ------
     InputError
-        The folder is no cache.
+        The folder is not a cache.
     """
     cache = FeatureCache(folder)
     lines = [describe_rows(folder)]

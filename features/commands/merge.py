@@ -62,8 +62,8 @@ def merge(out: Path, caches: Sequence[Path]) -> Path:
             write_view(out, manifest)
     except OSError as error:
         raise InputError(
-            f"merging into {out} stopped: {error}; shards it has are kept: mend this (free space, "
-            "give permission) and run the same command again"
+            f"Merging into {out} stopped: {error}. Its shards are kept. Free space or give "
+            "write permission, then run the same command again."
         ) from error
     return out
 
@@ -75,7 +75,7 @@ def _common_manifest(caches: Sequence[Path]) -> Manifest:
             read_manifest(cache),
             manifest,
             f"{cache}, unlike {caches[0]},",
-            remedy="merge only caches of the same settings",
+            remedy="Merge only caches of the same settings",
         )
     return manifest
 
@@ -84,8 +84,8 @@ def _rows(cache: Path, manifest: Manifest) -> list[IndexRow]:
     rows = read_index(cache)
     if fault := index_fault(rows, manifest):
         raise InputError(
-            f"{cache / schema.INDEX}: {fault}; run extract again, which rebuilds it, or name "
-            "another cache first"
+            f"{cache / schema.INDEX}: {fault}. Run extract again, which rebuilds it, or name "
+            "another cache first."
         )
     return rows
 
@@ -96,14 +96,14 @@ def _common_labels(folders: Sequence[Path], rows: Sequence[IndexRow]) -> Path | 
     for path in paths[1:]:
         if path.read_bytes() != paths[0].read_bytes():
             raise InputError(
-                f"{paths[0]} and {path} differ; delete the wrong one, or make both the same"
+                f"{paths[0]} and {path} differ. Delete the wrong one, or make both the same."
             )
     if not paths:
         return None
     if list(read_labels_csv(paths[0])[0]) != [row.id for row in rows]:
         raise InputError(
-            f"{paths[0]} lists other images than {schema.INDEX}, or in another order; run extract "
-            "again, which rebuilds both"
+            f"{paths[0]} lists other images than {schema.INDEX}, or in another order. Run extract "
+            "again, which rebuilds both."
         )
     return paths[0]
 
@@ -120,7 +120,7 @@ def _gather(out: Path, caches: Sequence[Path], manifest: Manifest) -> None:
         for cache in distinct[1:]:
             _refuse_versions(distinct[0], cache, number, manifest)
         if holders[0] != out:
-            # Maps first: a shard that can be seen has its maps.
+            # Maps come first: a reader that finds the shard relies on its maps.
             for maps in sorted(kinds(manifest), reverse=True):
                 name = schema.shard_path(out, number, maps=maps).name
                 _place(holders[0] / name, out / name, link=True)
@@ -142,7 +142,7 @@ def _refuse_versions(one: Path, other: Path, number: int, manifest: Manifest) ->
         if stored_checksum(first) != stored_checksum(second):
             raise InputError(
                 f"{first} and {second} are two versions of one shard (--retry-failed, or an image "
-                "that changed); delete the one you don't want"
+                "that changed). Delete the one you don't want."
             )
 
 

@@ -1,6 +1,6 @@
 """Check a cache: shards against checksums and manifest, and what is made from them against both.
 
-Every check says in one line what is wrong and what mends it. Nothing is written.
+Every fault is one line that names the file, what is wrong and the remedy. Nothing is written.
 """
 
 from collections.abc import Iterator
@@ -44,15 +44,15 @@ def find_faults(folder: Path) -> Iterator[str]:
     if not _fits_any_shard(folder, manifest):
         yield (
             f"{folder / schema.MANIFEST}: no shard was made with this manifest, so nothing can be "
-            "checked against it; restore the file, or keep the shards in a folder of their own"
+            "checked against it. Restore the file, or keep the shards in a folder of their own."
         )
         return
-    rebuild = f"rebuild it with `python -m features merge {folder} {folder}`"
+    rebuild = f"Rebuild it with `python -m features merge {folder} {folder}`."
     rows: list[IndexRow] | None = None
     try:
         rows = read_index(folder)
         if fault := index_fault(rows, manifest):
-            yield f"{folder / schema.INDEX}: {fault}; run extract again, which rebuilds it"
+            yield f"{folder / schema.INDEX}: {fault}. Run extract again, which rebuilds it."
     except InputError as error:
         yield str(error)
     stale: list[int] = []
@@ -60,10 +60,10 @@ def find_faults(folder: Path) -> Iterator[str]:
     if stale:
         yield (
             f"{folder / schema.INDEX}: sha256, status or message of {len(stale)} rows (first "
-            f"{stale[0]}) differ from the shards; {rebuild}"
+            f"{stale[0]}) differ from the shards. {rebuild}"
         )
     if fault := view_fault(folder, manifest):
-        yield f"{folder / schema.VIEW}: {fault}; {rebuild}"
+        yield f"{folder / schema.VIEW}: {fault}. {rebuild}"
     if rows is not None:
         yield from _label_faults(folder)
 
@@ -127,8 +127,8 @@ def shard_faults(
             continue
         if fault:
             yield (
-                f"{path}: {fault}; delete this file and run extract again, "
-                "which makes only this shard anew"
+                f"{path}: {fault}. Delete this file and run extract again, "
+                "which makes only this shard anew."
             )
 
 
@@ -151,7 +151,7 @@ def _made_with(path: Path, manifest: Manifest) -> bool:
 def _shards_faults(
     folder: Path, manifest: Manifest, rows: list[IndexRow], stale: list[int]
 ) -> Iterator[str]:
-    """Check every shard; add to `stale` the rows of sound ones that `index.csv` has wrong."""
+    """Check every shard; add to `stale` the rows of sound shards that differ from `index.csv`."""
     step, total = manifest["shard_rows"], manifest["index"]["rows"]
     for number in tqdm(range(schema.shard_count(step, total)), desc="verify", unit="shard"):
         if faults := list(shard_faults(folder, number, manifest, finite=True)):
@@ -190,8 +190,8 @@ def _fault(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> s
             if file[name].shape != shape or file[name].dtype != dtype:
                 return f"{name} is {file[name].dtype} {file[name].shape}, not {dtype} {shape}"
             if file[name].attrs[schema.LAYOUT] != record["layout"]:
-                return f"{name} has another layout than the manifest says"
-    except Exception as error:  # HDF5 and h5py raise any error on a damaged file
+                return f"{name} has another layout than in the manifest"
+    except Exception as error:  # a damaged file can make h5py raise any exception
         return f"it is damaged ({error})"
     return ""
 

@@ -52,5 +52,7 @@ def test_global_pooling():
 
 
 def test_an_unknown_rule_is_refused():
-    with pytest.raises(InputError, match="'middle'; give one of adaptive, floor, ceil"):
+    with pytest.raises(
+        InputError, match="'rule' parameter must be one of adaptive, floor, ceil. Got 'middle'"
+    ):
         quadrant_max(RAMP, rule="middle")

@@ -161,7 +161,7 @@ def test_a_damaged_shard_stops_the_run_and_names_the_remedy(data, tmp_path):
     raw = bytearray(path.read_bytes())
     raw[-900] ^= 1
     path.write_bytes(bytes(raw))
-    with pytest.raises(InputError, match=r"shard-00001.h5.*delete this file and run extract"):
+    with pytest.raises(InputError, match=r"shard-00001.h5.*Delete this file and run extract"):
         run(CONFIG, load_dataset(data), out)
     path.unlink()
     run(CONFIG, load_dataset(data), out)
@@ -236,7 +236,7 @@ def command(*words):
 def test_the_command_says_one_line_and_exits_with_one(tmp_path):
     done = command("extract", "--data", tmp_path, "--weights", "random:0", "--out", tmp_path / "c")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: no folder images/ in ")
+    assert done.stderr.startswith("error: There is no folder images/ in ")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "c").exists()
 

@@ -132,7 +132,7 @@ def test_coco_mistakes_are_named(coco, damage, message):
 def test_what_is_not_json_is_named(coco, text):
     source, images = coco
     source.write_bytes(text.encode("latin-1"))
-    refuses(read_coco, source, images, "is not JSON .*give COCO's instances file")
+    refuses(read_coco, source, images, "is not JSON .*Give COCO's instances file")
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "null"])
@@ -208,11 +208,11 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;">]>
         ('<?xml version="1.0" encoding="klingon"?><annotation/>', "is not XML"),
         (BOMB + "<annotation><filename>&y;</filename></annotation>", "has a DTD"),
         ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>', "has a DTD"),
-        ("<annotations/>", "root element is 'annotations'; VOC's is 'annotation'"),
+        ("<annotations/>", "root element is 'annotations'; it must be 'annotation'"),
         ("<annotation/>", "'annotation' has no 'filename'"),
         (voc_xml(" "), "'annotation' has no 'filename' or an empty one"),
         (voc_xml("000009.jpg", ("", 0)), "'object' has no 'name' or an empty one"),
-        (voc_xml("000009.jpg", ("cat", "maybe")), "'cat' has difficult 'maybe'; allowed are 0"),
+        (voc_xml("000009.jpg", ("cat", "maybe")), "'cat' has difficult 'maybe'; it must be 0 or 1"),
         (voc_xml("000010.jpg", ("cat", 0)), r"1 \(first '000010.jpg'\) of 3 images not found"),
         (voc_xml("000007.jpg", ("cat", 0)), "names images twice"),
     ],
@@ -232,7 +232,7 @@ def test_voc_dtd_in_another_encoding_is_found(voc):
 
 def test_voc_needs_annotations_with_objects(voc, tmp_path):
     source, images = voc
-    refuses(read_voc, images, images, r"no \*.xml in .*give VOC's folder Annotations")
+    refuses(read_voc, images, images, r"No \*.xml in .*Give VOC's folder Annotations")
     for name in ("000005", "000007"):
         (source / f"{name}.xml").unlink()
     refuses(read_voc, source, images, "names no labels")
@@ -290,8 +290,8 @@ def test_msrc_labels_are_what_occurs(request, sample, read):
 
 def test_every_color_has_its_label(tmp_path):
     images = make_images(tmp_path / "Images", *(f"{name}.png" for name in COLORS))
-    for name, color in COLORS.items():
-        picture = Image.new("RGB", (4, 3), color)
+    for name, colour in COLORS.items():
+        picture = Image.new("RGB", (4, 3), colour)
         picture.putpixel((0, 0), VOID)
         picture.quantize().save(tmp_path / f"{name}_GT.bmp")  # a palette keeps the colors
     dataset = read_msrc(tmp_path, images)
@@ -317,7 +317,7 @@ def test_an_unknown_color_is_named(msrc_original):
 def test_a_damaged_picture_is_named(msrc_original, content):
     source, images = msrc_original
     (source / "1_1_s_GT.bmp").write_bytes(content)
-    refuses(read_msrc, source, images, r"1_1_s_GT.bmp can't be read \(.*unpack it again")
+    refuses(read_msrc, source, images, r"1_1_s_GT.bmp can't be read \(.*Unpack it again")
 
 
 def test_a_truncated_picture_is_named(msrc_original):

@@ -112,7 +112,9 @@ def test_defaults_blocks_and_instances(shared_cache):
     positions = cache.read_instances("net/map", [20])
     assert positions.shape == (1, 9, 2)
     np.testing.assert_array_equal(positions[0, 4], values("net/map")[20, :, 1, 1])
-    with pytest.raises(InputError, match="'net/fc' is one vector per image; .* net/pool, net/map"):
+    with pytest.raises(
+        InputError, match="'net/fc' holds one vector per image. .* net/pool, net/map"
+    ):
         cache.read_instances("net/fc", [0])
 
 
@@ -133,11 +135,11 @@ def test_missing_shards_and_bad_rows_are_counted_and_refused(tmp_path):
     expected = [r for r in range(ROWS) if r not in (3, 17, *range(8, 16))]
     np.testing.assert_array_equal(cache.valid_rows, expected)
     np.testing.assert_array_equal(cache.read(["net/fc"]), values("net/fc")[expected])
-    with pytest.raises(InputError, match=r"row 3 holds no features \(undecodable\)"):
+    with pytest.raises(InputError, match=r"Row 3 holds no features \(undecodable\)"):
         cache.read(None, [0, 3])
-    with pytest.raises(InputError, match="row 23 is outside the cache; it has rows 0 to 22"):
+    with pytest.raises(InputError, match="Row 23 is outside the cache, which has rows 0 to 22"):
         cache.read(None, [23])
-    with pytest.raises(InputError, match="no layer 'net/x' .* it has net/pool, net/fc"):
+    with pytest.raises(InputError, match="must be one of net/pool, net/fc. Got 'net/x'"):
         cache.read(["net/x"])
     row = cache.index[17]
     assert (row.id, row.status, row.message) == ("ä17.jpg", "undecodable", "ü broken")
@@ -175,7 +177,9 @@ def test_another_manifest_is_refused_with_every_differing_key(cache_folder):
 
 
 def test_a_folder_without_or_with_a_damaged_manifest(tmp_path):
-    with pytest.raises(InputError, match=r"is no feature cache: it has no manifest.json; make one"):
+    with pytest.raises(
+        InputError, match=r"is not a feature cache: it has no manifest.json. Make one"
+    ):
         FeatureCache(tmp_path)
     (tmp_path / schema.MANIFEST).write_text('{"schema": 99}')
     with pytest.raises(InputError, match="layout version 99, this library reads 1"):
@@ -194,7 +198,7 @@ def test_every_flipped_byte_of_data_is_found(cache_folder, name):
     place = whole.index(values(layer)[8].tobytes())
     for offset in range(place, place + 16, 5):
         path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
-        with pytest.raises(InputError, match=f"{name}: .*checksum; delete this file and run"):
+        with pytest.raises(InputError, match=f"{name}: .*checksum. Delete this file and run"):
             verify_shard(cache_folder, 1, manifest)
     path.write_bytes(whole)
     verify_shard(cache_folder, 1, manifest, finite=True)
@@ -226,7 +230,7 @@ def test_a_truncated_shard_is_found(cache_folder, keep):
     path = schema.shard_path(cache_folder, 1)
     whole = path.read_bytes()
     path.write_bytes(whole[:keep])
-    with pytest.raises(InputError, match=r"shard-00001.h5.*delete this file and run extract"):
+    with pytest.raises(InputError, match=r"shard-00001.h5.*Delete this file and run extract"):
         verify_shard(cache_folder, 1, read_manifest(cache_folder))
 
 
@@ -274,7 +278,7 @@ def _fill_the_disk(folder, manifest, limit):
     try:
         write_shards(folder, manifest, numbers=(1,))
     except InputError as error:
-        assert "finished shards are kept" in str(error)
+        assert "Finished shards are kept" in str(error)
         os._exit(7)
     os._exit(0)
 

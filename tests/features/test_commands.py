@@ -152,27 +152,30 @@ def view_of(rows, name):
     return apply
 
 
-AGAIN = "run extract again"
-REBUILD = "rebuild it with `python -m features merge "
+AGAIN = "Run extract again"
+REBUILD = "Rebuild it with `python -m features merge "
 FAULTS = {
-    "missing": (unlink("shard-00001.h5"), [f"shard-00001.h5 is missing; {AGAIN}"]),
-    "missing maps": (unlink("maps-00002.h5"), [f"maps-00002.h5 is missing; {AGAIN}"]),
+    "missing": (unlink("shard-00001.h5"), [f"shard-00001.h5 is missing. {AGAIN}"]),
+    "missing maps": (unlink("maps-00002.h5"), [f"maps-00002.h5 is missing. {AGAIN}"]),
     "flipped": (
         flip("shard-00001.h5", values("net/pool")[8].tobytes()),
-        [f"shard-00001.h5: its bytes don't give its checksum; delete this file and {AGAIN}"],
+        [
+            "shard-00001.h5: its bytes don't give its checksum. Delete this file and run extract "
+            "again"
+        ],
     ),
     "flipped maps": (
         flip("maps-00000.h5", values("net/map")[0].tobytes()),
-        ["maps-00000.h5: its bytes don't give its checksum; delete this file"],
+        ["maps-00000.h5: its bytes don't give its checksum. Delete this file"],
     ),
     "truncated": (
         truncate("shard-00002.h5", 1500),
-        ["shard-00002.h5 can't be opened .*; delete this file"],
+        ["shard-00002.h5 can't be opened .*. Delete this file"],
     ),
     "another run": (
         shard_of_another_run,
         [
-            "shard-00001.h5: it belongs to a run with another manifest; delete this file",
+            "shard-00001.h5: it belongs to a run with another manifest. Delete this file",
             "maps-00001.h5: it belongs to a run with another manifest",
         ],
     ),
@@ -180,14 +183,14 @@ FAULTS = {
         rename("shard-00000.h5", "shard-00001.h5"),
         [
             "shard-00000.h5 is missing",
-            "shard-00001.h5: it does not hold rows 8 to 15; delete this file",
+            "shard-00001.h5: it does not hold rows 8 to 15. Delete this file",
         ],
     ),
     "not finite": (
         row_that_is_not_finite,
-        ["maps-00001.h5: net/map is not finite in row 10; delete this file"],
+        ["maps-00001.h5: net/map is not finite in row 10. Delete this file"],
     ),
-    "no index": (unlink("index.csv"), [f"index.csv can't be read .*; {AGAIN}"]),
+    "no index": (unlink("index.csv"), [f"index.csv can't be read .*. {AGAIN}"]),
     "short line": (
         replace("index.csv", "22,ä22.jpg,images/ä22.jpg,22,", ""),
         ["index.csv can't be read"],
@@ -201,14 +204,14 @@ FAULTS = {
             "".join((folder / "index.csv").read_text("utf-8").splitlines(True)[:-1]), "utf-8"
         ),
         [
-            f"index.csv: it has 22 rows, the manifest 23; {AGAIN}",
+            f"index.csv: it has 22 rows, the manifest 23. {AGAIN}",
             "labels.csv lists other images than index.csv",
         ],
     ),
     "rows out of order": (
         swap_lines("index.csv", 3, 4),
         [
-            f"index.csv: row 3 stands where row 2 belongs; {AGAIN}",
+            f"index.csv: row 3 stands where row 2 belongs. {AGAIN}",
             "labels.csv lists other images than index.csv, or in another order",
         ],
     ),
@@ -222,12 +225,12 @@ FAULTS = {
     ),
     "another status": (
         replace("index.csv", "ok", "undecodable"),
-        [rf"index.csv: sha256, .* of 1 rows \(first 0\) differ from the shards; {REBUILD}"],
+        [rf"index.csv: sha256, .* of 1 rows \(first 0\) differ from the shards. {REBUILD}"],
     ),
-    "no view": (unlink("features.h5"), [f"features.h5: it is missing; {REBUILD}"]),
+    "no view": (unlink("features.h5"), [f"features.h5: it is missing. {REBUILD}"]),
     "stale view": (
         view_without_a_shard,
-        [f"features.h5: net/pool does not show every shard, or shows something else; {REBUILD}"],
+        [f"features.h5: net/pool does not show every shard, or shows something else. {REBUILD}"],
     ),
     "view of another shard": (
         view_of("shard-00001.h5", "net/fc"),
@@ -235,7 +238,7 @@ FAULTS = {
     ),
     "flipped view": (
         flip("features.h5", b"4c + q"),
-        [f"features.h5: its bytes don't give its checksum; {REBUILD}"],
+        [f"features.h5: its bytes don't give its checksum. {REBUILD}"],
     ),
     "truncated view": (truncate("features.h5", 900), ["features.h5: its bytes don't give"]),
     "view of another manifest": (
@@ -244,15 +247,15 @@ FAULTS = {
     ),
     "labels of other images": (
         swap_lines("labels.csv", 3, 4),
-        [f"labels.csv lists other images than index.csv, or in another order; {AGAIN}"],
+        [f"labels.csv lists other images than index.csv, or in another order. {AGAIN}"],
     ),
     "a label that is none": (
         replace("labels.csv", "jpg,1", "jpg,2"),
-        ["labels.csv, line 2, column 'cat': '2' is not a label"],
+        ["labels.csv, line 2, column 'cat': a label must be 1, .* Got '2'"],
     ),
     "manifest": (
         replace("manifest.json", "float32", "float16"),
-        ["manifest.json: no shard was made with this manifest, .*; restore the file, or keep"],
+        ["manifest.json: no shard was made with this manifest, .*. Restore the file, or keep"],
     ),
     "three at once": (
         lambda folder: [
@@ -318,7 +321,7 @@ def test_a_flipped_byte_anywhere_is_a_fault_or_changes_nothing(shared_cache, nam
 
 def test_a_growing_cache_names_each_missing_shard(tmp_path):
     cache = make_cache(tmp_path, numbers=(1,))
-    names = [line.partition(" is missing; run extract again")[0] for line in find_faults(cache)]
+    names = [line.partition(" is missing. Run extract again")[0] for line in find_faults(cache)]
     kinds = [("shard", 0), ("maps", 0), ("shard", 2), ("maps", 2)]
     assert names == [str(cache / f"{kind}-{number:05d}.h5") for kind, number in kinds]
 
@@ -440,17 +443,17 @@ def test_other_settings_are_refused_with_every_key(tmp_path, parts):
     write_or_check(other, make_manifest(make_dataset(other), dtype="float16", shard_rows=4))
     every_key = "dtype: there float16, here float32; shard_rows: there 4, here 8"
     out = tmp_path / "out"
-    refused(f"other, unlike .*a, was made with .*: {every_key}; merge only", out, *parts, other)
+    refused(f"other, unlike .*a, was made with .*: {every_key}. Merge only", out, *parts, other)
     assert not out.exists()
-    refused(f"other was made with .*: {every_key}; give the same", other, *parts)
+    refused(f"other was made with .*: {every_key}. Give the same", other, *parts)
     assert [path.name for path in other.iterdir()] == ["manifest.json"]
-    refused("nowhere is no feature cache", out, parts[0], tmp_path / "nowhere")
+    refused("nowhere is not a feature cache", out, parts[0], tmp_path / "nowhere")
 
 
 def test_two_versions_of_a_shard_are_refused(tmp_path, parts):
     manifest = read_manifest(parts[2])
     write_shards(parts[2], manifest, numbers=(2,), bad=(16,))
-    message = r"b/shard-00002.h5 and .*c/shard-00002.h5 are two versions of one shard .*; delete"
+    message = r"b/shard-00002.h5 and .*c/shard-00002.h5 are two versions of one shard .*. Delete"
     out = tmp_path / "out"
     refused(message, out, *parts)
     assert len(FeatureCache(out).valid_rows) == 15  # what came before is kept
@@ -469,25 +472,25 @@ def test_two_versions_of_a_shard_are_refused(tmp_path, parts):
 )
 def test_a_damaged_shard_is_refused_wherever_it_is(tmp_path, parts, damage, message):
     damage(parts[2])
-    refused(f"{message}.*; delete this file and run extract again", tmp_path / "out", *parts)
+    refused(f"{message}.*. Delete this file and run extract again", tmp_path / "out", *parts)
     assert merge(tmp_path / "out", parts[:2])
     damage = flip("shard-00000.h5", values("net/pool")[0].tobytes())
     (tmp_path / "out/shard-00000.h5").unlink()
     (tmp_path / "out/shard-00000.h5").write_bytes((parts[0] / "shard-00000.h5").read_bytes())
     damage(tmp_path / "out")
-    refused("out/shard-00000.h5: its bytes .*; delete this file", tmp_path / "out", *parts[:2])
+    refused("out/shard-00000.h5: its bytes .*. Delete this file", tmp_path / "out", *parts[:2])
 
 
 def test_labels_and_index_have_to_fit(tmp_path, parts):
     out = tmp_path / "out"
     replace("labels.csv", "jpg,1", "jpg,0")(parts[1])
-    refused("a/labels.csv and .*b/labels.csv differ; delete the wrong one", out, *parts)
+    refused("a/labels.csv and .*b/labels.csv differ. Delete the wrong one", out, *parts)
     (parts[1] / "labels.csv").unlink()
     for part in (parts[0], parts[2]):
         swap_lines("labels.csv", 1, 2)(part)
     refused("a/labels.csv lists other images", out, *parts)
     swap_lines("index.csv", 1, 2)(parts[0])
-    refused("a/index.csv: row 1 stands .*run extract again, .* another cache first", out, *parts)
+    refused("a/index.csv: row 1 stands .*Run extract again, .* another cache first", out, *parts)
     (parts[0] / "index.csv").unlink()
     refused("a/index.csv can't be read", out, *parts)
     assert not out.exists()
@@ -500,7 +503,7 @@ def _merge_on_a_full_disk(out, parts, limit):
     try:
         merge(out, parts)
     except InputError as error:
-        kept = "shards it has are kept: mend this (free space, give permission) and run the same"
+        kept = "Its shards are kept. Free space or give write permission, then run the same"
         os._exit(7 if kept in str(error) else 8)
     os._exit(0)
 
@@ -606,15 +609,15 @@ def test_what_cannot_be_exported_is_named(with_failures, tmp_path, monkeypatch):
         with pytest.raises(InputError, match=message):
             export(with_failures, tmp_path / name, **options)
 
-    refuses("out.csv ends in '.csv'; give a name that ends in .npz or .parquet", "out.csv")
-    refuses("gone is not a folder; make it first", "gone/out.npz")
-    refuses("no layer 'net/map' in .*; it has net/pool, net/fc", "out.npz", layers=["net/map"])
-    refuses("has no vector layer to write; maps are read with h5py", "out.npz", layers=[])
+    refuses("out.csv ends in '.csv'. Give a name that ends in .npz or .parquet", "out.csv")
+    refuses("gone is not a folder. Make it first", "gone/out.npz")
+    refuses("must be one of net/pool, net/fc. Got 'net/map'", "out.npz", layers=["net/map"])
+    refuses("has no vector layer to write. Read spatial maps with h5py", "out.npz", layers=[])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    refuses(r"parquet needs pyarrow; install it with `pip install -e '.\[parquet\]'`", "o.parquet")
+    refuses(r"parquet needs pyarrow. Install it with `pip install -e '.\[parquet\]'`", "o.parquet")
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(InputError, match="has no row with features yet; run extract again"):
+    with pytest.raises(InputError, match="has no row with features yet. Run extract again"):
         export(make_cache(empty, numbers=()), tmp_path / "out.npz")
 
 

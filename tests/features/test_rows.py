@@ -35,9 +35,9 @@ def test_it_reads_what_the_cache_reads(cache, layers):
 def test_rows_are_chosen_and_checked(cache):
     rows = [7, 2, 2, 9]
     np.testing.assert_array_equal(CacheRows(cache, rows=rows)[:], cache.read(rows=rows))
-    with pytest.raises(InputError, match="row 4 holds no features"):
+    with pytest.raises(InputError, match="Row 4 holds no features"):
         CacheRows(cache, rows=[3, 4])
-    with pytest.raises(InputError, match="no layer 'net/x'"):
+    with pytest.raises(InputError, match="Got 'net/x'"):
         CacheRows(cache, ["net/x"])
     with pytest.raises(IndexError):
         CacheRows(cache)[[ROWS]]

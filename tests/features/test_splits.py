@@ -93,15 +93,18 @@ def test_hash_sees_every_difference(other):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: random_split(1, 0), "1 rows at a training share of 0.666667 leave 0"),
-        (lambda: random_split(10, 0, 1.0), "leave 10 to train on and 0 to test on"),
-        (lambda: random_split(10, 0, -1.0), "leave 0 to train on and 10"),
+        (lambda: random_split(1, 0), "Got n = 1 and train_fraction = 0.666667"),
+        (lambda: random_split(10, 0, 1.0), "Got n = 10 and train_fraction = 1"),
+        (lambda: random_split(10, 0, -1.0), "Got n = 10 and train_fraction = -1"),
         (
             lambda: learning_curve_subsets(random_split(9, 0), [2, 7]),
-            r"'sizes' .* in the range \[1, 6\]. Got 7",
+            "must be an int in the range .1, 6.. Got 7",
         ),
-        (lambda: inner_split(np.array([4]), 0), "1 training rows can't give 1"),
-        (lambda: inner_folds(np.arange(3), 4, 0), r"'folds' .* in the range \[2, 3\]. Got 4"),
+        (lambda: inner_split(np.array([4]), 0), "1 training rows are too few to set 1 aside"),
+        (
+            lambda: inner_folds(np.arange(3), 4, 0),
+            "'folds' parameter must be an int in the range .2, 3.. Got 4",
+        ),
     ],
 )
 def test_bad_input(call, message):

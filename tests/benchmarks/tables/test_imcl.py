@@ -279,7 +279,7 @@ def test_neighbors_explain_a_row(made):
         ({"masks": 0}, "masks must be 1 or more, got 0"),
         ({"scheme": "rows"}, "scheme must be one of uniform, stratified, got 'rows'"),
         ({"learners": ["SVM"]}, "learner 'SVM'; give some of Logistic, "),
-        ({"layers": ["net/top"]}, "no layer 'net/top'"),
+        ({"layers": ["net/top"]}, "Got 'net/top'"),
     ],
 )
 def test_bad_options(made, tmp_path, options, message):

@@ -263,7 +263,7 @@ def test_results_of_other_splits_are_refused(made, tmp_path):
     "options, message",
     [
         ({"splits": 0}, "splits must be 1 or more, got 0"),
-        ({"layers": ["net/top"]}, "no layer 'net/top'.*net/low, net/high"),
+        ({"layers": ["net/top"]}, "must be one of net/low, net/high. Got 'net/top'"),
         ({"curve_sizes": [5, 41]}, "curve sizes must be 1 to 40 .* got 5 to 41"),
     ],
 )
@@ -314,7 +314,7 @@ def test_bad_input_is_one_line_and_exit_code_1(tmp_path):
     command += ["--cache", "c", "--out", "o"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: c is no feature cache: ")
+    assert done.stderr.startswith("error: c is not a feature cache: ")
     assert done.stderr.count("\n") == 1
 
 

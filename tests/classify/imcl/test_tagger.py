@@ -419,7 +419,7 @@ def test_wrong_arrays(problem, arrays, message):
 
 def test_too_few_rows_to_set_some_aside(problem):
     X, Y, _ = problem
-    with pytest.raises(InputError, match="1 training rows can't give 1 for validation"):
+    with pytest.raises(InputError, match="1 training rows are too few to set 1 aside"):
         InteractiveTagger(early_stopping=True).fit(X[120:121], Y[120:121] | 1)
 
 

@@ -65,21 +65,21 @@ def test_what_is_missing_or_of_another_class_is_named(path):
     for name in samples:
         with pytest.raises(InputError, match="neither of real numbers nor text nor a cell"):
             read_mat(path, name)
-    with pytest.raises(InputError, match=r"sample\.mat has no variable 'z'; give the file"):
+    with pytest.raises(InputError, match=r"sample\.mat has no variable 'z'. Give the file"):
         read_mat(path, "x", "z")
 
 
 @pytest.mark.parametrize("content", [b"", b"MATLAB", b"not a matrix " * 99])
 def test_what_is_no_mat_file_is_named(path, content):
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"is not a MATLAB file of version 5 to 7; save it again"):
+    with pytest.raises(InputError, match=r"is not a MATLAB file of version 5 to 7. Save it again"):
         read_mat(path, "x")
 
 
 def test_the_newer_format_is_named(path):
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
     path.write_bytes(header + bytes(512))
-    with pytest.raises(InputError, match=r"is of MATLAB's version 7\.3; save it again as -v7"):
+    with pytest.raises(InputError, match=r"is of MATLAB's version 7\.3. Save it again as -v7"):
         read_mat(path, "x")
 
 
