@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from classify.imcl.tagger import InteractiveTagger
     from classify.logistic import LogisticTagger
     from classify.models import TaggerModel, load_model
-    from classify.warp.semi_supervised import SemiSupervisedWarpTagger
+    from classify.warp.semi_supervised import SemiSupervisedTagger
     from classify.warp.tagger import WarpTagger
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "InteractiveTagger",
     "LatentNoiseTagger",
     "LogisticTagger",
-    "SemiSupervisedWarpTagger",
+    "SemiSupervisedTagger",
     "TaggerModel",
     "WarpTagger",
     "WsabieTagger",
@@ -40,7 +40,7 @@ _MODULES = {
     "InteractiveTagger": "classify.imcl.tagger",
     "LatentNoiseTagger": "classify.baselines.latent_noise",
     "LogisticTagger": "classify.logistic",
-    "SemiSupervisedWarpTagger": "classify.warp.semi_supervised",
+    "SemiSupervisedTagger": "classify.warp.semi_supervised",
     "TaggerModel": "classify.models",
     "WarpTagger": "classify.warp.tagger",
     "WsabieTagger": "classify.baselines.wsabie",

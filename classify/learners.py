@@ -52,6 +52,8 @@ class Learner:
         Labels without which the learner equals `instead`.
     instead : str
         Name of the learner to use where there are none.
+    around : str
+        ``module:Class`` of a meta-estimator that takes the estimator, or empty.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Learner:
     linear: bool = True
     needs: Literal["unlabeled rows", "unknown cells", None] = None
     instead: str = ""
+    around: str = ""
 
     def make(self, C: float | None, labels: np.ndarray) -> Any:
         """Build the estimator.
@@ -79,6 +82,10 @@ class Learner:
         classify.base.Tagger
             Not fitted.
         """
+        estimator = self._estimator(C, labels)
+        return load(self.around)(estimator) if self.around else estimator
+
+    def _estimator(self, C: float | None, labels: np.ndarray) -> Any:
         constructor = load(self.constructor)
         if self.C is None or C is None:
             return constructor(**self.options)
@@ -149,11 +156,12 @@ LEARNERS = {
         Learner(
             "ss-rmlc",
             "rmlc on all rows: those without labels take their nearest neighbors' labels",
-            "classify.warp.semi_supervised:SemiSupervisedWarpTagger",
+            "classify.warp.tagger:WarpTagger",
             {"loss": "ramp"},
             C="decay",
             needs="unlabeled rows",
             instead="rmlc",
+            around="classify.warp.semi_supervised:SemiSupervisedTagger",
         ),
         *(_of_loss(name) for name in LOSSES if name != "ramp"),
         _network(

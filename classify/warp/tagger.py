@@ -5,7 +5,7 @@ They turn labels, weights and unknown cells into what the descent takes. The los
 `classify.warp.propagation`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -33,6 +33,11 @@ from classify.sgd import Settings, sgd_epochs
 from classify.warp.early_stopping import BestEpoch
 from features.errors import InputError
 from features.splits import inner_split
+
+#: From X, targets, weights and labelled rows to the rows to learn from, all targets, all weights.
+TrainingRows = Callable[
+    [np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]
+]
 
 
 class WarpTagger(Presets, BatchTagger):
@@ -228,13 +233,36 @@ class WarpTagger(Presets, BatchTagger):
             For a parameter out of its range, for X, y or weights that can't be fitted, and when the
             descent diverges.
         """
+        return self.fit_with(X, y, _labelled_alone, sample_weight)
+
+    def fit_with(self, X, y, training_rows: TrainingRows, sample_weight=None):
+        """Fit all labels at once, on rows, labels and weights that are made after the split.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        training_rows : callable
+            Takes X, int8 targets of shape (n, L), weights of shape (n,) and the labelled rows to
+            learn from: without those that early stopping sets aside, and all that `init` is fitted
+            to. Returns the rows to descend on, and targets and weights of all rows.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            As `fit`.
+        """
         check_parameters(self, self._allowed)
         X, targets = self._start_fit(X, y)
         self._check_rankable(targets)
         weights = check_sample_weight(sample_weight, len(X))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         rows, validation = self._inner_rows(targets, weights, rng)
-        used_rows, used, weights = self._training_rows(X, targets, weights, rows)
+        used_rows, used, weights = training_rows(X, targets, weights, rows)
         # One thread: batches are too small to share, and the bits then depend on no thread count.
         with threadpool_limits(1, user_api="blas"):
             start = self._start(X, targets, rows, sample_weight)
@@ -271,10 +299,6 @@ class WarpTagger(Presets, BatchTagger):
                 'classifier of several labels, such as LogisticTagger("l2")'
             )
         return model.coef_, model.intercept_
-
-    def _training_rows(self, X, targets, weights, labelled):
-        """Rows to learn from, and the labels and weights of all rows."""
-        return labelled, targets, weights / weights[labelled].mean()
 
     def _descent(self, X, rows, targets, weights, start, rng):
         """Epochs to iterate over, and the mean loss of scores that are all zero."""
@@ -335,3 +359,7 @@ class WarpTagger(Presets, BatchTagger):
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
+
+
+def _labelled_alone(X, targets, weights, labelled):
+    return labelled, targets, weights / weights[labelled].mean()

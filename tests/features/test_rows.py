@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classify.warp.semi_supervised import SemiSupervisedWarpTagger
+from classify.warp.semi_supervised import SemiSupervisedTagger
 from classify.warp.tagger import WarpTagger
 from features.cache import FeatureCache
 from features.errors import InputError
@@ -43,7 +43,9 @@ def test_rows_are_chosen_and_checked(cache):
         CacheRows(cache)[[ROWS]]
 
 
-@pytest.mark.parametrize("tagger", [WarpTagger(epochs=2), SemiSupervisedWarpTagger(epochs=2)])
+@pytest.mark.parametrize(
+    "tagger", [WarpTagger(epochs=2), SemiSupervisedTagger(WarpTagger(epochs=2))]
+)
 def test_a_tagger_learns_the_same_from_them(cache, tagger):
     X = cache.read()
     Y = (X[:, :3] > np.median(X[:, :3], axis=0)).astype(np.int8)

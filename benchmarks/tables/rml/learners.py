@@ -19,7 +19,7 @@ from benchmarks.tables.rml.data import BlockScaler
 from classify.base import UNKNOWN
 from classify.logistic import LogisticTagger
 from classify.metrics import METRICS, MIML_METRICS, get_metric
-from classify.warp.semi_supervised import SemiSupervisedWarpTagger
+from classify.warp.semi_supervised import SemiSupervisedTagger
 from classify.warp.tagger import WarpTagger
 from features.errors import InputError, check_choice
 from features.noise import corrupt
@@ -82,6 +82,11 @@ class Learner:
     unlabeled: bool = False
 
 
+def _semi_supervised(preset: str, **parameters: Any) -> SemiSupervisedTagger:
+    nested = {f"estimator__{name}": value for name, value in parameters.items()}
+    return SemiSupervisedTagger.from_preset(preset, estimator__warm_up=WARM_UP, **nested)
+
+
 LEARNERS: dict[str, Learner] = {
     "rmlc": Learner("RMLC", partial(WarpTagger, "ramp", warm_up=WARM_UP)),
     "rmlc-official": Learner(
@@ -97,12 +102,12 @@ LEARNERS: dict[str, Learner] = {
     "lr": Learner("LR", partial(LogisticTagger, "l2"), descent=False),
     "ss-rmlc-paper": Learner(
         "SS-RMLC, paper",
-        partial(SemiSupervisedWarpTagger.from_preset, "paper", warm_up=WARM_UP),
+        partial(_semi_supervised, "paper"),
         unlabeled=True,
     ),
     "ss-rmlc-official": Learner(
         "SS-RMLC, official",
-        partial(SemiSupervisedWarpTagger.from_preset, "official", warm_up=WARM_UP),
+        partial(_semi_supervised, "official"),
         unlabeled=True,
     ),
 }
