@@ -4,14 +4,15 @@ It only calls the other parts in turn; each of them goes on where a killed run s
 """
 
 import argparse
+import importlib.util
 import sys
 import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.report.html import Example, write_page
 from benchmarks.report.markdown import table
 from benchmarks.report.statistics import heading
 from benchmarks.synthetic.images import render_dataset
@@ -27,6 +28,9 @@ from features.command_line import default
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
 from features.splits import random_split
+
+if TYPE_CHECKING:
+    from benchmarks.report.html import Example
 
 LEARNERS = tuple(learner for learner in MIML_LEARNERS if learner.published)  # L1LR and LR
 CONVOLUTIONS = ("pool1", "pool2", "pool3", "pool4", "pool5")  # what vgg16-conv gives as well
@@ -74,14 +78,17 @@ def quickstart(
     Raises
     ------
     InputError
-        For a number out of range, unknown weights, or an `out` that holds a run of other settings.
+        For a number out of range, unknown weights, an `out` that holds a run of other settings, or
+        where a library that the page needs is not installed.
     """
     if n < 24 or splits < 1:
         raise InputError(f"n is {n}, splits {splits}: give 24 pictures or more and 1 split or more")
+    _check_page_libraries()
     out = Path(out)
     stages: dict[str, float] = {}
     with _timed(stages, "render"):
         data = load_dataset(render_dataset(out / "pictures", n=n, seed=seed))
+    print(f"{len(data)} images with {len(data.label_names)} labels are in {data.root}.")
     with _timed(stages, "extract"):
         cache = _extract(data, out, weights)
     with _timed(stages, "train and evaluate"):
@@ -121,6 +128,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=int, default=value, help=f"{text} (%(default)s)")
     weights = default(quickstart, "weights")
     parser.add_argument("--weights", default=weights, help="as of extract (%(default)s)")
+
+
+def _check_page_libraries() -> None:
+    """Refuse at the start what would otherwise fail after minutes of extraction."""
+    missing = [name for name in ("jinja2", "matplotlib") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"the page needs {' and '.join(missing)}, not installed here: "
+            "pip install 'multilabel-from-cache[plots]'"
+        )
 
 
 @contextmanager
@@ -178,6 +195,8 @@ def _show(
     path: Path, data: Dataset, cache: Path, report: Path, *, seed: int, stages: dict[str, float]
 ) -> Path:
     """Write the page from the result lines, and from one fit for the pictures on it."""
+    from benchmarks.report.html import write_page  # after the check that jinja2 is installed
+
     header, lines = read_results(report.with_suffix(".jsonl"))
     summary = summarize(lines, lines)
     sizes = sorted({size for _, size in summary})
@@ -217,8 +236,10 @@ _FILTERS = {
 }
 
 
-def _examples(task: Task, data: Dataset, seed: int) -> list[Example]:
+def _examples(task: Task, data: Dataset, seed: int) -> "list[Example]":
     """Predict the first test pictures of the first split."""
+    from benchmarks.report.html import Example
+
     split = random_split(len(task.ids), seed)
     rows = split.test[:SHOWN]
     learner = LEARNERS[0]

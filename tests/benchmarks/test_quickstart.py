@@ -1,5 +1,6 @@
 """The quickstart: complete, resumed after a kill anywhere, honest about random filters."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -88,6 +89,7 @@ def test_a_second_run_reuses_everything_and_prints_the_table(undisturbed, monkey
     page = quickstart(undisturbed, **SMALL, jobs=1)
     assert contents(undisturbed) == before
     printed = capsys.readouterr().out
+    assert printed.startswith("24 images with ")
     for word in ("L1LR", "LR", "average precision", "ranking loss", "render", "extract", str(page)):
         assert word in printed
 
@@ -161,3 +163,14 @@ def test_bad_input_is_refused_and_nothing_is_lost(undisturbed, wrong, message):
     with pytest.raises(InputError, match=message):
         quickstart(undisturbed, **SMALL | wrong, jobs=1)
     assert contents(undisturbed) == before
+
+
+@pytest.mark.parametrize("library", ["jinja2", "matplotlib"])
+def test_a_missing_library_of_the_page_is_named_before_any_work(tmp_path, monkeypatch, library):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == library else find_spec(name)
+    )
+    with pytest.raises(InputError, match=f"the page needs {library}, .*pip install"):
+        quickstart(tmp_path / "out", **SMALL)
+    assert not (tmp_path / "out").exists()
