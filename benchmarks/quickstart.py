@@ -17,22 +17,18 @@ from benchmarks.report.markdown import table
 from benchmarks.report.statistics import heading
 from benchmarks.synthetic.images import render_dataset
 from benchmarks.synthetic.textures import LABELS
-from benchmarks.tables.experiment import Task, read_task, sources_of
-from benchmarks.tables.miml.learners import MIML_LEARNERS
-from benchmarks.tables.miml.report import summarize
-from benchmarks.tables.miml.run import miml
-from classify.logistic import LogisticTagger
 from classify.metrics import MIML_METRICS
 from classify.results import read_results
-from features.command_line import default
+from features.command_line import add_options, default
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
 from features.splits import random_split
 
 if TYPE_CHECKING:
     from benchmarks.report.html import Example
+    from benchmarks.tables.experiment import Task
+    from benchmarks.tables.miml.learners import Learner
 
-LEARNERS = tuple(learner for learner in MIML_LEARNERS if learner.published)  # L1LR and LR
 CONVOLUTIONS = ("pool1", "pool2", "pool3", "pool4", "pool5")  # what vgg16-conv gives as well
 SHARD_ROWS = 64  # rows that a killed extraction loses at most
 STAND_IN = "random:0"  # weights where the wanted ones can't be had
@@ -115,19 +111,15 @@ def describe() -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quickstart`; their defaults are its own."""
-    parser.add_argument(
-        "--out", type=Path, default=default(quickstart, "out"), help="(%(default)s)"
-    )
-    for name, text in {
+    texts = {
+        "out": "folder of the pictures, features, results and page",
         "n": "pictures",
         "splits": "random splits",
         "seed": "of the pictures and of the first split",
-        "jobs": "processes that train; -1: one a core",
-    }.items():
-        value = default(quickstart, name)
-        parser.add_argument(f"--{name}", type=int, default=value, help=f"{text} (%(default)s)")
-    weights = default(quickstart, "weights")
-    parser.add_argument("--weights", default=weights, help="as of extract (%(default)s)")
+        "jobs": "processes that train; -1: one per core",
+        "weights": "as of extract",
+    }
+    add_options(parser, quickstart, texts)
 
 
 def _check_page_libraries() -> None:
@@ -175,7 +167,16 @@ def _cache(out: Path, weights: str) -> Path:
     return out / f"{Path(weights).name.replace(':', '-')}.cache"
 
 
+def _learners() -> "tuple[Learner, ...]":
+    """Give L1LR and LR."""
+    from benchmarks.tables.miml.learners import MIML_LEARNERS
+
+    return tuple(learner for learner in MIML_LEARNERS if learner.published)
+
+
 def _train(data: Dataset, cache: Path, *, splits: int, seed: int, jobs: int) -> Path:
+    from benchmarks.tables.miml.run import miml
+
     n_train = len(random_split(len(data), seed).train)
     return miml(
         data.root,
@@ -185,7 +186,7 @@ def _train(data: Dataset, cache: Path, *, splits: int, seed: int, jobs: int) -> 
         seed=seed,
         curve_sizes=[n_train // 8, n_train // 4, n_train // 2],
         published="none",
-        learners=LEARNERS,
+        learners=_learners(),
         ablations=False,
         jobs=jobs,
     )
@@ -196,11 +197,14 @@ def _show(
 ) -> Path:
     """Write the page from the result lines, and from one fit for the pictures on it."""
     from benchmarks.report.html import write_page  # after the check that jinja2 is installed
+    from benchmarks.tables.experiment import read_task, sources_of
+    from benchmarks.tables.miml.report import summarize
 
     header, lines = read_results(report.with_suffix(".jsonl"))
     summary = summarize(lines, lines)
     sizes = sorted({size for _, size in summary})
     task = read_task([cache], data.root)
+    learners = _learners()
     return write_page(
         path,
         title="Several labels a picture, from cached features",
@@ -210,19 +214,19 @@ def _show(
         f"where better scores lie. {_FILTERS[cache == _cache(path.parent, STAND_IN)]}",
         metrics={
             one.title: {heading(m): summary[one.learner, sizes[-1]][m] for m in MIML_METRICS}
-            for one in LEARNERS
+            for one in learners
         },
         stages=stages,
         curve={
             one.title: [(size, *summary[one.learner, size]["example_ap"]) for size in sizes]
-            for one in LEARNERS
+            for one in learners
         },
         curve_metric=heading("example_ap"),
         examples=_examples(task, data, seed),
         facts={
             "weights": cache.stem,
             "features": f"{task.X.shape[1]} columns: {', '.join(task.spans)}",
-            "predicted labels": f"{LEARNERS[0].title}, trained on the first split; its first test "
+            "predicted labels": f"{learners[0].title}, trained on the first split; its first test "
             "pictures",
             "sources": sources_of(header),
         },
@@ -236,13 +240,14 @@ _FILTERS = {
 }
 
 
-def _examples(task: Task, data: Dataset, seed: int) -> "list[Example]":
+def _examples(task: "Task", data: Dataset, seed: int) -> "list[Example]":
     """Predict the first test pictures of the first split."""
     from benchmarks.report.html import Example
+    from classify.logistic import LogisticTagger
 
     split = random_split(len(task.ids), seed)
     rows = split.test[:SHOWN]
-    learner = LEARNERS[0]
+    learner = _learners()[0]
     tagger = LogisticTagger(learner.penalty, C=learner.C, solver="liblinear", tol=learner.tol)
     tagger.fit(task.X[split.train], task.Y[split.train])
     predicted = tagger.predict(task.X[rows])

@@ -23,6 +23,8 @@ COMMANDS = [
     "benchmarks tables",
     "benchmarks speed",
     "benchmarks results",
+    "benchmarks quickstart",
+    "benchmarks speed extract",
 ]
 
 
