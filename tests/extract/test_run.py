@@ -338,5 +338,5 @@ def test_torchrun_gives_each_process_its_shards(data, undisturbed, tmp_path):
 
 def test_dask_that_is_not_there_is_one_line(data, tmp_path):
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")
-    with pytest.raises(InputError, match=r"no Dask scheduler at 'local:x' .* local:N"):
+    with pytest.raises(InputError, match=r"No Dask scheduler at 'local:x' .* local:N"):
         run(CONFIG, load_dataset(data), tmp_path / "c", dask="local:x")

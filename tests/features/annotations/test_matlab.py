@@ -79,7 +79,7 @@ def test_what_is_no_mat_file_is_named(path, content):
 def test_the_newer_format_is_named(path):
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
     path.write_bytes(header + bytes(512))
-    with pytest.raises(InputError, match=r"is of MATLAB's version 7\.3. Save it again as -v7"):
+    with pytest.raises(InputError, match=r"has MATLAB's version 7\.3. Save it again as -v7"):
         read_mat(path, "x")
 
 
