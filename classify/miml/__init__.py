@@ -1,0 +1,1 @@
+"""Multi-instance multi-label baselines: estimators of bags, one method per module."""

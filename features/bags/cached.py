@@ -1,0 +1,56 @@
+"""Bags out of a feature cache: a spatial map's positions, or the quadrants of pooled layers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from features.bags.packed import Bags
+from features.cache import FeatureCache
+from features.errors import InputError
+
+
+def instance_layers(cache: FeatureCache) -> list[str]:
+    """List the layers that hold several instances per image: quadrant-pooled ones, then maps."""
+    records = cache.manifest["layers"]
+    pooled = [name for name in cache.layers if records[name]["pooling"] == "quadrant_max"]
+    return [*pooled, *cache.maps]
+
+
+def bags_of(cache: FeatureCache, layers: Sequence[str] | None, rows: np.ndarray) -> Bags:
+    """Read one bag per image.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+    layers : sequence of str, optional
+        A spatial map (an instance per position: `pool5_map` of VGG16 has 49 of 512 columns), or
+        quadrant-pooled layers, whose columns stand side by side in each of the 4 instances. By
+        default all quadrant-pooled layers, or else the maps.
+    rows : ndarray of int, shape (n,)
+        Rows of the cache that hold features, in any order.
+
+    Returns
+    -------
+    Bags
+        n bags of one size, float32.
+
+    Raises
+    ------
+    InputError
+        No layer holds instances, a given one does not, or the layers differ in their number.
+    """
+    found = instance_layers(cache)
+    if not found:
+        raise InputError(
+            f"{cache.folder} holds one vector per image only; extract quadrant-pooled layers or a "
+            "map, as `--layers pool5_map` does"
+        )
+    if layers is None:
+        pooled = [name for name in found if name not in cache.maps]
+        layers = pooled or found
+    parts = [cache.read_instances(name, rows) for name in layers]
+    counts = {name: part.shape[1] for name, part in zip(layers, parts, strict=True)}
+    if len(set(counts.values())) != 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise InputError(f"the layers differ in instances per image: {listed}; give those alike")
+    return Bags.from_array(np.concatenate(parts, axis=2))
