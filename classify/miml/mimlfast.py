@@ -22,8 +22,8 @@ class MIMLfast(BagTagger):
 
     With a shared map V (m, d) and K sub-concepts w_lk per label, f_l(x) = max_k w_lk . V x and
     F_l = max_x f_l(x). For each present label of a bag, absent labels are drawn until one violates
-    the margin of 1; after v of c draws the step has weight 1 + 1/2 + ... + 1/floor(c/v), as in WARP.
-    A dummy label, above the absent and below the present ones, is trained alike. V and the w are
+    the margin of 1; after v of c draws the step has weight 1 + 1/2 + ... + 1/floor(c/v), as in
+    WARP. A dummy label, above the absent and below the present ones, is trained alike. V and the w are
     averaged over the descent, each by itself. Instances get a constant column of ones.
 
     Parameters

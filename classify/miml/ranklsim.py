@@ -25,9 +25,10 @@ class RankLSIM(BagTagger):
 
         weight_decay/2 |W|^2 + 1/n sum_i 1/(|P_i| |N_i|) sum_{p, q} max(0, 1 - F_p + F_q)
 
-    (p over the present labels P_i, q over the absent ones N_i) by turns: supports of the current W, then subgradient descent with steps 1/(weight_decay t) and
-    projection to |W|^2 <= 2/weight_decay on fixed supports. Neither is bound to descend, so the
-    best W of both loops is kept. Instances get a constant column of ones.
+    (p over the present labels P_i, q over the absent ones N_i) by turns: supports of the current
+    W, then subgradient descent with steps 1/(weight_decay t) and projection to |W|^2 <=
+    2/weight_decay on fixed supports. Neither is bound to descend, so the best W of both loops is
+    kept. Instances get a constant column of ones.
 
     Parameters
     ----------
