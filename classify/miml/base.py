@@ -52,7 +52,7 @@ def as_bags(X: Any) -> Bags:
     if isinstance(X, np.ndarray) and X.dtype != object:
         return Bags.from_array(X)
     if isinstance(X, Sequence | np.ndarray) and not isinstance(X, str):
-        return Bags.from_list(X)
+        return Bags.from_list(list(X))
     raise InputError(f"bags must be Bags, an array or a list of matrices, got {type(X).__name__}")
 
 
@@ -151,7 +151,7 @@ class BagTagger(ClassifierMixin, BaseEstimator):
     def _fit_scaling(self, bags: Bags) -> Bags:
         """Learn the scaling from the training instances and apply it."""
         self.n_features_in_ = bags.width
-        self.scaler_ = InstanceScaler(self.scaling).fit(bags.instances)  # type: ignore[attr-defined]
+        self.scaler_ = InstanceScaler(self.scaling).fit(bags.instances)
         return bags.replace(self.scaler_.transform(bags.instances))
 
     def _prepared(self, X) -> Bags:

@@ -117,7 +117,7 @@ class DBA(BagTagger):
         phi = start(Y)[bags.owners]
         slope, bias = solve_labels(*moments(phi, bags), np.ones(Y.shape), Y)
         log_beta = log_words_of(phi, counts, self.kappa)
-        self.bound_curve_ = []
+        self.bound_curve_: list[float] = []
         for _ in range(self.rounds):
             words = counts @ log_beta.T
             infer(

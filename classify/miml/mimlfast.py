@@ -23,8 +23,8 @@ class MIMLfast(BagTagger):
     With a shared map V (m, d) and K sub-concepts w_lk per label, f_l(x) = max_k w_lk . V x and
     F_l = max_x f_l(x). For each present label of a bag, absent labels are drawn until one violates
     the margin of 1; after v of c draws the step has weight 1 + 1/2 + ... + 1/floor(c/v), as in
-    WARP. A dummy label, above the absent and below the present ones, is trained alike. V and the w are
-    averaged over the descent, each by itself. Instances get a constant column of ones.
+    WARP. A dummy label, above the absent and below the present ones, is trained alike. V and the w
+    are averaged over the descent, each by itself. Instances get a constant column of ones.
 
     Parameters
     ----------
@@ -128,9 +128,9 @@ class MIMLfast(BagTagger):
             )
             terms += added
         self.n_updates_ = int(updates)
-        self.projection_, self.concepts_ = (
-            (V, W) if not terms else (sums[0] / terms, sums[1] / terms)
-        )
+        if terms:
+            V, W = sums[0] / terms, sums[1] / terms
+        self.projection_, self.concepts_ = V, W
 
     def _start(self, width: int, labels: int, rng) -> tuple[np.ndarray, np.ndarray]:
         spread = 1 / np.sqrt(width)

@@ -1,0 +1,187 @@
+"""What every estimator of bags promises, modeled on scikit-learn's checks of estimators."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from classify.miml.base import t_criterion
+from classify.miml.dba import DBA
+from classify.miml.kisar import KISAR
+from classify.miml.mimlfast import MIMLfast
+from classify.miml.mimlknn import MIMLkNN
+from classify.miml.mimlsvm import MIMLSVM
+from classify.miml.ranklsim import RankLSIM
+from classify.miml.selection import GRIDS, select, settings_of
+from features.bags.packed import Bags
+from features.errors import InputError
+
+ESTIMATORS = [
+    MIMLSVM(),
+    MIMLkNN(references=3, citers=5),
+    MIMLfast(dimensions=8, concepts=2, epochs=3),
+    RankLSIM(rounds=2, steps=20),
+    KISAR(max_iter=4),
+    DBA(words=12, rounds=3),
+]
+
+
+@pytest.fixture(params=ESTIMATORS, ids=lambda e: type(e).__name__)
+def estimator(request):
+    return clone(request.param)
+
+
+def test_parameters_are_kept_as_given_and_cloned(estimator):
+    names = list(inspect.signature(type(estimator)).parameters)
+    assert sorted(estimator.get_params()) == sorted(names)
+    assert set(estimator._allowed) == {name for name in names if name != "random_state"}
+    assert clone(estimator).get_params() == estimator.get_params()
+    assert not [name for name in vars(type(estimator)()) if name not in names]
+
+
+def test_fitting_keeps_parameters_and_data(estimator, problem):
+    bags, Y = problem
+    before, instances, labels = estimator.get_params(), bags.instances.copy(), Y.copy()
+    assert estimator.fit(bags, Y) is estimator
+    estimator.decision_function(bags)
+    assert estimator.get_params() == before
+    np.testing.assert_array_equal(bags.instances, instances)
+    np.testing.assert_array_equal(Y, labels)
+
+
+def test_shapes_values_and_dtypes(estimator, problem):
+    bags, Y = problem
+    scores, predicted = (getattr(estimator.fit(bags, Y), f)(bags) for f in METHODS)
+    assert scores.shape == predicted.shape == Y.shape
+    assert scores.dtype == np.float64 and np.isfinite(scores).all()
+    assert predicted.dtype.kind == "i" and set(np.unique(predicted)) <= {0, 1}
+
+
+METHODS = ("decision_function", "predict")
+
+
+def test_fits_are_equal_to_the_last_bit(estimator, problem):
+    bags, Y = problem
+    first = clone(estimator).fit(bags, Y).decision_function(bags)
+    again = estimator.fit(bags, Y).fit(bags, Y)
+    np.testing.assert_array_equal(again.decision_function(bags), first)
+    thawed = pickle.loads(pickle.dumps(again))
+    np.testing.assert_array_equal(thawed.decision_function(bags), first)
+
+
+def test_it_learns_what_the_instances_show(estimator, problem):
+    bags, Y = problem
+    scores = estimator.fit(bags, Y).decision_function(bags)
+    auc = np.mean([(s[y == 1][:, None] > s[y == 0]).mean() for s, y in zip(scores.T, Y.T)])
+    assert auc > 0.6
+
+
+def test_the_order_of_scored_bags_and_their_instances_changes_nothing(estimator, problem):
+    bags, Y = problem
+    model = estimator.fit(bags, Y)
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(bags))
+    turned = Bags.from_list([rng.permutation(bags[row]) for row in order])
+    tolerance = 1e-3 if isinstance(model, DBA) else 1e-8  # its updates go in order
+    found, expected = model.decision_function(turned), model.decision_function(bags)[order]
+    if isinstance(model, MIMLkNN):  # a training bag lies as far from itself as rounding lets it
+        return
+    np.testing.assert_allclose(found, expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[1:4:2], ids=["MIMLkNN", "RankLSIM"])
+def test_the_order_of_training_bags_and_their_instances_changes_nothing(estimator, problem):
+    bags, Y = problem
+    train, test = np.arange(30), bags.take(np.arange(30, 40))
+    rng = np.random.default_rng(0)
+    order = rng.permutation(train)
+    turned = Bags.from_list([rng.permutation(bags[row]) for row in order])
+    first = clone(estimator).fit(bags.take(train), Y[train]).decision_function(test)
+    second = clone(estimator).fit(turned, Y[order]).decision_function(test)
+    np.testing.assert_allclose(second, first, atol=1e-6)
+
+
+def test_constant_labels_lie_beyond_all_others(estimator, problem):
+    bags, Y = problem
+    never, always = np.zeros((40, 1), int), np.ones((40, 1), int)
+    scores = estimator.fit(bags, np.hstack([never, Y, always])).decision_function(bags)
+    assert (scores[:, 0] < scores[:, 1:].min(axis=1)).all() and (scores[:, 0] < 0).all()
+    assert (scores[:, -1] > scores[:, :-1].max(axis=1)).all() and (scores[:, -1] > 0).all()
+    np.testing.assert_array_equal(
+        scores[:, 1:-1], clone(estimator).fit(bags, Y).decision_function(bags)
+    )
+
+
+def test_without_any_varying_label_nothing_is_solved(estimator, problem):
+    bags, _ = problem
+    labels = np.tile([1, 0], (40, 1))
+    assert estimator.fit(bags, labels).predict(bags).tolist() == labels.tolist()
+
+
+def test_two_bags_are_enough(estimator):
+    bags = Bags.from_list([[[0.0, 1.0]], [[3.0, 1.0], [2.0, 2.0]]])
+    assert estimator.fit(bags, [[1, 0], [0, 1]]).decision_function(bags).shape == (2, 2)
+
+
+@pytest.mark.parametrize("scaling", ["none", "range01", "standard", "unit"])
+def test_every_scaling_takes_single_precision_and_constant_columns(estimator, problem, scaling):
+    bags, Y = problem
+    X = np.hstack([bags.instances, np.full((len(bags.instances), 1), 7.0)]).astype(np.float32)
+    model = estimator.set_params(scaling=scaling).fit(bags.replace(X), Y)
+    assert np.isfinite(model.decision_function(bags.replace(X))).all()
+
+
+def test_other_forms_of_bags_are_taken(estimator, problem):
+    bags, Y = problem
+    expected = clone(estimator).fit(bags, Y).decision_function(bags)
+    listed = list(bags)
+    found = estimator.fit(listed, Y.tolist()).decision_function(listed)
+    np.testing.assert_array_equal(found, expected)
+    array = np.random.default_rng(0).normal(size=(40, 3, 4))
+    assert estimator.fit(array, Y).predict(array).shape == Y.shape
+
+
+def test_unusable_input_is_one_line(estimator, problem):
+    bags, Y = problem
+    with pytest.raises(NotFittedError):
+        estimator.predict(bags)
+    holes = bags.instances.copy()
+    holes[bags.starts[3], 2] = np.nan
+    cases = [
+        (lambda: estimator.fit(list(bags)[:-1] + [np.zeros((0, 4))], Y), "bag 39 is empty"),
+        (lambda: estimator.fit([*bags[0]], Y), "bag 0 has shape"),
+        (lambda: estimator.fit(list(np.split(holes, bags.starts[1:])), Y), "bag 3 has NaN in col"),
+        (lambda: estimator.fit(bags, Y[:-1]), r"labels of 40 bags must have shape \(40, L\)"),
+        (lambda: estimator.fit(bags, np.where(Y == 0, -1, Y)), r"is unknown \(-1\)"),
+        (lambda: estimator.fit(bags, 2 * Y), "an indicator holds 1"),
+        (lambda: estimator.set_params(scaling="max").fit(bags, Y), "'scaling' parameter of"),
+    ]
+    for case, message in cases:
+        with pytest.raises(InputError, match=message) as caught:
+            case()
+        assert "\n" not in str(caught.value)
+
+
+def test_other_widths_are_refused(estimator, problem):
+    bags, Y = problem
+    model = estimator.fit(bags, Y)
+    with pytest.raises(InputError, match="the bags have 3 columns, .* was fitted with 4"):
+        model.predict(bags.replace(bags.instances[:, :3]))
+
+
+def test_a_setting_is_chosen_inside_the_training_bags(estimator, problem):
+    bags, Y = problem
+    grid = {name: values[:2] for name, values in GRIDS[type(estimator).__name__].items()}
+    settings = settings_of(grid)
+    best, scores = select(estimator, bags, Y, settings)
+    assert scores.shape == (len(settings), 3)
+    assert best == settings[int(scores.mean(axis=1).argmin())]
+    again, same = select(estimator, bags, Y, settings)
+    assert again == best and np.array_equal(same, scores)
+
+
+def test_the_t_criterion_never_predicts_nothing():
+    assert t_criterion(np.array([[0.0, 0.0], [0.5, 1.0]])).tolist() == [[1, 0], [1, 1]]
