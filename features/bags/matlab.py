@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from features.annotations.matlab import read_mat
-from features.annotations.msrc import COLOURS
+from features.annotations.msrc import COLORS
 from features.bags.packed import Bags, BagSet
 from features.errors import InputError
 from features.splits import Split
@@ -54,7 +54,7 @@ def read_mat_bags(path: Path) -> BagSet:
 def _msrc(path: Path, data, targets, idx_train, idx_test) -> BagSet:
     Y = _labels(path, targets)
     bags = _bags(path, [np.transpose(cell) for cell in data.ravel()], Y)
-    names = _names(tuple(COLOURS), Y)
+    names = _names(tuple(COLORS), Y)
     return BagSet(bags, Y, names, _splits(path, idx_train, idx_test, len(Y)))
 
 

@@ -75,21 +75,22 @@ def test_fits_are_equal_to_the_last_bit(estimator, problem):
 def test_it_learns_what_the_instances_show(estimator, problem):
     bags, Y = problem
     scores = estimator.fit(bags, Y).decision_function(bags)
-    auc = np.mean([(s[y == 1][:, None] > s[y == 0]).mean() for s, y in zip(scores.T, Y.T)])
+    auc = np.mean(
+        [(s[y == 1][:, None] > s[y == 0]).mean() for s, y in zip(scores.T, Y.T, strict=True)]
+    )
     assert auc > 0.6
 
 
 def test_the_order_of_scored_bags_and_their_instances_changes_nothing(estimator, problem):
     bags, Y = problem
-    model = estimator.fit(bags, Y)
+    test = bags.take(np.arange(30, 40))
+    model = estimator.fit(bags.take(np.arange(30)), Y[:30])
     rng = np.random.default_rng(0)
-    order = rng.permutation(len(bags))
-    turned = Bags.from_list([rng.permutation(bags[row]) for row in order])
+    order = rng.permutation(10)
+    turned = Bags.from_list([rng.permutation(test[row]) for row in order])
     tolerance = 1e-3 if isinstance(model, DBA) else 1e-8  # its updates go in order
-    found, expected = model.decision_function(turned), model.decision_function(bags)[order]
-    if isinstance(model, MIMLkNN):  # a training bag lies as far from itself as rounding lets it
-        return
-    np.testing.assert_allclose(found, expected, atol=tolerance)
+    expected = model.decision_function(test)[order]
+    np.testing.assert_allclose(model.decision_function(turned), expected, atol=tolerance)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS[1:4:2], ids=["MIMLkNN", "RankLSIM"])
@@ -151,7 +152,7 @@ def test_unusable_input_is_one_line(estimator, problem):
     holes = bags.instances.copy()
     holes[bags.starts[3], 2] = np.nan
     cases = [
-        (lambda: estimator.fit(list(bags)[:-1] + [np.zeros((0, 4))], Y), "bag 39 is empty"),
+        (lambda: estimator.fit([*list(bags)[:-1], np.zeros((0, 4))], Y), "bag 39 is empty"),
         (lambda: estimator.fit([*bags[0]], Y), "bag 0 has shape"),
         (lambda: estimator.fit(list(np.split(holes, bags.starts[1:])), Y), "bag 3 has NaN in col"),
         (lambda: estimator.fit(bags, Y[:-1]), r"labels of 40 bags must have shape \(40, L\)"),
