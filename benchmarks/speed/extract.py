@@ -69,7 +69,7 @@ def speed_extract(
     thingsvision_python : str
         Interpreter that has thingsvision installed.
 
-    Reparts
+    Returns
     -------
     str
         The Markdown table.
@@ -123,7 +123,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def encode_photos(data: Path, folder: Path, n: int) -> list[str]:
     """Encode the first n images of a data set as JPEG of one size, quality 90.
 
-    Reparts
+    Returns
     -------
     list of str
         Their paths.

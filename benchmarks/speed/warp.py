@@ -103,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rows": "rows of the matrix that epochs are timed on",
         "features": "its columns",
         "labels": "its labels",
-        "rounds": "times that every contender runs, in turns",
+        "rounds": "times that every implementation runs, in turns",
         "literal-rows": "rows of the literal loop over pairs",
     }.items():
         value = default(speed_warp, name.replace("-", "_"))
@@ -111,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     growth, search = default(speed_warp, "growth"), default(speed_warp, "propagation")
     text = f"caches to read from, each ROWSxFEATURESxLABELS ({' '.join(map(_written, growth))})"
     add("--growth", nargs="+", type=argument(parse_size), default=growth, help=text)
-    text = f"unlabelled rows x labelled rows x features ({_written(search)})"
+    text = f"unlabeled rows x labeled rows x features ({_written(search)})"
     add("--propagation", type=argument(parse_size), default=search, help=text)
     add("--folder", type=Path, help="where the caches lie meanwhile (the temporary folder)")
 
