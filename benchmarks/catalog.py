@@ -78,6 +78,8 @@ _ENTRIES = (
         "--cache msrc.cache --missing 0.9 0.8 0.6 0.4 0.2 0",
         "tables.imcl.run",
         ("add_imcl_arguments", "imcl"),
+        page="tables.imcl.report:page",
+        claims="tables.imcl.report:claims",
     ),
     _entry(
         "tables imcl-synthetic",
@@ -85,6 +87,8 @@ _ENTRIES = (
         "--seeds 3 --out imcl-synthetic",
         "tables.imcl.synthetic",
         ("add_synthetic_arguments", "imcl_synthetic"),
+        page="tables.imcl.synthetic:page",
+        claims="tables.imcl.synthetic:claims",
     ),
     _entry(
         "tables finetune",

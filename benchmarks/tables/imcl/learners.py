@@ -15,10 +15,10 @@ from classify.baselines.wsabie import WsabieTagger
 from classify.imcl.tagger import InteractiveTagger
 from classify.logistic import LogisticTagger
 from classify.warp.tagger import WarpTagger
-from features.errors import InputError
+from features.errors import check_choice
 
-LOGISTIC, IMCL = "Logistic", "IMCL"
-FIXED, LEARNED = "image fixed, label fixed", "both learned"
+LOGISTIC, IMCL = "logistic", "imcl"
+FIXED, LEARNED = "image-fixed-label-fixed", "both-learned"
 
 #: What the paper uses on Open Images, and what its Table 2 tries beside.
 PAPER = {"lambda_y": 1.0, "lambda_f": 0.5, "k": 5}
@@ -32,7 +32,9 @@ class PartialLearner:
     Attributes
     ----------
     name : str
-        In tables and result lines; the published tables' own.
+        In result lines and on the command line.
+    title : str
+        In tables; the published tables' own.
     make : callable
         Takes the parameters of a setting by keyword, returns an estimator.
     settings : tuple of mapping
@@ -40,6 +42,7 @@ class PartialLearner:
     """
 
     name: str
+    title: str
     make: Callable[..., Any]
     settings: tuple[Mapping[str, Any], ...]
 
@@ -51,12 +54,16 @@ class Variant:
     Attributes
     ----------
     name : str
+        In result lines.
+    title : str
+        In tables.
     parameters : mapping
     section : {"graphs", "lambda_y", "lambda_f", "k"}
         The table that it stands in.
     """
 
     name: str
+    title: str
     parameters: Mapping[str, Any]
     section: str
 
@@ -82,10 +89,15 @@ _CS = ({"C": 10.0}, {"C": 100.0}, {"C": 1000.0})
 _STARTS = tuple({"start": C["C"]} for C in _CS)  # of those that begin at logistic regression
 
 PARTIAL_LEARNERS = (
-    PartialLearner(LOGISTIC, lambda C: LogisticTagger("l2", C=C), _CS),
-    PartialLearner("Latent Noise (relevance)", _latent_noise("relevance"), _STARTS),
-    PartialLearner("Latent Noise (visual)", _latent_noise("visual"), _STARTS),
+    PartialLearner(LOGISTIC, "Logistic", lambda C: LogisticTagger("l2", C=C), _CS),
     PartialLearner(
+        "latent-noise-relevance", "Latent Noise (relevance)", _latent_noise("relevance"), _STARTS
+    ),
+    PartialLearner(
+        "latent-noise-visual", "Latent Noise (visual)", _latent_noise("visual"), _STARTS
+    ),
+    PartialLearner(
+        "cnn-rnn",
         "CNN-RNN",
         _cnn_rnn,
         (
@@ -94,8 +106,9 @@ PARTIAL_LEARNERS = (
             {"hidden": 64, "learning_rate": 0.003},
         ),
     ),
-    PartialLearner("LSEP", _lsep, _STARTS),
+    PartialLearner("lsep", "LSEP", _lsep, _STARTS),
     PartialLearner(
+        "fast0tag",
         "Fast0Tag",
         Fast0TagTagger,
         (
@@ -105,6 +118,7 @@ PARTIAL_LEARNERS = (
         ),
     ),
     PartialLearner(
+        "wsabie",
         "Wsabie",
         WsabieTagger,
         (
@@ -114,6 +128,7 @@ PARTIAL_LEARNERS = (
         ),
     ),
     PartialLearner(
+        "curriculum",
         "Curriculum Labeling",
         CurriculumTagger,
         (
@@ -122,22 +137,41 @@ PARTIAL_LEARNERS = (
             {"C": 1000.0, "score_threshold": 10.0},
         ),
     ),
-    PartialLearner(IMCL, InteractiveTagger, tuple({**C, **PAPER} for C in _CS)),
+    PartialLearner(IMCL, "IMCL", InteractiveTagger, tuple({**C, **PAPER} for C in _CS)),
 )
 
 #: Similarity of images and of labels as in the paper's Table 4, then its Table 2. Without
 #: parameters of its own a variant is IMCL itself.
 VARIANTS = (
-    Variant("neither used", {"lambda_y": 0.0, "lambda_f": 0.0}, "graphs"),
+    Variant("neither", "neither used", {"lambda_y": 0.0, "lambda_f": 0.0}, "graphs"),
     # Without a weight nothing descends; with next to none the classifier does, by its own loss.
-    Variant("neither used, same descent", {"lambda_y": 1e-6, "lambda_f": 0.0}, "graphs"),
-    Variant(FIXED, {"image_graph": "fixed", "learn_graph": False}, "graphs"),
-    Variant("image fixed, label learned", {"image_graph": "fixed"}, "graphs"),
-    Variant("image learned, label fixed", {"learn_graph": False}, "graphs"),
-    Variant("image learned, no label graph", {"graph": "identity", "learn_graph": False}, "graphs"),
-    Variant(LEARNED, {}, "graphs"),
+    Variant(
+        "neither-same-descent",
+        "neither used, same descent",
+        {"lambda_y": 1e-6, "lambda_f": 0.0},
+        "graphs",
+    ),
+    Variant(
+        FIXED, "image fixed, label fixed", {"image_graph": "fixed", "learn_graph": False}, "graphs"
+    ),
+    Variant(
+        "image-fixed-label-learned",
+        "image fixed, label learned",
+        {"image_graph": "fixed"},
+        "graphs",
+    ),
+    Variant(
+        "image-learned-label-fixed", "image learned, label fixed", {"learn_graph": False}, "graphs"
+    ),
+    Variant(
+        "image-learned-no-label-graph",
+        "image learned, no label graph",
+        {"graph": "identity", "learn_graph": False},
+        "graphs",
+    ),
+    Variant(LEARNED, "both learned", {}, "graphs"),
     *(
-        Variant(f"{value:g}", {} if value == PAPER[name] else {name: value}, name)
+        Variant(f"{value:g}", f"{value:g}", {} if value == PAPER[name] else {name: value}, name)
         for name, values in SENSITIVITY.items()
         for value in values
     ),
@@ -154,12 +188,11 @@ def find_partial_learners(names: Sequence[str] | None) -> list[PartialLearner]:
 
     Examples
     --------
-    >>> [learner.name for learner in find_partial_learners(["LSEP"])]
-    ['Logistic', 'LSEP']
+    >>> [learner.name for learner in find_partial_learners(["lsep"])]
+    ['logistic', 'lsep']
     """
     known = [learner.name for learner in PARTIAL_LEARNERS]
     for name in names or ():
-        if name not in known:
-            raise InputError(f"learner {name!r}; give some of {', '.join(known)}")
+        check_choice("learners", name, known)
     wanted = known if names is None else {LOGISTIC, *names}
     return [learner for learner in PARTIAL_LEARNERS if learner.name in wanted]

@@ -1,4 +1,4 @@
-"""The neighbours that IMCL finds for test images, as pictures on a page."""
+"""The neighbors that IMCL finds for test images, as pictures on a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ class Neighbor(NamedTuple):
 def neighbors_of(
     model: Any, X: np.ndarray, Y: np.ndarray, queries: np.ndarray
 ) -> list[list[Neighbor]]:
-    """Find the rows that a fitted `InteractiveTagger` takes for the neighbours of new rows.
+    """Find the rows that a fitted `InteractiveTagger` takes for the neighbors of new rows.
 
     Parameters
     ----------
@@ -85,10 +85,9 @@ def write_neighbors_page(
     setting: int,
     scheme: str,
     rate: float,
-    split: int,
-    mask: int,
+    seed: int,
 ) -> Path:
-    """Fit IMCL once more and show the neighbours of ten test images, drawn by the mask's seed.
+    """Fit IMCL once more and show the neighbors of ten test images, drawn by the seed.
 
     Parameters
     ----------
@@ -97,7 +96,7 @@ def write_neighbors_page(
     source : Task
     data : Path
         The folder of the images.
-    setting, scheme, rate, split, mask
+    setting, scheme, rate, seed
         Those of the fit.
 
     Returns
@@ -117,11 +116,11 @@ def write_neighbors_page(
         raise InputError(
             f"{data} lacks {min(missing)}: give the folder that the cache was extracted from"
         )
-    rows = source.split(split)
+    rows = source.split(seed)
     X = scaled(source.X, rows.train)
-    Y = hide(source.Y[rows.train], rate, mask, scheme)
+    Y = hide(source.Y[rows.train], rate, seed, scheme)
     model = make(IMCL, setting).fit(X[rows.train], Y)
-    shown = np.random.default_rng(mask).choice(rows.test, min(SHOWN, len(rows.test)), replace=False)
+    shown = np.random.default_rng(seed).choice(rows.test, min(SHOWN, len(rows.test)), replace=False)
     found = neighbors_of(model, X[rows.train], Y, X[shown])
 
     def picture(row: int, words: str) -> Picture:

@@ -21,8 +21,8 @@ from features.errors import InputError
 from features.missing import hide
 from features.splits import inner_split
 
-SELECTION_KEY = ("learner", "rate", "split", "setting")
-KEY = ("learner", "section", "variant", "rate", "split", "mask")
+SELECTION_KEY = ("learner", "rate", "seed", "setting")
+KEY = ("learner", "section", "variant", "rate", "seed")
 SET_ASIDE = 0.25  # of the training rows, to choose settings on
 GROUPS = 5
 
@@ -58,7 +58,7 @@ def judge_setting(cell: Trial, data: Task, scheme: str) -> dict[str, float]:
     Parameters
     ----------
     cell : mapping
-        The fields of `SELECTION_KEY`. Cells are hidden by the split's number.
+        The fields of `SELECTION_KEY`. The seed is that of the split and of the hidden cells.
     data : Task
     scheme : str
         As in `features.missing.hide`.
@@ -66,17 +66,17 @@ def judge_setting(cell: Trial, data: Task, scheme: str) -> dict[str, float]:
     Returns
     -------
     dict
-        ``map``, NaN where no label has a present one among those cells or the fit fails.
+        ``score``, the mAP, NaN where no label has a present one among those cells or the fit fails.
     """
-    train = data.split(cell["split"]).train
-    Y = hide(data.Y[train], cell["rate"], cell["split"], scheme)
-    parts = inner_split(np.arange(len(train)), cell["split"], SET_ASIDE)
+    train = data.split(cell["seed"]).train
+    Y = hide(data.Y[train], cell["rate"], cell["seed"], scheme)
+    parts = inner_split(np.arange(len(train)), cell["seed"], SET_ASIDE)
     X = scaled(data.X, train)[train]
     try:
         model = make(cell["learner"], cell["setting"]).fit(X[parts.train], Y[parts.train])
     except InputError:  # a descent that diverges, say: a setting not to be chosen
-        return {"map": np.nan}
-    return {"map": mean_average_precision(Y[parts.test], model.decision_function(X[parts.test]))}
+        return {"score": np.nan}
+    return {"score": mean_average_precision(Y[parts.test], model.decision_function(X[parts.test]))}
 
 
 def judge_learner(cell: Trial, data: Task, scheme: str) -> dict[str, Any]:
@@ -96,9 +96,9 @@ def judge_learner(cell: Trial, data: Task, scheme: str) -> dict[str, Any]:
         ``evaluable``, and ``g1`` to ``g5``: by groups of labels, those with the fewest training
         images first, counted before cells are hidden.
     """
-    split = data.split(cell["split"])
+    split = data.split(cell["seed"])
     X = scaled(data.X, split.train)
-    Y = hide(data.Y[split.train], cell["rate"], cell["mask"], scheme)
+    Y = hide(data.Y[split.train], cell["rate"], cell["seed"], scheme)
     model = make(cell["learner"], cell["setting"], cell["section"], cell["variant"])
     scores = model.fit(X[split.train], Y).decision_function(X[split.test])
     counts = (data.Y[split.train] == 1).sum(axis=0)
@@ -129,32 +129,32 @@ def scaled(X: np.ndarray, train: np.ndarray) -> np.ndarray:
 
 
 def selection_cells(
-    learners: Sequence[str], rates: Sequence[float], splits: Sequence[int]
+    learners: Sequence[str], rates: Sequence[float], seeds: Sequence[int]
 ) -> list[Trial]:
     """List every setting of every learner."""
     counts = {one.name: len(one.settings) for one in PARTIAL_LEARNERS}
     return [
-        {"learner": learner, "rate": rate, "split": split, "setting": setting}
+        {"learner": learner, "rate": rate, "seed": seed, "setting": setting}
         for rate in rates
-        for split in splits
+        for seed in seeds
         for learner in learners
         for setting in range(counts[learner])
     ]
 
 
 def choose(lines: Sequence[Line]) -> dict[tuple, int]:
-    """Give the setting with the highest mAP, by learner, rate and split; the first of equal ones.
+    """Give the setting with the highest mAP, by learner, rate and seed; the first of equal ones.
 
     Examples
     --------
-    >>> line = {"learner": "LSEP", "rate": 0.9, "split": 0}
-    >>> choose([{**line, "setting": 0, "map": None}, {**line, "setting": 1, "map": 0.4}])
-    {('LSEP', 0.9, 0): 1}
+    >>> line = {"learner": "lsep", "rate": 0.9, "seed": 0}
+    >>> choose([{**line, "setting": 0, "score": None}, {**line, "setting": 1, "score": 0.4}])
+    {('lsep', 0.9, 0): 1}
     """
     best: dict[tuple, Mapping[str, Any]] = {}
     for line in sorted(lines, key=lambda line: line["setting"]):
-        key = (line["learner"], line["rate"], line["split"])
-        if key not in best or (line["map"] or 0) > (best[key]["map"] or 0):
+        key = (line["learner"], line["rate"], line["seed"])
+        if key not in best or (line["score"] or 0) > (best[key]["score"] or 0):
             best[key] = line
     return {key: line["setting"] for key, line in best.items()}
 
@@ -162,27 +162,28 @@ def choose(lines: Sequence[Line]) -> dict[tuple, int]:
 def result_cells(
     learners: Sequence[str],
     rates: Sequence[float],
-    pairs: Sequence[tuple[int, int]],
+    seeds: Sequence[int],
+    chooser: Mapping[int, int],
     chosen: Mapping[tuple, int],
     variant_rates: Sequence[float],
 ) -> list[Trial]:
     """List every fit to judge: learners at all rates, variants of IMCL at some.
 
-    `pairs` are those of split and mask.
+    `chooser` maps each seed to the one whose settings it takes.
     """
     cells: list[Trial] = []
     for rate in rates:
-        for split, mask in pairs:
+        for seed in seeds:
+            place, source = {"rate": rate, "seed": seed}, chooser[seed]
             for learner in learners:
                 key = {"learner": learner, "section": "main", "variant": ""}
-                place = {"rate": rate, "split": split, "mask": mask}
-                cells.append({**key, **place, "setting": chosen[learner, rate, split]})
+                cells.append({**key, **place, "setting": chosen[learner, rate, source]})
             if rate in variant_rates and IMCL in learners:
                 cells += [
                     {
                         **{"learner": IMCL, "section": one.section, "variant": one.name},
-                        **{"rate": rate, "split": split, "mask": mask},
-                        "setting": chosen[IMCL, rate, split],
+                        **place,
+                        "setting": chosen[IMCL, rate, source],
                     }
                     for one in VARIANTS
                     if one.parameters

@@ -1,4 +1,4 @@
-"""``tables imcl``: the interactive learner and its rivals where most labels are missing."""
+"""``tables imcl``: the interactive learner and its baselines where most labels are missing."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables.experiment import Task, draw_or_note
-from benchmarks.tables.imcl.learners import IMCL, LOGISTIC, PartialLearner, find_partial_learners
+from benchmarks.tables.imcl.learners import IMCL, PartialLearner, find_partial_learners
 from benchmarks.tables.imcl.neighbors_page import write_neighbors_page
 from benchmarks.tables.imcl.protocol import (
     KEY,
@@ -18,11 +18,11 @@ from benchmarks.tables.imcl.protocol import (
     result_cells,
     selection_cells,
 )
-from benchmarks.tables.imcl.report import gain_panel, gather, markdown
+from benchmarks.tables.imcl.report import gain_panel, gather, page
 from classify.parallel import run_grid
-from classify.results import ResultFile
+from classify.results import Line, ResultFile
 from features.command_line import default
-from features.errors import InputError
+from features.errors import InputError, check_choice, check_number
 from features.files import remove_temporaries, write_text
 from features.missing import SCHEMES
 
@@ -42,21 +42,21 @@ def imcl(
     data: Path | None = None,
     jobs: int = -1,
 ) -> Path:
-    """Judge every learner at every missing rate over some masks, and lay the paper's beside.
+    """Evaluate every learner at every missing rate over some masks, and lay the paper's beside.
 
     Mask m is drawn with the seed `seed` + m; so is the random split of 2/3 to 1/3 that goes with
     it, unless a file says which rows are for testing. Each learner has as many settings to choose
     from; the one taken is the best on a quarter of the training rows set aside, by their known
-    cells, once a rate and split: with a split file on the first mask, for the others too.
+    cells, once per rate and split: with a split file on the first mask, for the others too.
 
     Writes to `out` the lines ``selection.jsonl`` and ``imcl.jsonl``, the tables ``imcl.md`` (also
-    printed), ``imcl_gain.png`` and, given the pictures, ``neighbors.html``. Fits that a file holds
+    printed), ``imcl_gain.png`` and, given the images, ``neighbors.html``. Fits that a file holds
     already aren't done again, so a killed run goes on where it stopped.
 
     Parameters
     ----------
     cache : Path
-        Features of labelled images.
+        Features of labeled images.
     out : Path
         Made where missing.
     missing : sequence of float
@@ -76,9 +76,9 @@ def imcl(
     variants_at : sequence of float
         Those of the rates at which the variants of IMCL are judged too.
     data : Path, optional
-        The folder of the images, to show the neighbours that IMCL found on a page.
+        The folder of the images, to show the neighbors that IMCL found on a page.
     jobs : int
-        Processes; -1 for one a core.
+        Processes; -1 for one per core.
 
     Returns
     -------
@@ -95,46 +95,38 @@ def imcl(
     names = [one.name for one in records]
     source = read_partial_task(Path(cache), layers, split_file)
     rates = sorted({float(rate) for rate in missing}, reverse=True)
-    numbers = range(seed, seed + masks)
-    pairs = [(mask if source.official is None else seed, mask) for mask in numbers]
+    seeds = range(seed, seed + masks)
+    chooser = {one: one if source.official is None else seed for one in seeds}
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
-    splits = sorted({split for split, _ in pairs})
-    header = _header(source, splits, scheme, records)
-    chosen = _select(source, out, header, selection_cells(names, rates, splits), scheme, jobs)
-    cells = result_cells(names, rates, pairs, chosen, variants_at)
-    with ResultFile(out / "imcl.jsonl", key=KEY, header=header) as results:
-        shared = (source, scheme)
-        run_grid(judge_learner, cells, results, shared=shared, jobs=jobs, description="fits")
-        wanted = {tuple(cell[name] for name in KEY) for cell in cells}
-        lines = [line for line in results.lines if tuple(line[k] for k in KEY) in wanted]
-        results.finish()
-    values = gather(lines)
-    text = markdown(values, header, _facts(source, header, masks, records))
+    choosing = sorted(set(chooser.values()))
+    header = header_of(source, choosing, scheme, records)
+    chosen = _select(source, out, header, selection_cells(names, rates, choosing), scheme, jobs)
+    cells = result_cells(names, rates, seeds, chooser, chosen, variants_at)
+    lines = _evaluate(source, out, header, cells, scheme, jobs)
+    text = page(header, lines)
     write_text(out / "imcl.md", text)
     print(text, end="")
     if len(names) > 1:
         title = f"Mean and standard deviation over {masks} masks"
-        draw_or_note([gain_panel(values)], out / "imcl_gain.png", title)
+        draw_or_note([gain_panel(gather(lines))], out / "imcl_gain.png", title)
     if data is not None and IMCL in names:
-        split, mask = pairs[0]
         write_neighbors_page(
             out / "neighbors.html",
             source,
             Path(data),
-            setting=chosen[IMCL, rates[0], split],
+            setting=chosen[IMCL, rates[0], seed],
             scheme=scheme,
             rate=rates[0],
-            split=split,
-            mask=mask,
+            seed=seed,
         )
     return out / "imcl.md"
 
 
 def add_imcl_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `imcl`."""
-    parser.add_argument("--cache", type=Path, required=True, help="features of labelled images")
+    parser.add_argument("--cache", type=Path, required=True, help="features of labeled images")
     parser.add_argument(
         "--out", type=Path, default=default(imcl, "out"), help="folder to write to (%(default)s)"
     )
@@ -153,7 +145,7 @@ def add_imcl_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ("masks", "masks at each rate"),
         ("seed", "of the first mask and split"),
-        ("jobs", "processes, -1 for one a core"),
+        ("jobs", "processes, -1 for one per core"),
     ):
         parser.add_argument(
             f"--{name}", type=int, default=default(imcl, name), help=f"{text} (%(default)s)"
@@ -164,16 +156,14 @@ def add_imcl_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split-file", type=Path, help="CSV of image,split (random splits)")
     parser.add_argument("--layers", nargs="+", help="layers to learn from (all)")
     parser.add_argument("--learners", nargs="+", help="names of learners (all)")
-    parser.add_argument("--data", type=Path, help="folder of the images, for a page of neighbours")
+    parser.add_argument("--data", type=Path, help="folder of the images, for a page of neighbors")
 
 
 def _check(missing: Sequence[float], masks: int, scheme: str) -> None:
     if not missing or not all(0 <= rate < 1 for rate in missing):
         raise InputError(f"missing rates are 0 or more and below 1, got {list(missing)}: give some")
-    if masks < 1:
-        raise InputError(f"masks must be 1 or more, got {masks}")
-    if scheme not in SCHEMES:
-        raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+    check_number("masks", masks, whole=True, low=1)
+    check_choice("scheme", scheme, SCHEMES)
 
 
 def _select(source: Task, out: Path, header, cells, scheme: str, jobs: int):
@@ -185,31 +175,24 @@ def _select(source: Task, out: Path, header, cells, scheme: str, jobs: int):
     return choose(lines)
 
 
-def _header(
-    source: Task, splits: Sequence[int], scheme: str, records: Sequence[PartialLearner]
+def _evaluate(source: Task, out: Path, header, cells, scheme: str, jobs: int) -> list[Line]:
+    with ResultFile(out / "imcl.jsonl", key=KEY, header=header) as results:
+        shared = (source, scheme)
+        run_grid(judge_learner, cells, results, shared=shared, jobs=jobs, description="fits")
+        wanted = {tuple(cell[name] for name in KEY) for cell in cells}
+        lines = [line for line in results.lines if tuple(line[k] for k in KEY) in wanted]
+        results.finish()
+    return lines
+
+
+def header_of(
+    source: Task, seeds: Sequence[int], scheme: str, records: Sequence[PartialLearner]
 ) -> dict[str, Any]:
+    """State what all lines have in common; `seeds` are those that settings are chosen for."""
     return source.header(
         "imcl",
-        splits,
+        seeds,
         ("numpy", "scikit-learn", "torch"),
         scheme=scheme,
         settings={one.name: list(map(dict, one.settings)) for one in records},
     )
-
-
-def _facts(source: Task, header, masks: int, records: Sequence[PartialLearner]) -> list[str]:
-    split = source.split(0)
-    where = "random splits, one a mask" if source.official is None else "the split of the file"
-    whose = (
-        "of the same mask"
-        if source.official is None
-        else "on the first mask, and kept for the others, which hide other cells of the same rows"
-    )
-    return [
-        f"{len(split.train)} training and {len(split.test)} test images, {len(source.label_names)} "
-        f"labels, {where}; cells hidden: {header['scheme']}.",
-        f"Mean ± standard deviation (ddof 1) over {masks} masks. {LOGISTIC} is L2 logistic "
-        "regression on the known cells.",
-        f"Every learner has {len(records[0].settings)} settings to choose from, on a quarter of "
-        f"the training rows and by their known cells, {whose}.",
-    ]

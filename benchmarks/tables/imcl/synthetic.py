@@ -1,13 +1,13 @@
 """``tables imcl-synthetic``: whether IMCL learns the label graph that made the labels.
 
-Two sets are drawn whose label graph is known: one with as many labels as there are bird attributes
+Two synthetic sets have a known label graph: one with as many labels as there are bird attributes
 in CUB, of which each image keeps a tenth, and one with the 5,000 labels of Open Images, of which an
-image has only a few annotated. The data are drawn, not photographs: they say whether a true graph
-is found, not how well images are tagged.
+image has only a few annotated. The data are synthetic: they say whether a true graph is found, not
+how well images are tagged.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmarks.report.claims import Claim, show_differences, verdict
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, make_dataset
 from classify.imcl.label_graph import LabelGraph, cooccurrence_graph
@@ -72,7 +73,7 @@ def recovery(graph: LabelGraph, truth: np.ndarray) -> dict[str, float]:
 def learn_and_compare(
     cell: Mapping[str, Any], recipes: Mapping[str, Recipe], neighbors: int
 ) -> list[Line]:
-    """Fit IMCL to a drawn set and compare its label graph at the start and at the end with truth.
+    """Fit IMCL to a synthetic set; compare its label graph at the start and the end with truth.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ def imcl_synthetic(
     sets: Mapping[str, Recipe] | None = None,
     jobs: int = 1,
 ) -> Path:
-    """Draw both sets, fit IMCL, and report how much of the true label graph its own recovers.
+    """Make both sets, fit IMCL, and report how much of the true label graph its own recovers.
 
     Writes ``synthetic.jsonl``, of which finished lines aren't made again, and ``synthetic.md``.
 
@@ -129,7 +130,7 @@ def imcl_synthetic(
     out : Path
         Made where missing.
     seeds : int
-        Draws of each set.
+        Of each set.
     neighbors : int
         Labels that support a label, in the graph to start from.
     sets : mapping of str to Recipe, optional
@@ -154,8 +155,7 @@ def imcl_synthetic(
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
     cells = [{"set": name, "seed": seed} for name in recipes for seed in range(seeds)]
-    described = [f"{name}: {asdict(one)}" for name, one in recipes.items()]
-    header = {"table": "imcl synthetic", "sets": described, "neighbors": neighbors}
+    header = header_of(recipes, neighbors)
     with ResultFile(out / "synthetic.jsonl", key=KEY, header=header) as results:
         run_grid(
             learn_and_compare,
@@ -168,10 +168,16 @@ def imcl_synthetic(
         )
         lines = results.lines
         results.finish()
-    text = synthetic_markdown(lines, neighbors)
+    text = page(header, lines)
     write_text(out / "synthetic.md", text)
     print(text, end="")
     return out / "synthetic.md"
+
+
+def header_of(recipes: Mapping[str, Recipe], neighbors: int) -> dict[str, Any]:
+    """State what all lines have in common."""
+    described = [f"{name}: {asdict(one)}" for name, one in recipes.items()]
+    return {"table": "imcl-synthetic", "sets": described, "neighbors": neighbors}
 
 
 def add_synthetic_arguments(parser: argparse.ArgumentParser) -> None:
@@ -180,16 +186,28 @@ def add_synthetic_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=default(imcl_synthetic, "out"), help="folder (%(default)s)"
     )
     for name, text in (
-        ("seeds", "draws of each set"),
+        ("seeds", "seeds of each set"),
         ("neighbors", "labels that support a label at the start"),
-        ("jobs", "processes, -1 for one a core"),
+        ("jobs", "processes, -1 for one per core"),
     ):
         value = default(imcl_synthetic, name)
         parser.add_argument(f"--{name}", type=int, default=value, help=f"{text} (%(default)s)")
 
 
-def synthetic_markdown(lines: list[Line], neighbors: int) -> str:
-    """Write the report."""
+def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
+    """Render the page.
+
+    Parameters
+    ----------
+    header : mapping
+        Of the result file.
+    lines : sequence of mapping
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
     fields = ("support_recall", "support_precision", "edge_auc", "edge_ap", "weight_correlation")
     rows = []
     for name in dict.fromkeys(line["set"] for line in lines):
@@ -197,14 +215,44 @@ def synthetic_markdown(lines: list[Line], neighbors: int) -> str:
             mine = [one for one in lines if (one["set"], one["graph"]) == (name, graph)]
             cells = [_over_seeds([one[field] for one in mine]) for field in (*fields, "map")]
             rows.append([f"{name}, {graph}", *cells])
-    header = ["set, graph", *(field.replace("_", " ") for field in fields), "test mAP"]
+    columns = ["set, graph", *(field.replace("_", " ") for field in fields), "test mAP"]
     return (
         "# IMCL's label graph against the one that made the labels\n\n"
-        "Drawn sets, mean ± standard deviation (ddof 1) over the draws. The start takes the "
-        f"{neighbors} labels that most often\ncome with a label; its test mAP is that of logistic "
-        "regression on the known labels. Above it stands\nwhat could be had with all labels known."
-        "\n\n" + table(header, rows)
+        "Synthetic sets, mean ± standard deviation (ddof 1) over the seeds. The start takes the "
+        f"{header['neighbors']} labels that most often\ncome with a label; its test mAP is that of "
+        "logistic regression on the known labels. Above it stands\nwhat could be had with all "
+        "labels known.\n\n" + table(columns, rows)
     )
+
+
+def claims(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Claim]:
+    """Evaluate whether learning brings the label graph nearer to the true one.
+
+    Parameters
+    ----------
+    header, lines
+        As for `page`.
+
+    Returns
+    -------
+    list of Claim
+        Per set, by how well weights rank true edges (AUC), and the test mAP.
+    """
+    found = []
+    for name in dict.fromkeys(line["set"] for line in lines):
+        for field, text in (
+            ("edge_auc", "learning brings the label graph nearer to the true one"),
+            ("map", "IMCL above logistic regression"),
+        ):
+            learned, start = (
+                np.array([x[field] for x in lines if (x["set"], x["graph"]) == (name, graph)])
+                for graph in ("learned", "co-occurrence")
+            )
+            means = f"{field.replace('_', ' ')} {learned.mean():.4f} and {start.mean():.4f}"
+            gains = (learned - start).tolist()
+            numbers = f"{means}: {show_differences(gains)}"
+            found.append(Claim("IMCL", f"{text} ({name})", verdict(gains), numbers))
+    return found
 
 
 def _over_seeds(values: list) -> str:

@@ -1,4 +1,4 @@
-"""``tables imcl`` on a small made-up cache: protocol, arithmetic, verdicts, kills, the page."""
+"""``tables imcl`` on a small made-up cache: protocol, arithmetic, claims, kills, the page."""
 
 import subprocess
 import sys
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
 from benchmarks.tables.imcl import learners
-from benchmarks.tables.imcl.learners import IMCL, LOGISTIC, PARTIAL_LEARNERS, VARIANTS
+from benchmarks.tables.imcl.learners import FIXED, IMCL, LOGISTIC, PARTIAL_LEARNERS, VARIANTS
 from benchmarks.tables.imcl.neighbors_page import neighbors_of
 from benchmarks.tables.imcl.protocol import (
     choose,
@@ -25,7 +26,7 @@ from benchmarks.tables.imcl.published import (
     OPEN_IMAGES_ABLATION,
     OPEN_IMAGES_SENSITIVITY,
 )
-from benchmarks.tables.imcl.report import gather, verdicts
+from benchmarks.tables.imcl.report import claims, gather, page
 from benchmarks.tables.imcl.run import imcl
 from classify.logistic import LogisticTagger
 from classify.metrics.label_based import mean_average_precision
@@ -36,7 +37,7 @@ from tests.caches import write_data, write_labelled_cache
 
 ROOT = Path(__file__).parents[3]
 N, NAMES = 90, ("sky", "sea", "sand", "tree", "house", "boat")
-QUICK = {"learners": ["LSEP", "Curriculum Labeling", IMCL], "jobs": 1}
+QUICK = {"learners": ["lsep", "curriculum", IMCL], "jobs": 1}
 
 
 def _problem():
@@ -48,7 +49,7 @@ def _problem():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A data set with pictures of one colour, its cache, and a split file."""
+    """A data set with images of one color, its cache, and a split file."""
     X, Y = _problem()
     folder = tmp_path_factory.mktemp("made")
     ids = [f"{row:03}.png" for row in range(N)]
@@ -74,9 +75,9 @@ def whole(made, tmp_path_factory):
 
 def test_lines_hold_every_fit(whole):
     header, lines = read_results(whole / "imcl.jsonl")
-    main = {(one["learner"], one["rate"], one["mask"]) for one in lines if one["section"] == "main"}
+    main = {(one["learner"], one["rate"], one["seed"]) for one in lines if one["section"] == "main"}
     names = [LOGISTIC, *QUICK["learners"]]
-    assert main == {(name, rate, mask) for name in names for rate in (0.8, 0.4) for mask in (0, 1)}
+    assert main == {(name, rate, seed) for name in names for rate in (0.8, 0.4) for seed in (0, 1)}
     others = {(one["section"], one["variant"]) for one in lines if one["section"] != "main"}
     assert others == {(one.section, one.name) for one in VARIANTS if one.parameters}
     assert {one["rate"] for one in lines if one["section"] != "main"} == {0.8}
@@ -89,9 +90,8 @@ def test_a_line_follows_the_protocol(made, whole):
     (line,) = [
         one
         for one in lines
-        if (one["learner"], one["section"], one["rate"], one["mask"]) == (LOGISTIC, "main", 0.8, 1)
+        if (one["learner"], one["section"], one["rate"], one["seed"]) == (LOGISTIC, "main", 0.8, 1)
     ]
-    assert line["split"] == 1
     order = np.random.default_rng(1).permutation(N)
     train, test = order[:60], order[60:]
     X = X / np.linalg.norm(X[train], axis=1).mean()
@@ -106,7 +106,7 @@ def test_a_line_follows_the_protocol(made, whole):
 
 def test_settings_are_chosen_without_hidden_cells_and_test_rows(made):
     source = read_partial_task(made[1])
-    cell = {"learner": LOGISTIC, "rate": 0.6, "split": 2, "setting": 1}
+    cell = {"learner": LOGISTIC, "rate": 0.6, "seed": 2, "setting": 1}
     before = judge_setting(cell, source, "uniform")
     rows = source.split(2)
     changed = source.Y.copy()
@@ -124,15 +124,15 @@ def test_the_best_setting_is_chosen_and_the_first_of_equal_ones(whole):
     _, results = read_results(whole / "imcl.jsonl")
     for line in results:
         mine = [
-            one["map"]
+            one["score"]
             for one in lines
-            if all(one[name] == line[name] for name in ("learner", "rate", "split"))
+            if all(one[name] == line[name] for name in ("learner", "rate", "seed"))
         ]
         assert line["setting"] == np.argmax(np.nan_to_num(np.array(mine, dtype=float)))
-    line = {"learner": "LSEP", "rate": 0.9, "split": 0}
-    maps = [0.2, 0.7, 0.7, None]
-    made_up = [{**line, "setting": s, "map": value} for s, value in enumerate(maps)]
-    assert choose(made_up) == {("LSEP", 0.9, 0): 1}
+    line = {"learner": "lsep", "rate": 0.9, "seed": 0}
+    scores = [0.2, 0.7, 0.7, None]
+    made_up = [{**line, "setting": s, "score": value} for s, value in enumerate(scores)]
+    assert choose(made_up) == {("lsep", 0.9, 0): 1}
 
 
 def test_a_setting_that_diverges_is_not_chosen(made, monkeypatch):
@@ -140,27 +140,27 @@ def test_a_setting_that_diverges_is_not_chosen(made, monkeypatch):
         raise InputError("training diverges")
 
     monkeypatch.setattr(LogisticTagger, "fit", diverge)
-    cell = {"learner": LOGISTIC, "rate": 0.6, "split": 0, "setting": 0}
-    assert np.isnan(judge_setting(cell, read_partial_task(made[1]), "uniform")["map"])
+    cell = {"learner": LOGISTIC, "rate": 0.6, "seed": 0, "setting": 0}
+    assert np.isnan(judge_setting(cell, read_partial_task(made[1]), "uniform")["score"])
 
 
 def test_every_learner_has_as_many_settings_and_can_be_fitted(made):
     assert {len(one.settings) for one in PARTIAL_LEARNERS} == {3}
-    assert [one.name for one in PARTIAL_LEARNERS] == list(OPEN_IMAGES)
+    assert [one.title for one in PARTIAL_LEARNERS] == list(OPEN_IMAGES)
     source = read_partial_task(made[1])
     for one in PARTIAL_LEARNERS:
         cell = {"learner": one.name, "section": "main", "variant": "", "rate": 0.4}
-        line = judge_learner({**cell, "split": 0, "mask": 0, "setting": 2}, source, "stratified")
+        line = judge_learner({**cell, "seed": 0, "setting": 2}, source, "stratified")
         assert 0.3 < line["map"] <= 1
 
 
 def test_variants_are_what_the_published_tables_vary():
-    graphs = [one.name for one in VARIANTS if one.section == "graphs"]
+    graphs = [one.title for one in VARIANTS if one.section == "graphs"]
     assert set(OPEN_IMAGES_ABLATION) <= set(graphs)
     for name, quoted in OPEN_IMAGES_SENSITIVITY.items():
         mine = [one.name for one in VARIANTS if one.section == name]
         assert mine == [f"{value:g}" for value in quoted]
-    model = make(IMCL, 0, "graphs", "image fixed, label fixed")
+    model = make(IMCL, 0, "graphs", FIXED)
     assert (model.image_graph, model.learn_graph, model.k) == ("fixed", False, 5)
     assert make(IMCL, 2, "k", "7").k == 7
 
@@ -175,6 +175,7 @@ def test_quoted_groups_average_to_what_is_quoted():
 
 def test_the_report_says_what_the_lines_say(whole):
     text = (whole / "imcl.md").read_text()
+    assert page(*read_results(whole / "imcl.jsonl")) == text
     values = gather(read_results(whole / "imcl.jsonl")[1])
     maps = 100 * values[LOGISTIC, "main", "", 0.8]["map"]
     gains = 100 * values[IMCL, "main", "", 0.4]["map"] - (
@@ -188,28 +189,37 @@ def test_the_report_says_what_the_lines_say(whole):
     assert (whole / "imcl_gain.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def _line(learner, value, mask=0, rate=0.9, section="main", variant=""):
-    place = {"rate": rate, "split": 0, "mask": mask, "section": section, "variant": variant}
+def _line(learner, value, seed=0, rate=0.9, section="main", variant=""):
+    place = {"rate": rate, "seed": seed, "section": section, "variant": variant}
     return {"learner": learner, "map": value, "map_zero": value, "g1": value, **place}
 
 
-@pytest.mark.parametrize(("rival", "fixed", "holds"), [(0.5, 0.5, True), (0.7, 0.65, False)])
-def test_verdicts_come_from_numbers(rival, fixed, holds):
+@pytest.mark.parametrize(("baseline", "fixed", "expected"), [(0.5, 0.5, HOLDS), (0.7, 0.65, FAILS)])
+def test_claims_come_from_numbers(baseline, fixed, expected):
     lines = [
         line
-        for mask in (0, 1)
+        for seed in (0, 1)
         for line in (
-            _line(LOGISTIC, 0.4, mask),
-            _line("LSEP", rival, mask),
-            _line(IMCL, 0.6, mask),
-            _line(IMCL, fixed, mask, section="graphs", variant="image fixed, label fixed"),
+            _line(LOGISTIC, 0.4 + seed / 100, seed),
+            _line("lsep", baseline, seed),
+            _line(IMCL, 0.6, seed),
+            _line(IMCL, fixed, seed, section="graphs", variant=FIXED),
         )
     ]
-    above, learned = verdicts(gather(lines))
-    assert (above.holds, learned.holds) == (holds, holds)
-    assert "against the best of 2 rivals, LSEP, above it" in above.because
-    open_ones = verdicts(gather([_line(LOGISTIC, 0.4), _line(IMCL, 0.5, rate=0.2)]))
-    assert [one.holds for one in open_ones] == [None, None]
+    found = {one.text: one for one in claims({}, lines)}
+    assert {text: one.verdict for text, one in found.items()} == {
+        "IMCL above Logistic, 90% missing": HOLDS,
+        "IMCL above LSEP, 90% missing": expected,
+        "learned similarities above fixed ones, 90% missing": expected,
+    }
+    numbers = found["IMCL above Logistic, 90% missing"].numbers
+    assert numbers == "mAP (%) 60.00 and 40.50: +19.50 ± 0.71 over 2 seeds"
+
+
+def test_one_mask_shows_nothing():
+    (one,) = claims({}, [_line(LOGISTIC, 0.4), _line(IMCL, 0.5)])
+    assert one.verdict == NOT_SHOWN
+    assert claims({}, [_line(LOGISTIC, 0.4), _line(IMCL, 0.5, rate=0.2)]) == []
 
 
 def test_a_killed_run_goes_on_where_it_stopped(made, whole, tmp_path):
@@ -276,10 +286,10 @@ def test_neighbors_explain_a_row(made):
     [
         ({"missing": [1.0]}, r"missing rates are 0 or more and below 1, got \[1.0\]"),
         ({"missing": []}, "missing rates are 0 or more"),
-        ({"masks": 0}, "masks must be 1 or more, got 0"),
-        ({"scheme": "rows"}, "scheme must be one of uniform, stratified, got 'rows'"),
-        ({"learners": ["SVM"]}, "learner 'SVM'; give some of Logistic, "),
-        ({"layers": ["net/top"]}, "Got 'net/top'"),
+        ({"masks": 0}, "'masks' option must be an int in the range .1, inf.. Got 0"),
+        ({"scheme": "rows"}, "'scheme' option must be one of uniform, stratified. Got 'rows'"),
+        ({"learners": ["SVM"]}, "'learners' option must be one of logistic, .* Got 'SVM'"),
+        ({"layers": ["net/top"]}, "no layer 'net/top'"),
     ],
 )
 def test_bad_options(made, tmp_path, options, message):
@@ -293,8 +303,8 @@ def test_results_of_other_settings_are_refused(made, whole, monkeypatch):
     with pytest.raises(InputError, match="scheme: there uniform, here stratified"):
         imcl(made[1], out=whole, missing=[0.8], masks=2, scheme="stratified", **QUICK)
     first = PARTIAL_LEARNERS[0]
-    other = learners.PartialLearner(first.name, first.make, ({"C": 1.0},) * 3)
+    other = learners.PartialLearner(first.name, first.title, first.make, ({"C": 1.0},) * 3)
     monkeypatch.setattr(learners, "PARTIAL_LEARNERS", (other, *PARTIAL_LEARNERS[1:]))
-    with pytest.raises(InputError, match="settings.Logistic: there"):
+    with pytest.raises(InputError, match="settings.logistic: there"):
         imcl(made[1], out=whole, missing=[0.8], masks=2, **QUICK)
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
 from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, make_dataset
-from benchmarks.tables.imcl.synthetic import imcl_synthetic, recovery
+from benchmarks.tables.imcl.synthetic import claims, imcl_synthetic, page, recovery
 from classify.imcl.label_graph import LabelGraph, cooccurrence_graph
 from classify.results import read_results
 from features.errors import InputError
@@ -67,6 +68,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, capsys):
     assert {p.name: p.read_bytes() for p in (tmp_path / "cut").iterdir()} == whole
     header, results = read_results(tmp_path / "whole" / "synthetic.jsonl")
     assert header["neighbors"] == 5 and len(results) == 12
+    assert page(header, results).encode() == whole["synthetic.md"]
     with pytest.raises(InputError, match="neighbors: there 5, here 6"):
         imcl_synthetic(out=tmp_path / "cut", seeds=2, neighbors=6, sets=sets)
     with pytest.raises(InputError, match="seeds is 0, neighbors 5"):
@@ -78,3 +80,15 @@ def test_recipes_are_the_sizes_of_the_sets_they_are_named_after():
         ("CUB-like", 312),
         ("Open-Images-like", 5000),
     ]
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(0.1, HOLDS), (0.0, NOT_SHOWN), (-0.1, FAILS)])
+def test_claims_compare_the_learned_graph_with_the_start(gain, expected):
+    lines = [
+        {"set": "small", "seed": seed, "graph": graph, "edge_auc": auc, "map": 0.3}
+        for seed in (0, 1)
+        for graph, auc in (("co-occurrence", 0.6), ("learned", 0.6 + gain))
+    ]
+    nearer, above = claims({}, lines)
+    assert (nearer.verdict, above.verdict) == (expected, NOT_SHOWN)
+    assert f"{gain:+.4f}" in nearer.numbers
