@@ -289,7 +289,7 @@ def test_neighbors_explain_a_row(made):
         ({"masks": 0}, "'masks' option must be an int in the range .1, inf.. Got 0"),
         ({"scheme": "rows"}, "'scheme' option must be one of uniform, stratified. Got 'rows'"),
         ({"learners": ["SVM"]}, "'learners' option must be one of logistic, .* Got 'SVM'"),
-        ({"layers": ["net/top"]}, "no layer 'net/top'"),
+        ({"layers": ["net/top"]}, "Got 'net/top'"),
     ],
 )
 def test_bad_options(made, tmp_path, options, message):
