@@ -162,7 +162,7 @@ def _add_level(
         leaf = choices.add_parser(
             word, help=command.summary, description=text, **examples([command])
         )
-        if word in words:
+        if tuple(words[: len(command.path)]) == command.path:
             load(command.add_arguments)(leaf)
             leaf.set_defaults(_run=command.run)
 
