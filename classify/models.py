@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from classify.learners import find_learner
 from classify.scaling import divided
@@ -153,8 +153,8 @@ def save_model(path: Path, model: TaggerModel) -> None:
         for name, array in arrays.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with files.atomic_write(path) as temporary:
-        save_file(stored, temporary, metadata={"model": json.dumps(description, sort_keys=True)})
+    metadata = {"model": json.dumps(description, sort_keys=True)}
+    files.write_bytes(path, save(stored, metadata))
 
 
 def load_model(path: Path) -> TaggerModel:

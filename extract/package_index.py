@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from features import files
@@ -60,8 +60,7 @@ def vgg16_convolutions() -> dict[str, Tensor]:
     if not cached.exists():
         tensors = _convolutions(read_numpy_pickle(_member(_download())))
         cached.parent.mkdir(parents=True, exist_ok=True)
-        with files.atomic_write(cached) as temporary:
-            save_file(tensors, temporary)
+        files.write_bytes(cached, save(tensors))
     return load_file(cached)
 
 

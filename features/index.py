@@ -11,13 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features import files, schema, shards
-from features.datasets import Dataset
 from features.errors import InputError
-from features.manifest import Manifest
+from features.schema import Manifest
+
+if TYPE_CHECKING:
+    from features.datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class IndexRow:
 Identity = tuple[str, str, int]  # id, path and size in bytes: what identifies a row
 
 
-def index_hash(dataset: Dataset, sizes: np.ndarray) -> str:
+def index_hash(dataset: "Dataset", sizes: np.ndarray) -> str:
     """Hash what identifies the rows: order, ids, paths and file sizes.
 
     Parameters
@@ -68,7 +71,7 @@ def index_fault(rows: Sequence[IndexRow], manifest: Manifest) -> str:
     return ""
 
 
-def write_index(folder: Path, dataset: Dataset, sizes: np.ndarray, manifest: Manifest) -> None:
+def write_index(folder: Path, dataset: "Dataset", sizes: np.ndarray, manifest: Manifest) -> None:
     """Write `index.csv` from the data set and the shards that exist."""
     _write(folder, zip(dataset.ids, dataset.paths, sizes, strict=True), manifest)
 

@@ -6,24 +6,18 @@ from typing import Any
 
 from features import files, schema
 from features.errors import InputError
+from features.schema import Manifest, canonical, manifest_hash
 
-Manifest = dict[str, Any]
-
-
-def canonical(manifest: Manifest) -> str:
-    """Text of a manifest: sorted keys, one form, so that equal manifests have equal bytes."""
-    return json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def manifest_hash(manifest: Manifest) -> str:
-    """Hex SHA-256 of the canonical text.
-
-    Examples
-    --------
-    >>> manifest_hash({"b": 1, "a": 2}) == manifest_hash({"a": 2, "b": 1})
-    True
-    """
-    return files.sha256_of_text(canonical(manifest))
+__all__ = [
+    "Manifest",
+    "canonical",
+    "differences",
+    "flatten",
+    "manifest_hash",
+    "read_manifest",
+    "require_equal",
+    "write_or_check",
+]
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 from features import schema, shards
-from features.manifest import Manifest
+from features.schema import Manifest
 
 
 class MappedShards:

@@ -1,7 +1,12 @@
-"""File names, HDF5 names, attributes and status codes of a cache."""
+"""File names, HDF5 names, attributes, status codes and the manifest's hash of a cache."""
 
+import hashlib
+import json
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
+
+Manifest = dict[str, Any]  # what made a cache; `features.manifest` reads and checks one
 
 VERSION = 1  # of the folder's layout; a reader refuses another one
 
@@ -62,3 +67,19 @@ def shard_path(folder: Path, number: int, *, maps: bool = False) -> Path:
 def is_map(shape: list[int] | tuple[int, ...]) -> bool:
     """Tell a spatial map (channels, height, width) from a vector (width,)."""
     return len(shape) > 1
+
+
+def canonical(manifest: Manifest) -> str:
+    """Text of a manifest: sorted keys, one form, so that equal manifests have equal bytes."""
+    return json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def manifest_hash(manifest: Manifest) -> str:
+    """Hex SHA-256 of the canonical text.
+
+    Examples
+    --------
+    >>> manifest_hash({"b": 1, "a": 2}) == manifest_hash({"a": 2, "b": 1})
+    True
+    """
+    return hashlib.sha256(canonical(manifest).encode("utf-8")).hexdigest()

@@ -19,7 +19,7 @@ import numpy as np
 
 from features import files, schema
 from features.errors import InputError
-from features.manifest import Manifest, manifest_hash
+from features.schema import Manifest, manifest_hash
 
 MESSAGE_BYTES = 200  # a fixed width keeps a shard's bytes independent of the order of writes
 OVERHEAD_BYTES = 1 << 14  # HDF5's headers of a shard
@@ -50,19 +50,21 @@ class ShardWriter:
         self.rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
         layers = manifest["layers"]
         self._files: dict[bool, h5py.File] = {}
+        self._temporaries: dict[bool, files.Temporary] = {}
         self._targets = {
             maps: schema.shard_path(folder, number, maps=maps) for maps in kinds(manifest)
         }
         try:
             for maps, target in self._targets.items():
-                temporary = files.temporary_name(target)
                 with _explained(target):
+                    self._temporaries[maps] = files.Temporary(target)
+                    path = self._temporaries[maps].path
                     if amend:
-                        shutil.copyfile(target, temporary)
-                        self._files[maps] = h5py.File(temporary, "r+")
+                        shutil.copyfile(target, path)
+                        self._files[maps] = h5py.File(path, "r+", locking=False)
                     else:
-                        _reserve(temporary, _file_bytes(manifest, len(self.rows), maps=maps))
-                        self._files[maps] = _create(temporary, self.rows, manifest, maps=maps)
+                        _reserve(path, _file_bytes(manifest, len(self.rows), maps=maps))
+                        self._files[maps] = _create(path, self.rows, manifest, maps=maps)
         except BaseException:
             self._discard()
             raise
@@ -119,17 +121,16 @@ class ShardWriter:
     def _publish(self, maps: bool) -> None:
         with _explained(self._targets[maps]):
             file = self._files[maps]
-            temporary = Path(file.filename)
             file.attrs.modify(schema.CHECKSUM, np.bytes_(checksum(file)))
             file.close()
-            files.publish(temporary, self._targets[maps])
+            self._temporaries[maps].publish()
 
     def _discard(self) -> None:
-        for maps, target in self._targets.items():
-            if maps in self._files:
-                with suppress(OSError, RuntimeError):  # the error that led here is the cause
-                    self._files[maps].close()
-            files.temporary_name(target).unlink(missing_ok=True)
+        for file in self._files.values():
+            with suppress(OSError, RuntimeError):  # the error that led here is the cause
+                file.close()
+        for temporary in self._temporaries.values():
+            temporary.discard()
 
 
 def kinds(manifest: Manifest) -> tuple[bool, ...]:
@@ -160,8 +161,9 @@ def _reserve(path: Path, size: int) -> None:
 
 
 def _create(path: Path, rows: range, manifest: Manifest, *, maps: bool) -> h5py.File:
-    # The default libver: files of 'latest' can't be opened after a kill.
-    file = h5py.File(path, "w")
+    # The default libver: files of 'latest' can't be opened after a kill. No lock of HDF5's: the
+    # temporary has ours.
+    file = h5py.File(path, "w", locking=False)
     n = len(rows)
     file[schema.ROW] = np.arange(rows.start, rows.stop, dtype=np.int64)
     if not maps:

@@ -1,12 +1,14 @@
 """Class activation maps as pictures: where in an image each branch of a network sees a label."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from classify.finetune.networks import Network
@@ -14,9 +16,11 @@ from classify.finetune.run import load_run
 from extract.images import ImageFailure, Transform, load_image
 from features.errors import InputError
 from features.files import atomic_write
+from features.files.ownership import require_ours
 
 SHOWN = 3  # labels, where none are named
 OPACITY = 0.5
+SOFTWARE = "multilabel-from-cache, class activation map"  # in each picture: which were drawn here
 
 
 def draw_maps(
@@ -26,7 +30,8 @@ def draw_maps(
 
     A map is scaled from its least to its greatest value, red being the greatest, and brought to the
     size of the network's input (the co-projection paper). Files are called
-    `IMAGE.LABEL.BRANCH.png`; the branches are `main` and, for co-projection, `projection`.
+    `IMAGE.LABEL.BRANCH.png`, with `_` for `/`; the branches are `main` and, for co-projection,
+    `projection`.
 
     Parameters
     ----------
@@ -46,15 +51,18 @@ def draw_maps(
     Raises
     ------
     InputError
-        An unknown label, a file that is no image, or a folder without a run.
+        An unknown label, a file that is no image, a folder without a run, two images or labels
+        whose pictures would have one name, or a picture of that name that was not drawn here.
     """
     config, network, names = load_run(run)
     unknown = [label for label in labels or () if label not in names]
     if unknown:
         raise InputError(f"the network knows no label {unknown[0]!r}; it knows {', '.join(names)}")
+    _require_names("images", {path: path.stem for path in dict.fromkeys(images)})
+    _require_names("labels", {name: _in_file_name(name) for name in labels or names})
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    for path in images:
+    for path in dict.fromkeys(images):
         try:
             pixels, _ = load_image(path, Transform(config.size))
         except ImageFailure as failure:
@@ -64,11 +72,40 @@ def draw_maps(
         chosen = [names[i] for i in best] if labels is None else labels
         for label in chosen:
             for branch, values in maps.items():
-                name = f"{path.stem}.{label.replace('/', '_')}.{branch}.png"
-                with atomic_write(out / name) as temporary:
-                    overlay(pixels, values[names.index(label)]).save(temporary, format="png")
-                written.append(out / name)
+                target = out / f"{path.stem}.{_in_file_name(label)}.{branch}.png"
+                require_ours(target, _drawn_here, what="an activation map")
+                with atomic_write(target) as temporary:
+                    picture = overlay(pixels, values[names.index(label)])
+                    picture.save(temporary, format="png", pnginfo=_mark())
+                written.append(target)
     return written
+
+
+def _require_names(kind: str, name_of: Mapping[Any, str]) -> None:
+    """Refuse two images or labels whose pictures would replace each other."""
+    taken: dict[str, Any] = {}
+    for one, name in name_of.items():
+        other = taken.setdefault(name.casefold(), one)  # of some file systems, 1.PNG is 1.png
+        if other != one:
+            raise InputError(
+                f"the pictures of the {kind} {str(other)!r} and {str(one)!r} would have the same "
+                f"names; give these {kind} to two commands with an --out each"
+            )
+
+
+def _in_file_name(label: str) -> str:
+    return label.replace("/", "_")
+
+
+def _mark() -> PngInfo:
+    mark = PngInfo()
+    mark.add_text("Software", SOFTWARE)
+    return mark
+
+
+def _drawn_here(file: BinaryIO) -> bool:
+    with Image.open(file, formats=["PNG"]) as picture:
+        return picture.info["Software"] == SOFTWARE
 
 
 def class_maps(network: Network, pixels: Tensor) -> tuple[np.ndarray, dict[str, Tensor]]:

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from extract.weights import checksum
 from features.errors import InputError
-from features.files import atomic_write
+from features.files import write_bytes
 from features.manifest import differences
 
 FORMAT = 1
@@ -34,9 +34,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], story: Mapping[st
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     about = {"format": FORMAT, "sha256": checksum(plain, plain), "story": story}
-    with atomic_write(path) as temporary:
-        # One entry, since the file's order of several differs from run to run.
-        save_file(plain, temporary, metadata={"about": json.dumps(about, sort_keys=True)})
+    # One entry, since the file's order of several differs from run to run.
+    write_bytes(path, save(plain, {"about": json.dumps(about, sort_keys=True)}))
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

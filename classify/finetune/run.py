@@ -7,6 +7,7 @@ row each) and `results.jsonl` (the metrics). The same command goes on with a kil
 
 import json
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from classify.finetune.earlier import current_names
 from classify.finetune.networks import Network, map_layer
 from classify.finetune.objectives import Objective
 from classify.finetune.processes import Processes, joined
-from classify.finetune.train import MODEL, Trainer
+from classify.finetune.train import LOG, MODEL, STATE, Trainer
 from classify.metrics import METRICS
 from classify.models import library_versions
 from classify.results import ResultFile
@@ -33,6 +34,8 @@ from features.command_line import load
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
 from features.files import atomic_write, remove_temporaries, sha256_of_text, write_text
+from features.files.locks import locked_folder
+from features.files.ownership import require_ours, write_once
 from features.labels import read_split_csv, some_of
 from features.manifest import require_equal
 from features.missing import hide_in_rows
@@ -64,8 +67,8 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
     Raises
     ------
     InputError
-        Bad settings, data or weights; a label without a positive; a run folder of other settings;
-        out of memory; a loss that is not finite.
+        Bad settings, data or weights; a label without a positive; a run folder of other settings,
+        or one that another run writes; out of memory; a loss that is not finite.
     """
     dataset = load_dataset(data)
     Y, split, validation = _parts(config, dataset)
@@ -77,8 +80,10 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
     tensors = load_weights(find_backbone(config.backbone), config.weights)
     network = build_network(config, tensors, objective)
     record = _record(config, dataset, (split, validation), tensors)
-    with joined(config.device) as processes:
+    with joined(config.device) as processes, ExitStack() as held:
         if processes.first:
+            out.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked_folder(out))
             _open_folder(out, config, record, dataset, (split, validation))
         processes.wait()
         images = Images(dataset, Transform(config.size), workers=config.workers)
@@ -205,7 +210,10 @@ def _open_folder(
     part_of |= {int(row): "train" for row in split.train}
     part_of |= {int(row): "test" for row in split.test}
     lines = [f"{_quoted(dataset.ids[row])},{part_of[row]}\n" for row in sorted(part_of)]
-    write_text(out / SPLIT, "image,split\n" + "".join(lines))
+    for name in (SCORES, RESULTS, LOG, STATE, MODEL):
+        require_ours(out / name, lambda file: False, what="part of a run")  # it has no config.json
+    text = "image,split\n" + "".join(lines)
+    write_once(out / SPLIT, text.encode("utf-8"), remedy="Give another --out.")
     story = {"record": record, "config": asdict(config), "label_names": dataset.label_names}
     write_text(path, json.dumps(story, indent=2, ensure_ascii=False) + "\n")
 

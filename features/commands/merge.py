@@ -4,7 +4,6 @@ Shards are linked where the file system can, else copied: they are replaced and 
 place, so a link is as safe as a copy.
 """
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -150,14 +149,6 @@ def _place(source: Path, target: Path, *, link: bool) -> None:
     """Make `target` a link to or copy of `source`, all or nothing."""
     if target.exists() and target.samefile(source):
         return  # renaming one link onto another of the same file would leave both
-    with files.atomic_write(target) as temporary:
-        if not (link and _linked(source, temporary)):
+    if not (link and files.link(source, target)):
+        with files.atomic_write(target) as temporary:
             shutil.copyfile(source, temporary)
-
-
-def _linked(source: Path, target: Path) -> bool:
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system, one without links, or no permission to link
-        return False
-    return True

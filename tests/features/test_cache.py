@@ -326,24 +326,6 @@ def test_a_killed_writer_leaves_whole_shards_or_none(tmp_path):
         assert not list(tmp_path.glob(f"*{files.TEMPORARY}"))
 
 
-def test_temporaries_of_living_writers_are_kept(tmp_path):
-    mine = files.temporary_name(tmp_path / "shard-00000.h5")
-    parent = mine.with_name(mine.name.replace(f"-{os.getpid()}.", f"-{os.getppid()}."))
-    elsewhere = tmp_path / "shard-00000.h5.other-host-1.part"
-    for path in (mine, parent, elsewhere):
-        path.touch()
-    assert files.remove_temporaries(tmp_path) == 1
-    assert not mine.exists() and parent.exists() and elsewhere.exists()
-    os.utime(elsewhere, (0, 0))
-    downloads = [tmp_path / name for name in ("film.mkv.part", "a-b.part", "disc-2.part")]
-    for path in downloads:  # of another program, however old
-        path.touch()
-        os.utime(path, (0, 0))
-    assert files.remove_temporaries(tmp_path) == 1
-    assert not elsewhere.exists()
-    assert all(path.exists() for path in downloads)
-
-
 def test_labels_of_other_images_are_refused(cache_folder):
     ids = [f"ä{i}.jpg" for i in range(ROWS)]
     lines = ["image,cat"] + [f"{id_},1" for id_ in ids]

@@ -16,7 +16,7 @@ from benchmarks.tables.finetune.published import QUOTATIONS
 from benchmarks.tables.finetune.report import claims, page
 from benchmarks.tables.finetune.run import finetune as tables
 from classify.__main__ import main
-from classify.finetune.cam import class_maps, overlay
+from classify.finetune.cam import _require_names, class_maps, overlay
 from classify.finetune.config import FinetuneConfig, read_run
 from classify.finetune.networks import CoProjection
 from classify.finetune.run import build_objective, finetune, load_run
@@ -241,6 +241,33 @@ def test_maps_are_drawn_for_both_branches(runs, tmp_path, capsys):
     for name in drawn:
         with Image.open(tmp_path / "maps" / name) as picture:
             assert picture.size == (32, 32)
+
+
+def test_pictures_never_replace_each_other_or_one_of_someone_else(runs, tmp_path):
+    data, outs = runs
+    image, maps = data / "images" / "000.png", tmp_path / "maps"
+    other = tmp_path / "000.PNG"
+    other.write_bytes(image.read_bytes())
+
+    def cam(*images):
+        return main(["cam", str(outs[0]), "--out", str(maps), "--images", *map(str, images)])
+
+    message = "pictures of the images .*000.png' and .*000.PNG' would have the same names; give "
+    with pytest.raises(InputError, match=message):
+        cam(image, other)
+    assert not maps.exists()
+    cam(image, image)
+    cam(other)  # in a command of its own, it replaces what this program drew
+    theirs = maps / "000.cat.main.png"
+    theirs.write_bytes(image.read_bytes())
+    with pytest.raises(InputError, match="000.cat.main.png exists and is not an activation map"):
+        cam(image)
+    assert theirs.read_bytes() == image.read_bytes()
+
+
+def test_labels_that_differ_in_a_slash_are_refused():
+    with pytest.raises(InputError, match="pictures of the labels 'sea/sky' and 'sea_sky' would"):
+        _require_names("labels", {"sea/sky": "sea_sky", "sea": "sea", "sea_sky": "sea_sky"})
 
 
 def test_a_map_is_the_score_before_pooling_scaled(runs):

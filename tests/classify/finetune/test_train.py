@@ -36,6 +36,7 @@ from extract.weights import load_weights
 from features.cache import FeatureCache
 from features.datasets import load_dataset
 from features.errors import InputError
+from features.files.locks import locked_folder
 from tests.extract.test_run import make_images
 
 CONFIG = FinetuneConfig(
@@ -543,3 +544,24 @@ def test_bf16_learns_too(data, tmp_path):
     )  # fmt: skip
     trainer.run()
     assert np.isfinite(trainer.predict(np.arange(4))[0]).all()
+
+
+# --- the run folder
+
+
+def test_two_runs_in_one_folder(data, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    with locked_folder(out), pytest.raises(InputError, match="run is being written by another run"):
+        finetune(CONFIG, data, out)
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["split.csv", "scores.npy", "results.jsonl", "log.jsonl", STATE])
+def test_a_folder_with_files_of_someone_else_is_left_as_it_is(data, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(InputError, match=f"{name} exists and .* is left as it is. Give another"):
+        finetune(CONFIG, data, tmp_path)
+    assert (tmp_path / name).read_text() == "precious"
+    assert not (tmp_path / "config.json").exists()
