@@ -59,13 +59,17 @@ def as_bags(X: Any) -> Bags:
 class BagTagger(ClassifierMixin, BaseEstimator):
     """Base of the estimators of bags.
 
-    A subclass names its parameters in `_allowed` and implements `_fit(bags, Y, rng)` and
-    `_scores(bags) -> (n, L)`. Both see scaled instances, and only labels with both classes in
-    training: a label without a positive example scores below all others, one without a negative
-    above them, and no solver is called for either.
+    A subclass names its parameters in `_allowed` and implements `_fit(prepared, Y, rng)` and
+    `_scores(prepared) -> (n, L)`. Both see only labels with both classes in training: a label
+    without a positive example scores below all others, one without a negative above them, and no
+    solver is called for either. What they see of bags comes from `_prepare` and `_prepare_new`, by
+    default the bags with scaled instances. A method whose fits begin with work that needs no labels
+    (distances, clusters) does it there, and names the parameters that this work depends on in
+    `preparation`, so that a search of the other parameters does it once.
     """
 
     _allowed: ClassVar[Mapping[str, OneOf | Number | Flag]] = {}
+    preparation: ClassVar[tuple[str, ...]] = ("scaling",)
 
     def fit(self, X, Y):
         """Fit to labeled bags.
@@ -86,9 +90,49 @@ class BagTagger(ClassifierMixin, BaseEstimator):
             For a parameter out of its range, bags or labels that can't be used, and labels of
             another number of bags.
         """
-        X, Y = self._start_fit(X, Y)
+        check_parameters(self, self._allowed)
+        bags = self._checked(X)
+        Y = _full_labels(Y, len(bags))
+        scaled = self._fit_scaling(bags)
+        return self.fit_prepared(self._prepare(scaled) if _varying(Y).any() else None, Y)
+
+    def prepare(self, X) -> Any:
+        """Do the part of `fit` that needs no labels.
+
+        Parameters
+        ----------
+        X
+            Bags, as for `fit`.
+
+        Returns
+        -------
+        object
+            For `fit_prepared`, also of this estimator with other values of the parameters that
+            `preparation` does not name.
+        """
+        check_parameters(self, self._allowed)
+        return self._prepare(self._fit_scaling(self._checked(X)))
+
+    def fit_prepared(self, prepared, Y):
+        """Do the part of `fit` that needs labels.
+
+        Parameters
+        ----------
+        prepared
+            What `prepare` of this estimator gave.
+        Y : array of shape (n, L)
+            As for `fit`.
+
+        Returns
+        -------
+        self
+        """
+        check_parameters(self, self._allowed)
+        Y = np.asarray(Y)
+        self.classes_ = np.arange(Y.shape[1])
+        self.always_, self.varying_ = Y.all(axis=0), _varying(Y)
         if self.varying_.any():
-            self._fit(X, Y[:, self.varying_], self._rng())
+            self._fit(prepared, Y[:, self.varying_], self._rng())
         return self
 
     def decision_function(self, X) -> np.ndarray:
@@ -104,14 +148,20 @@ class BagTagger(ClassifierMixin, BaseEstimator):
         float64 ndarray of shape (n, L)
         """
         check_is_fitted(self, "varying_")
-        bags = self._prepared(X)
-        scores = np.zeros((len(bags), len(self.varying_)))
         if self.varying_.any():
-            varying = np.asarray(self._scores(bags), dtype=np.float64)
-            scores[:, self.varying_] = varying
-            low, high = varying.min(axis=1, initial=0.0), varying.max(axis=1, initial=0.0)
-        else:
-            low = high = np.zeros(len(bags))
+            return self.score_prepared(self.prepare_new(X))
+        return np.tile(np.where(self.always_, 1.0, -1.0), (len(self._checked_new(X)), 1))
+
+    def prepare_new(self, X) -> Any:
+        """Do the part of `decision_function` that depends on `preparation` only."""
+        return self._prepare_new(self._checked_new(X))
+
+    def score_prepared(self, prepared) -> np.ndarray:
+        """Score bags from what `prepare_new` gave: float64 (n, L)."""
+        varying = np.asarray(self._scores(prepared), dtype=np.float64)
+        scores = np.zeros((len(varying), len(self.varying_)))
+        scores[:, self.varying_] = varying
+        low, high = varying.min(axis=1, initial=0.0), varying.max(axis=1, initial=0.0)
         scores[:, ~self.varying_ & ~self.always_] = (low - 1)[:, None]
         scores[:, ~self.varying_ & self.always_] = (high + 1)[:, None]
         return scores
@@ -130,20 +180,17 @@ class BagTagger(ClassifierMixin, BaseEstimator):
         """
         return t_criterion(self.decision_function(X))
 
-    def _fit(self, bags, Y: np.ndarray, rng: np.random.Generator) -> None:
+    def _fit(self, prepared, Y: np.ndarray, rng: np.random.Generator) -> None:
         raise NotImplementedError(f"{type(self).__name__} must define _fit")
 
-    def _scores(self, bags) -> np.ndarray:
+    def _scores(self, prepared) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} must define _scores")
 
-    def _start_fit(self, X, Y) -> tuple[Any, np.ndarray]:
-        check_parameters(self, self._allowed)
-        bags = self._checked(X)
-        Y = _full_labels(Y, len(bags))
-        self.classes_ = np.arange(Y.shape[1])
-        self.always_ = Y.all(axis=0)
-        self.varying_ = Y.any(axis=0) & ~self.always_
-        return self._fit_scaling(bags), Y
+    def _prepare(self, bags) -> Any:
+        return bags
+
+    def _prepare_new(self, bags) -> Any:
+        return bags
 
     def _checked(self, X) -> Bags:
         return as_bags(X)
@@ -154,7 +201,8 @@ class BagTagger(ClassifierMixin, BaseEstimator):
         self.scaler_ = InstanceScaler(self.scaling).fit(bags.instances)
         return bags.replace(self.scaler_.transform(bags.instances))
 
-    def _prepared(self, X) -> Bags:
+    def _checked_new(self, X) -> Bags:
+        """Check bags to score, and scale them."""
         bags = self._checked(X)
         if bags.width != self.n_features_in_:
             raise InputError(
@@ -165,6 +213,11 @@ class BagTagger(ClassifierMixin, BaseEstimator):
 
     def _rng(self) -> np.random.Generator:
         return np.random.default_rng(getattr(self, "random_state", 0))
+
+
+def _varying(Y: np.ndarray) -> np.ndarray:
+    """Tell which labels have both classes."""
+    return np.asarray(Y.any(axis=0) & ~Y.all(axis=0))
 
 
 def _full_labels(Y, n: int) -> np.ndarray:

@@ -10,8 +10,6 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.sparse import csr_array
-from sklearn.cluster import KMeans
 
 from classify.base import Flag, Number, OneOf
 from classify.miml.base import SHARED, BagTagger
@@ -19,13 +17,23 @@ from classify.miml.dba_inference import (
     CHANGE,
     MAX_SWEEPS,
     bound_points,
+    expected_logs,
     infer,
     lower_bound,
     moments,
+    newton_alpha,
     tau,
 )
+from classify.miml.dba_words import (
+    VOCABULARIES,
+    Words,
+    channel_unit,
+    channel_words,
+    find_centers,
+    given_words,
+    nearest_words,
+)
 from features.bags.packed import Bags
-from features.errors import InputError
 
 _RIDGE = 1e-6
 
@@ -47,6 +55,8 @@ class DBA(BagTagger):
         Of the k-means vocabulary; at most as many as there are distinct training instances.
     alpha : float
         Of the Dirichlet distribution, for every label.
+    learn_alpha : bool
+        Take a Newton step of alpha, from that value, after every M step.
     kappa : float
         Added to the count of each word in each class.
     rounds : int
@@ -59,8 +69,8 @@ class DBA(BagTagger):
     Attributes
     ----------
     log_beta_ : ndarray of shape (L', V)
-    slope_, bias_ : ndarrays of shape (L',)
-        lambda and b, for the labels that vary in training.
+    slope_, bias_, alpha_ : ndarrays of shape (L',)
+        lambda, b and alpha, for the labels that vary in training.
     bound_curve_ : list of float
         The lower bound with kappa's log prior after each E and each M step; it never falls.
     varying_, always_ : ndarray of bool, shape (L,)
@@ -78,12 +88,14 @@ class DBA(BagTagger):
 
     _allowed: ClassVar[Mapping[str, OneOf | Number | Flag]] = {
         **SHARED,
-        "vocabulary": OneOf(("kmeans", "channels", "counts")),
+        "vocabulary": OneOf(VOCABULARIES),
         "words": Number(Integral, low=1),
         "alpha": Number(low=0.0, above=True),
         "kappa": Number(low=0.0, above=True),
         "rounds": Number(Integral, low=1),
+        "learn_alpha": Flag(),
     }
+    preparation = ("scaling", "vocabulary", "words", "random_state")
 
     def __init__(
         self,
@@ -93,6 +105,7 @@ class DBA(BagTagger):
         alpha=1.0,
         kappa=0.01,
         rounds=8,
+        learn_alpha=False,
         scaling="none",
         random_state=0,
     ):
@@ -101,18 +114,27 @@ class DBA(BagTagger):
         self.alpha = alpha
         self.kappa = kappa
         self.rounds = rounds
+        self.learn_alpha = learn_alpha
         self.scaling = scaling
         self.random_state = random_state
 
-    def _fit(self, bags: Bags, Y: np.ndarray, rng: np.random.Generator) -> None:
-        X = bags.instances
+    def _prepare(self, bags: Bags) -> Words:
+        """Learn the vocabulary from the training instances and count their words."""
         if self.vocabulary == "kmeans":
-            count = min(self.words, len(np.unique(X, axis=0)))
-            self._centers = KMeans(count, n_init=1, random_state=self.random_state).fit(X)
+            self.centers_ = find_centers(bags.instances, self.words, self.random_state)
         elif self.vocabulary == "channels":
-            positive = X[X > 0]
-            self._unit = float(positive.mean()) if len(positive) else 1.0
-        counts = self._words(X)
+            self.unit_ = channel_unit(bags.instances)
+        return self._prepare_new(bags)
+
+    def _prepare_new(self, bags: Bags) -> Words:
+        if self.vocabulary == "kmeans":
+            return Words(bags, nearest_words(bags.instances, self.centers_))
+        if self.vocabulary == "channels":
+            return Words(bags, channel_words(bags.instances, self.unit_))
+        return Words(bags, given_words(bags.instances))
+
+    def _fit(self, documents: Words, Y: np.ndarray, rng: np.random.Generator) -> None:
+        bags, counts = documents
         alpha = np.full(Y.shape[1], float(self.alpha))
         phi = start(Y)[bags.owners]
         slope, bias = solve_labels(*moments(phi, bags), np.ones(Y.shape), Y)
@@ -120,52 +142,27 @@ class DBA(BagTagger):
         self.bound_curve_: list[float] = []
         for _ in range(self.rounds):
             words = counts @ log_beta.T
-            infer(
-                words, bags.starts, bags.sizes, phi, alpha, slope, bias, Y, True, MAX_SWEEPS, CHANGE
-            )
+            given = (alpha, slope, bias, Y, True, MAX_SWEEPS, CHANGE)
+            infer(words, bags.starts, bags.sizes, phi, *given)
             self._note(words, bags, phi, alpha, slope, bias, Y, log_beta)
             mu, e2 = moments(phi, bags)
             slope, bias = solve_labels(mu, e2, bound_points(mu, e2, slope, bias), Y)
             log_beta = log_words_of(phi, counts, self.kappa)
+            if self.learn_alpha:
+                alpha = newton_alpha(alpha, expected_logs(mu, bags.sizes, alpha))
             self._note(counts @ log_beta.T, bags, phi, alpha, slope, bias, Y, log_beta)
-        self.log_beta_, self.slope_, self.bias_ = log_beta, slope, bias
+        self.log_beta_, self.slope_, self.bias_, self.alpha_ = log_beta, slope, bias, alpha
 
     def _note(self, words, bags, phi, alpha, slope, bias, Y, log_beta) -> None:
         bound = lower_bound(words, bags, phi, alpha, slope, bias, Y)
         self.bound_curve_.append(bound + self.kappa * float(log_beta.sum()))
 
-    def _words(self, X: np.ndarray) -> Any:
-        """Turn instances into word counts, (N, V): a sparse or dense matrix."""
-        if self.vocabulary == "kmeans":
-            words = self._centers.predict(X)
-            places = (np.ones(len(X)), words, np.arange(len(X) + 1))
-            return csr_array(places, shape=(len(X), len(self._centers.cluster_centers_)))
-        if self.vocabulary == "channels":
-            return np.rint(np.maximum(X, 0) / self._unit).astype(np.float64)
-        if (X < 0).any() or (np.rint(X) != X).any():
-            raise InputError(
-                "vocabulary='counts' takes whole numbers of 0 or more as instances; give word "
-                "counts, or vocabulary='kmeans'"
-            )
-        return X.astype(np.float64)
-
-    def _scores(self, bags: Bags) -> np.ndarray:
-        words, labels = self._words(bags.instances) @ self.log_beta_.T, len(self.bias_)
-        phi = np.full(words.shape, 1 / labels)
-        alpha, unused = np.full(labels, float(self.alpha)), np.zeros((len(bags), labels), np.int8)
-        infer(
-            words,
-            bags.starts,
-            bags.sizes,
-            phi,
-            alpha,
-            self.slope_,
-            self.bias_,
-            unused,
-            False,
-            MAX_SWEEPS,
-            CHANGE,
-        )
+    def _scores(self, documents: Words) -> np.ndarray:
+        bags, labels = documents.bags, len(self.bias_)
+        words = documents.counts @ self.log_beta_.T
+        phi, unused = np.full(words.shape, 1 / labels), np.zeros((len(bags), labels), np.int8)
+        given = (self.alpha_, self.slope_, self.bias_, unused, False, MAX_SWEEPS, CHANGE)
+        infer(words, bags.starts, bags.sizes, phi, *given)
         return self.bias_ + self.slope_ * moments(phi, bags)[0]
 
 

@@ -9,7 +9,7 @@ bag, e2_c = E[zbar_c^2] = mu_c^2 + sum_m phi_mc (1 - phi_mc) / M^2, and tau(xi) 
 import numpy as np
 from numba import njit
 from scipy.special import digamma as scipy_digamma
-from scipy.special import gammaln
+from scipy.special import gammaln, polygamma
 
 from features.bags.packed import Bags
 
@@ -120,6 +120,46 @@ def tau(xi: np.ndarray) -> np.ndarray:
     return np.where(xi < 1e-6, 0.125, np.tanh(safe / 2) / (4 * safe))
 
 
+def expected_logs(mu: np.ndarray, sizes: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Give E[log theta] of every bag at the best gamma, alpha + sum_m phi: (n, L)."""
+    gamma = alpha + mu * sizes[:, None]
+    return scipy_digamma(gamma) - scipy_digamma(gamma.sum(axis=1, keepdims=True))
+
+
+def newton_alpha(alpha: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Take a Newton step of alpha, as in latent Dirichlet allocation.
+
+    The bound's part with alpha is n (log Gamma(sum alpha) - sum log Gamma(alpha)) +
+    sum (alpha - 1) E; its Hessian is diag(h) + z 1 1' (Blei, Ng, Jordan, JMLR 2003, appendix
+    A.4.2). The step is halved until all alpha are positive and that part does not fall.
+
+    Parameters
+    ----------
+    alpha : ndarray of shape (L,)
+    expected : ndarray of shape (n, L)
+        E[log theta].
+
+    Returns
+    -------
+    ndarray of shape (L,)
+    """
+    n, total = len(expected), expected.sum(axis=0)
+
+    def value(alpha):
+        return n * (gammaln(alpha.sum()) - gammaln(alpha).sum()) + float((alpha - 1) @ total)
+
+    gradient = n * (scipy_digamma(alpha.sum()) - scipy_digamma(alpha)) + total
+    diagonal, shared = -n * polygamma(1, alpha), n * polygamma(1, alpha.sum())
+    shift = (gradient / diagonal).sum() / (1 / shared + (1 / diagonal).sum())
+    step = (gradient - shift) / diagonal
+    for _ in range(50):
+        moved = alpha - step
+        if (moved > 0).all() and value(moved) >= value(alpha):
+            return moved
+        step = step / 2
+    return alpha
+
+
 def lower_bound(log_words, bags: Bags, phi, alpha, slope, bias, Y) -> float:
     """Evaluate the evidence lower bound of labeled bags, gamma and xi at their best for `phi`.
 
@@ -136,7 +176,7 @@ def lower_bound(log_words, bags: Bags, phi, alpha, slope, bias, Y) -> float:
     """
     mu, e2 = moments(phi, bags)
     gamma = alpha + mu * bags.sizes[:, None]
-    expected = scipy_digamma(gamma) - scipy_digamma(gamma.sum(axis=1, keepdims=True))
+    expected = expected_logs(mu, bags.sizes, alpha)
     value = len(bags) * (gammaln(alpha.sum()) - gammaln(alpha).sum())
     value += ((alpha - 1) * expected).sum() + (phi * expected[bags.owners]).sum()
     value += (phi * log_words).sum()

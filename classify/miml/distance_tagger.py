@@ -57,9 +57,9 @@ class DistanceTagger(BagTagger):
         self.n_features_in_ = bags.shape[1]
         return bags
 
-    def _prepared(self, X) -> Any:
+    def _checked_new(self, X) -> Any:
         if self.distance != PRECOMPUTED:
-            return super()._prepared(X)
+            return super()._checked_new(X)
         matrix = self._checked(X)
         if matrix.shape[1] != self.n_features_in_:
             raise InputError(

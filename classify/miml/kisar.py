@@ -84,6 +84,7 @@ class KISAR(BagTagger):
         "max_iter": Number(Integral, low=1),
         "tol": Number(low=0.0),
     }
+    preparation = ("scaling", "ratio", "max_prototypes", "width", "random_state")
 
     def __init__(
         self,
@@ -108,11 +109,18 @@ class KISAR(BagTagger):
         self.scaling = scaling
         self.random_state = random_state
 
-    def _fit(self, bags: Bags, Y: np.ndarray, rng: np.random.Generator) -> None:
+    def _prepare(self, bags: Bags) -> np.ndarray:
+        """Find the prototypes and map the training bags to z."""
         count = min(self.max_prototypes, max(1, int(self.ratio * len(bags) + 1e-9)))
         X = bags.instances.astype(np.float64)
         self.prototypes_ = find_prototypes(X, count, self.width, self.random_state)
-        Z, pairs = similarities(bags, self.prototypes_), related_pairs(Y, self.relation)
+        return similarities(bags, self.prototypes_)
+
+    def _prepare_new(self, bags: Bags) -> np.ndarray:
+        return similarities(bags, self.prototypes_)
+
+    def _fit(self, Z: np.ndarray, Y: np.ndarray, rng: np.random.Generator) -> None:
+        pairs = related_pairs(Y, self.relation)
         shares = np.full((len(pairs), Z.shape[1]), 1 / Z.shape[1])
         lowest, self.objective_curve_ = np.inf, []
         for _ in range(self.max_iter):
@@ -135,8 +143,8 @@ class KISAR(BagTagger):
             coef[label], intercept[label] = machine.coef_[0] * scale, machine.intercept_[0]
         return coef, intercept
 
-    def _scores(self, bags: Bags) -> np.ndarray:
-        return similarities(bags, self.prototypes_) @ self.coef_.T + self.intercept_
+    def _scores(self, Z: np.ndarray) -> np.ndarray:
+        return Z @ self.coef_.T + self.intercept_
 
 
 def related_pairs(Y: np.ndarray, relation: str) -> np.ndarray:

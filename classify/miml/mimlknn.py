@@ -63,6 +63,7 @@ class MIMLkNN(DistanceTagger):
         "count": OneOf(("multiset", "union")),
         "distance": OneOf((*KINDS, PRECOMPUTED)),
     }
+    preparation = ("scaling", "distance")
 
     def __init__(
         self, *, references=10, citers=20, count="multiset", distance="average", scaling="none"
@@ -87,17 +88,26 @@ class MIMLkNN(DistanceTagger):
         """
         return (self.decision_function(X) >= 0).astype(int)
 
-    def _fit(self, bags, Y: np.ndarray, rng: np.random.Generator) -> None:
+    def _prepare(self, bags) -> tuple[np.ndarray, np.ndarray]:
+        """Give the distances between training bags, infinite to itself, and the order of each."""
+        self._training = None if self.distance == PRECOMPUTED else bags
         others = np.array(self._within(bags))
         np.fill_diagonal(others, np.inf)
+        return others, others.argsort(axis=1, kind="stable")
+
+    def _prepare_new(self, bags) -> tuple[np.ndarray, np.ndarray]:
+        distances = self._between(bags, self._training)
+        return distances, distances.argsort(axis=1, kind="stable")
+
+    def _fit(self, prepared, Y: np.ndarray, rng: np.random.Generator) -> None:
+        others, order = prepared
         n = len(others)
-        order = others.argsort(axis=1, kind="stable")
         self._furthest = np.take_along_axis(
             others, order[:, min(self.citers, n - 1) - 1][:, None], axis=1
         )[:, 0]
         references = _marks(order[:, : min(self.references, n - 1)], n)
         cites = _marks(order[:, : min(self.citers, n - 1)], n)
-        self._training, self._labels = None if self.distance == PRECOMPUTED else bags, Y
+        self._labels = Y
         counts = self._neighborhood(references, cites.T) @ Y.astype(np.float64)
         self.weights_ = np.linalg.lstsq(counts, 2.0 * Y - 1, rcond=_CUTOFF)[0]
 
@@ -106,9 +116,8 @@ class MIMLkNN(DistanceTagger):
             return (references | citers).astype(np.float64)
         return references.astype(np.float64) + citers
 
-    def _scores(self, bags) -> np.ndarray:
-        distances = self._between(bags, self._training)
-        nearest = distances.argsort(axis=1, kind="stable")
+    def _scores(self, prepared) -> np.ndarray:
+        distances, nearest = prepared
         references = _marks(
             nearest[:, : min(self.references, distances.shape[1])], distances.shape[1]
         )

@@ -72,6 +72,7 @@ class MIMLSVM(DistanceTagger):
         "kernel": OneOf(("rbf", "linear")),
         "distance": OneOf((*KINDS, PRECOMPUTED)),
     }
+    preparation = ("scaling", "distance", "ratio", "random_state")
 
     def __init__(
         self,
@@ -94,20 +95,21 @@ class MIMLSVM(DistanceTagger):
         self.scaling = scaling
         self.random_state = random_state
 
-    def _fit(self, bags, Y: np.ndarray, rng: np.random.Generator) -> None:
-        self._map(bags, rng)
-        self._fit_labels(Y)
-
-    def _map(self, bags, rng: np.random.Generator) -> None:
+    def _prepare(self, bags) -> np.ndarray:
+        """Find the medoids and map the training bags to z."""
         distances = self._within(bags)
         k = max(1, int(self.ratio * len(distances) + 1e-9))
-        start = rng.choice(len(distances), size=k, replace=False)
+        start = self._rng().choice(len(distances), size=k, replace=False)
         self.medoids_ = k_medoids(distances, start)
-        self._mapped = np.asarray(distances[:, self.medoids_], dtype=np.float64)
         self._medoid_bags = None if self.distance == PRECOMPUTED else bags.take(self.medoids_)
+        return np.asarray(distances[:, self.medoids_], dtype=np.float64)
 
-    def _fit_labels(self, Y: np.ndarray) -> None:
-        z = self._mapped
+    def _prepare_new(self, bags) -> np.ndarray:
+        z = self._between(bags, self._medoid_bags, self.medoids_)
+        return np.asarray(z, dtype=np.float64)
+
+    def _fit(self, z: np.ndarray, Y: np.ndarray, rng: np.random.Generator) -> None:
+        self._mapped = z
         self.gamma_ = self.gamma
         if self.relative_gamma:
             self.gamma_ = self.gamma / (np.mean(pdist(z, "sqeuclidean")) or 1.0)
@@ -123,6 +125,5 @@ class MIMLSVM(DistanceTagger):
             return z @ self._mapped.T
         return np.exp(-self.gamma_ * cdist(z, self._mapped, "sqeuclidean"))
 
-    def _scores(self, bags) -> np.ndarray:
-        z = self._between(bags, self._medoid_bags, self.medoids_)
-        return self._kernel(np.asarray(z, dtype=np.float64)) @ self._weights + self._intercept
+    def _scores(self, z: np.ndarray) -> np.ndarray:
+        return self._kernel(z) @ self._weights + self._intercept

@@ -112,7 +112,7 @@ class RankLSIM(BagTagger):
         """
         if self.threshold == "hamming" or not getattr(self, "varying_", np.zeros(0)).any():
             return super().predict(X)
-        bags = self._prepared(X)
+        bags = self.prepare_new(X)
         predicted = np.tile(self.always_, (len(bags), 1))
         best = (with_constant(bags.instances) @ self.coef_.T).argmax(axis=1)
         predicted[bags.owners, np.flatnonzero(self.varying_)[best]] = True

@@ -8,6 +8,9 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from classify.base import check_parameters
+from classify.metrics import METRICS
+from classify.miml import kisar
 from classify.miml.base import t_criterion
 from classify.miml.dba import DBA
 from classify.miml.kisar import KISAR
@@ -15,9 +18,10 @@ from classify.miml.mimlfast import MIMLfast
 from classify.miml.mimlknn import MIMLkNN
 from classify.miml.mimlsvm import MIMLSVM
 from classify.miml.ranklsim import RankLSIM
-from classify.miml.selection import GRIDS, select, settings_of
+from classify.miml.selection import GRIDS, select, settings_of, tune
 from features.bags.packed import Bags
 from features.errors import InputError
+from features.splits import inner_folds
 
 ESTIMATORS = [
     MIMLSVM(),
@@ -173,15 +177,52 @@ def test_other_widths_are_refused(estimator, problem):
         model.predict(bags.replace(bags.instances[:, :3]))
 
 
-def test_a_setting_is_chosen_inside_the_training_bags(estimator, problem):
+SMALL = {
+    "MIMLSVM": {"ratio": (0.1, 0.3), "gamma": (0.1, 1.0), "C": (1, 4)},
+    "MIMLkNN": {"references": (3, 5), "citers": (3, 5)},
+    "MIMLfast": {"concepts": (1, 2), "scaling": ("standard", "none")},
+    "RankLSIM": {"weight_decay": (1e-1, 1e-2), "scaling": ("standard", "none")},
+    "KISAR": {"ratio": (0.1, 0.3), "C": (0.1, 10.0)},
+    "DBA": {"words": (5, 12), "kappa": (0.01, 1.0)},
+}
+
+
+def test_a_search_gives_what_every_setting_fitted_alone_gives(estimator, problem):
     bags, Y = problem
-    grid = {name: values[:2] for name, values in GRIDS[type(estimator).__name__].items()}
-    settings = settings_of(grid)
+    settings = settings_of(SMALL[type(estimator).__name__])
     best, scores = select(estimator, bags, Y, settings)
-    assert scores.shape == (len(settings), 3)
+    for column, fold in enumerate(inner_folds(np.arange(40), 3, 0)):
+        for row, setting in enumerate(settings):
+            model = clone(estimator).set_params(**setting)
+            model.fit(bags.take(fold.train), Y[fold.train])
+            found = model.decision_function(bags.take(fold.test))
+            expected = METRICS["ranking_loss"].function(Y[fold.test], found)
+            assert scores[row, column] == pytest.approx(expected, abs=1e-6)
     assert best == settings[int(scores.mean(axis=1).argmin())]
-    again, same = select(estimator, bags, Y, settings)
-    assert again == best and np.array_equal(same, scores)
+
+
+def test_what_needs_no_labels_is_computed_once_a_fold(problem, monkeypatch):
+    bags, Y = problem
+    seen = []
+    find = kisar.find_prototypes
+    monkeypatch.setattr(kisar, "find_prototypes", lambda *a: seen.append(a[1]) or find(*a))
+    select(KISAR(max_iter=2), bags, Y, settings_of({"ratio": (0.1, 0.3), "C": (0.1, 1.0, 10.0)}))
+    assert len(seen) == 2 * 3
+
+
+def test_a_later_grid_is_searched_with_what_the_earlier_chose(problem):
+    bags, Y = problem
+    model, first = RankLSIM(steps=20), {"weight_decay": (1.0, 0.1)}
+    best, _ = select(model, bags, Y, settings_of(first))
+    second = [{**best, "rounds": rounds} for rounds in (1, 2)]
+    expected, _ = select(model, bags, Y, second)
+    assert tune(model, bags, Y, [first, {"rounds": (1, 2)}]) == expected
+
+
+def test_the_grids_hold_values_that_the_methods_take(estimator):
+    for grid in GRIDS[type(estimator).__name__]:
+        for setting in settings_of(grid):
+            check_parameters(estimator.set_params(**setting), estimator._allowed)
 
 
 def test_the_t_criterion_never_predicts_nothing():

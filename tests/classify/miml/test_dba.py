@@ -1,10 +1,19 @@
 import numpy as np
 import pytest
-from scipy.special import digamma
+from scipy.optimize import minimize
+from scipy.special import digamma, gammaln
 
 from classify.miml import dba_inference
 from classify.miml.dba import DBA, log_words_of, solve_labels, start
-from classify.miml.dba_inference import bound_points, infer, lower_bound, moments, tau
+from classify.miml.dba_inference import (
+    bound_points,
+    expected_logs,
+    infer,
+    lower_bound,
+    moments,
+    newton_alpha,
+    tau,
+)
 from features.bags.packed import Bags
 from features.errors import InputError
 
@@ -68,6 +77,8 @@ def test_an_unlabeled_bag_of_the_worked_example(toy, words, sweeps, mu):
     run(test.instances @ log_beta.T, test, phi, *given, labeled=False)
     found = moments(phi, test)[0]
     np.testing.assert_allclose(found, [mu], atol=2e-5)
+    if sweeps > 1:
+        np.testing.assert_allclose(1 + phi.sum(axis=0), [1.587801, 2.026560, 1.385639], atol=4e-5)
     if sweeps == 1:
         np.testing.assert_allclose(-1 + 2 * found, [[-0.388146, -0.066558, -0.545296]], atol=1e-5)
 
@@ -125,6 +136,34 @@ def test_the_bound_never_falls(problem, vocabulary):
     model = DBA(words=10, vocabulary=vocabulary, rounds=12).fit(bags, Y)
     assert len(model.bound_curve_) == 24
     assert (np.diff(model.bound_curve_) > -1e-6).all()
+
+
+def test_alpha_moves_to_the_maximum_of_its_part_of_the_bound(problem):
+    bags, _ = problem
+    phi = np.random.default_rng(0).dirichlet(np.ones(5) / 2, len(bags.instances))
+    expected, alpha = expected_logs(moments(phi, bags)[0], bags.sizes, np.ones(5)), np.ones(5)
+
+    def loss(logs):
+        alpha = np.exp(logs)
+        value = gammaln(alpha.sum()) - gammaln(alpha).sum()
+        return -(len(bags) * value + ((alpha - 1) * expected).sum())
+
+    for _ in range(30):
+        moved = newton_alpha(alpha, expected)
+        assert loss(np.log(moved)) <= loss(np.log(alpha))
+        alpha = moved
+    best = minimize(loss, np.zeros(5), method="BFGS", options={"gtol": 1e-9})
+    np.testing.assert_allclose(alpha, np.exp(best.x), rtol=1e-5)
+
+
+def test_the_bound_rises_with_a_learnt_alpha_and_ends_above(problem):
+    bags, Y = problem
+    fixed, learnt = (
+        DBA(words=10, rounds=12, learn_alpha=flag).fit(bags, Y) for flag in (False, True)
+    )
+    assert (np.diff(learnt.bound_curve_) > -1e-6).all()
+    assert learnt.bound_curve_[-1] > fixed.bound_curve_[-1]
+    assert (fixed.alpha_ == 1).all() and len(set(learnt.alpha_)) == 5
 
 
 def test_digamma_is_scipys():
