@@ -27,24 +27,36 @@ def _shared(part: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def dask_cluster():
-    """Two worker processes of Dask on this machine, shared by all tests; lost ones come back."""
+def dask_cluster() -> Iterator:
+    """Two worker processes of Dask that know the tests' backbones; lost ones come back."""
     distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
-        silence_logs=logging.ERROR,
-    ) as cluster:  # fmt: skip
+    import dask
+
+    from tests import children
+
+    children.start(os.getpid).join()  # the server that the workers are forked from
+    with (
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
+            silence_logs=logging.ERROR, preload=[children.__name__],
+        ) as cluster,
+    ):  # fmt: skip
         yield cluster
 
 
 @pytest.fixture(scope="module")
 def tiny_backbone() -> Iterator[str]:
-    """The name of a backbone of three small convolutions, which is known while a module runs."""
+    """The name of a backbone of three small convolutions, which is known while a module runs.
+
+    So is `tests.tiny_backbone.WIDE`.
+    """
     from extract.backbones import BACKBONES
-    from tests.tiny_backbone import TINY
+    from tests.tiny_backbone import TINY, WIDE
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BACKBONES, TINY.name, TINY)
+        for backbone in (TINY, WIDE):
+            patch.setitem(BACKBONES, backbone.name, backbone)
         yield TINY.name
 
 

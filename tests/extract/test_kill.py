@@ -1,7 +1,6 @@
 """Stops and kills of an extraction: every file opens, and resuming ends in the same bytes."""
 
 import itertools
-import multiprocessing
 import os
 import signal
 import time
@@ -9,51 +8,28 @@ from dataclasses import replace
 
 import h5py
 import numpy as np
-import psutil
 import pytest
 
-from extract.backbones import BACKBONES
 from extract.config import ExtractConfig
 from extract.run import run
 from features.commands.verify import verify_shard
 from features.datasets import load_dataset
 from features.manifest import read_manifest
 from features.shards import finished_shards
+from tests import children
+from tests.children import die_before_rename
 from tests.extract.test_run import contents, make_images
-from tests.tiny_backbone import TINY
 
 N = 18
 SHARD_ROWS = 6
-# Workers of Dask are processes of their own, which know the project's backbones only.
+# A real network, for kills at moments that no rename names.
 RESNET = ExtractConfig(
     backbone="resnet18", weights="random:0", size=32, batch_size=2, shard_rows=3, workers=2
 )
-# The server that forks the children has loaded torch but started none of its threads.
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["tests.extract.test_kill"])
 
 
-def work(data, out, config, dask=None, kill_at=None):
-    """Extract; before the rename with that number, the process gets SIGKILL."""
-    import torch
-
-    torch.set_num_threads(1)
-    BACKBONES[TINY.name] = TINY  # a process has a table of its own
-    rename, renames = os.replace, itertools.count()
-
-    def replacing(*paths):
-        if next(renames) == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        rename(*paths)
-
-    os.replace = replacing
-    run(config, load_dataset(data), out, dask=dask)
-
-
-def start(*arguments):
-    child = SERVER.Process(target=work, args=arguments)
-    child.start()
-    return child
+def start(data, out, config, kill_at=None):
+    return children.start(run, config, load_dataset(data), out, kill_at=kill_at)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +131,7 @@ def test_repeated_stops_of_one_extraction_end_in_the_same_bytes(
 def test_a_killed_process_resumes_to_the_same_bytes(config, data, whole, tmp_path):
     out = tmp_path / "c"
     # The manifest, the labels, the index, a shard and its maps are there, and half of the next.
-    child = start(data, out, config, None, 6)
+    child = start(data, out, config, 6)
     child.join()
     assert child.exitcode == -signal.SIGKILL
     assert_every_file_opens(out)
@@ -171,8 +147,7 @@ def killed_pair(config, data, out, kill_at):
     It renames its labels, shard, maps, index and view, and what the other has not yet made.
     """
     pair = [
-        start(data, out, replace(config, part=(i, 2)), None, kill_at if i else None)
-        for i in range(2)
+        start(data, out, replace(config, part=(i, 2)), kill_at if i else None) for i in range(2)
     ]
     for child in pair:
         child.join()
@@ -220,25 +195,22 @@ def test_ten_kills_at_random_moments(data, tmp_path, seed):
     assert contents(out) == contents(undisturbed)
 
 
-def _kill_a_worker(parent, out, seed):
-    """Kill one of the worker processes once the first shard is there; return whether it did."""
-    rng = np.random.default_rng(seed)
-    while not (out / f"shard-{0:05}.h5").exists() and parent.is_running():
-        time.sleep(0.01)
-    time.sleep(rng.uniform(0, 0.2))
-    workers = [p for p in parent.children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
-    if workers:
-        os.kill(workers[int(rng.integers(len(workers)))].pid, signal.SIGKILL)
-    return bool(workers)
+def test_a_killed_dask_worker_costs_one_shard(config, data, whole, tmp_path, dask_cluster):
+    from distributed import Client
+
+    address, worker = dask_cluster.scheduler_address, next(iter(dask_cluster.workers.values()))
+    pid = worker.pid
+    with Client(address, set_as_default=False) as client:
+        client.run(die_before_rename, 0, workers=[worker.worker_address])
+    run(config, load_dataset(data), tmp_path / "c", dask=address)
+    assert contents(tmp_path / "c") == whole
+    assert worker.pid != pid
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_a_killed_dask_worker_costs_one_shard(data, tmp_path, seed):
+@pytest.mark.slow
+def test_dask_processes_of_this_machine_give_the_whole(data, tmp_path):
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")
     out, undisturbed = tmp_path / "c", tmp_path / "whole"
     start(data, undisturbed, RESNET).join()
-    child = start(data, out, RESNET, "local:2")
-    assert _kill_a_worker(psutil.Process(child.pid), out, seed)
-    child.join()
-    assert child.exitcode == 0
+    run(RESNET, load_dataset(data), out, dask="local:2")
     assert contents(out) == contents(undisturbed)

@@ -22,6 +22,7 @@ from features.cache import FeatureCache
 from features.commands.verify import verify_shard
 from features.datasets import load_dataset
 from features.errors import InputError
+from tests import children
 
 ROOT = Path(__file__).parents[2]
 N = 21
@@ -227,10 +228,7 @@ def test_what_the_machine_lacks_is_one_line(data, tmp_path, change, match):
 
 
 def command(*words):
-    return subprocess.run(
-        [sys.executable, "-m", *map(str, words)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return children.command(*words, cwd=ROOT)
 
 
 def test_the_command_says_one_line_and_exits_with_one(tmp_path):
@@ -326,10 +324,29 @@ def test_a_read_only_place_is_one_line(data):
         run(CONFIG, load_dataset(data), Path("/proc/nothing/c"))
 
 
+SHARED = [
+    "--backbone", "resnet18", "--size", "32", "--weights", "random:0", "--shard-rows", "8",
+    "--batch-size", "4",
+]  # fmt: skip
+
+
+def test_processes_of_torchrun_share_the_shards(data, undisturbed, tmp_path):
+    out = tmp_path / "c"
+    for rank in "10":
+        words = ["extract", "--data", data, "--out", out, *SHARED]
+        done = children.command(*words, cwd=ROOT, RANK=rank, WORLD_SIZE="2")
+        assert done.returncode == 0, done.stderr
+        assert out.joinpath("shard-00002.h5").exists() == (rank == "0")
+    assert contents(out) == contents(undisturbed)
+
+
+@pytest.mark.slow
 def test_torchrun_gives_each_process_its_shards(data, undisturbed, tmp_path):
-    words = ["--data", data, "--out", tmp_path / "c", "--backbone", "resnet18", "--size", "32"]
-    words += ["--weights", "random:0", "--shard-rows", "8", "--batch-size", "4"]
-    done = command("torch.distributed.run", "--nproc-per-node", "2", "-m", "extract", *words)
+    words = ["torch.distributed.run", "--nproc-per-node", "2", "-m", "extract"]
+    words += ["--data", str(data), "--out", str(tmp_path / "c"), *SHARED]
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     cache, whole = FeatureCache(tmp_path / "c"), FeatureCache(undisturbed).read()
     assert cache.excluded == "" and len(cache) == N

@@ -1,0 +1,117 @@
+"""Processes of tests, forked from a server that has loaded torch: a start takes milliseconds.
+
+The server has started none of torch's threads. It stands in for `python -m`, whose imports are
+tested by `tests/test_cold_start.py` and, in a shell, by the slow test of the README files.
+"""
+
+import itertools
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import torch
+
+import classify.finetune.run
+import extract.run
+from extract.backbones import BACKBONES
+from tests.tiny_backbone import TINY, WIDE
+
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload([__name__])
+LOADED = (classify.finetune.run, extract.run)
+
+
+def start(
+    function: Callable,
+    *arguments: Any,
+    environment: Mapping[str, str] | None = None,
+    kill_at: int | None = None,
+):
+    """Start a process that knows the tests' backbones and computes in one thread.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module's top level.
+    *arguments
+    environment : mapping, optional
+        Variables to add.
+    kill_at : int, optional
+        Before the rename of a file with that number the process gets SIGKILL.
+
+    Returns
+    -------
+    multiprocessing.Process
+    """
+    child = SERVER.Process(target=_call, args=(environment or {}, kill_at, function, arguments))
+    child.start()
+    return child
+
+
+def command(*words: Any, cwd: Path, **environment: str) -> CompletedProcess[str]:
+    """Run ``python -m WORDS`` to its end in a folder, with variables added to the environment."""
+    return run(_module, [str(word) for word in words], cwd=cwd, **environment)
+
+
+def run(function: Callable, *arguments: Any, cwd: Path, **environment: str):
+    """Call a function in a process of its own to its end.
+
+    Returns
+    -------
+    subprocess.CompletedProcess
+        With the texts of stdout and stderr.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        streams = [Path(folder, name) for name in ("stdout", "stderr")]
+        child = start(_redirected, streams, cwd, function, arguments, environment=environment)
+        child.join()
+        printed = [stream.read_text(encoding="utf-8") for stream in streams]
+    return CompletedProcess(arguments, child.exitcode, *printed)
+
+
+def dask_setup(worker: object) -> None:
+    """Let a Dask worker that has loaded this module know the tests' backbones."""
+    BACKBONES.update({TINY.name: TINY, WIDE.name: WIDE})
+
+
+def _call(
+    environment: Mapping[str, str], kill_at: int | None, function: Callable, arguments: tuple
+) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(environment)
+    dask_setup(None)
+    if kill_at is not None:
+        die_before_rename(kill_at)
+    function(*arguments)
+
+
+def die_before_rename(number: int) -> None:
+    """Kill this process before its rename of a file with that number, counted from now."""
+    rename, renames = os.replace, itertools.count()
+
+    def replacing(*paths: Any) -> None:
+        if next(renames) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(*paths)
+
+    os.replace = replacing
+
+
+def _redirected(streams: list[Path], cwd: Path, function: Callable, arguments: tuple) -> None:
+    for descriptor, stream in enumerate(streams, start=1):
+        with open(stream, "wb") as file:
+            os.dup2(file.fileno(), descriptor)
+    os.chdir(cwd)
+    function(*arguments)
+
+
+def _module(words: list[str]) -> None:
+    sys.argv = words
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
