@@ -4,7 +4,9 @@ import itertools
 import os
 import signal
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -14,6 +16,7 @@ from extract.config import ExtractConfig
 from extract.run import run
 from features.commands.verify import verify_shard
 from features.datasets import load_dataset
+from features.files import TEMPORARY
 from features.manifest import read_manifest
 from features.shards import finished_shards
 from tests import children
@@ -76,8 +79,26 @@ class Stopped(BaseException):
     """What a kill is in process: nothing catches it."""
 
 
-def stop_from(patch, number):
+@contextmanager
+def stopped_from(number):
     """Let the process do nothing to a disk from that rename, sync or removal on."""
+    with pytest.MonkeyPatch.context() as patch:
+        stop_from(patch, number)
+        try:
+            yield
+        finally:
+            close_temporaries()
+
+
+def close_temporaries():
+    """Close what a kill would have closed, so that no lock outlives its writer."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            if os.readlink(entry).removesuffix(" (deleted)").endswith(TEMPORARY):
+                os.close(int(entry.name))
+
+
+def stop_from(patch, number):
     calls = itertools.count()
 
     def guarded(function):
@@ -96,14 +117,13 @@ def test_a_stop_at_every_write_resumes_to_the_same_bytes(config, data, whole, tm
     dataset = load_dataset(data)
     for number in itertools.count():
         out = tmp_path / f"stopped-{number}"
-        with pytest.MonkeyPatch.context() as patch:
-            stop_from(patch, number)
-            try:
+        try:
+            with stopped_from(number):
                 run(config, dataset, out)
-            except Stopped:
-                pass
-            else:
-                break
+        except Stopped:
+            pass
+        else:
+            break
         assert_every_file_opens(out)
         run(config, dataset, out)
         assert contents(out) == whole
@@ -116,14 +136,13 @@ def test_repeated_stops_of_one_extraction_end_in_the_same_bytes(
 ):
     dataset, out = load_dataset(data), tmp_path / "c"
     for number in itertools.count(1):
-        with pytest.MonkeyPatch.context() as patch:
-            stop_from(patch, number)
-            try:
+        try:
+            with stopped_from(number):
                 run(config, dataset, out)
-            except Stopped:
-                assert_every_file_opens(out)
-            else:
-                break
+        except Stopped:
+            assert_every_file_opens(out)
+        else:
+            break
     assert number > 1
     assert contents(out) == whole
 
