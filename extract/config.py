@@ -11,6 +11,8 @@ WEIGHTS = (
     "a fine-tuning"
 )
 RESIZES = ("warp", "resize256_crop224")
+BACKGROUND = "white"
+MAX_PIXELS = 89_478_485  # Pillow's limit: a larger image may be a decompression bomb
 #: ``module:function`` of every engine; what they take and return stands in `engines.eager`.
 ENGINES = {
     "eager": "extract.engines:eager",
@@ -33,7 +35,7 @@ class ExtractConfig:
         Layers to store; by default every layer that the weights can compute, without maps.
     size : int, optional
         Side of the input in pixels; by default the backbone's.
-    resize, scaled_decode
+    resize, scaled_decode, background, white_level, accept_damaged, max_pixels
         As in `images.Transform`.
     dtype : str
         Type of stored vectors, one of `DTYPES`; a value too large for float16 fails its row.
@@ -66,6 +68,10 @@ class ExtractConfig:
     size: int | None = None
     resize: str = "warp"
     scaled_decode: bool = False
+    background: str = BACKGROUND
+    white_level: float | None = None
+    accept_damaged: bool = False
+    max_pixels: int = MAX_PIXELS
     dtype: str = "float32"
     engine: str = "eager"
     precision: str = "float32"

@@ -9,22 +9,31 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from extract.engines import build_engine, choose_device
-from extract.images import ImageFailure, load_image
+from extract.images import ImageFailure, LoadedImage, read_image
 from extract.plan import Plan
 from features.manifest import Manifest
-from features.schema import Status
+from features.schema import WITH_FEATURES, Status
 from features.shards import ShardWriter
 
 CPU_BATCH, GPU_BATCH = 16, 256
 AHEAD = 3  # batches that are decoded while one is computed
 MAX_WORKERS = 16  # decoding threads by default
 FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+
+class Outcome(NamedTuple):
+    """What became of a row: its status, a line about it, and the hex SHA-256 of its file."""
+
+    status: Status
+    message: str = ""
+    digest: str = ""
 
 
 class Extractor:
@@ -91,7 +100,7 @@ class Extractor:
 
     def outputs(
         self, rows: range, paths: Sequence[str], retried: np.ndarray | None = None
-    ) -> Iterator[tuple[range, dict[str, np.ndarray], list[str | ImageFailure]]]:
+    ) -> Iterator[tuple[range, dict[str, np.ndarray], list[Outcome]]]:
         """Compute layers batch by batch.
 
         Parameters
@@ -109,16 +118,16 @@ class Extractor:
             Rows of the batch.
         arrays : dict of str to ndarray of float32, each (batch size, ...)
             Every layer.
-        outcomes : list
-            The file's hex SHA-256, or an `ImageFailure`, per row.
+        outcomes : list of Outcome
+            One per row.
         """
         for batch, pixels, outcomes in self._decoded(rows, paths, retried):
             yield batch, dict(zip(self._names, self._engine(pixels), strict=True)), outcomes
 
     def _decoded(
         self, rows: range, paths: Sequence[str], retried: np.ndarray | None
-    ) -> Iterator[tuple[range, Tensor, list[str | ImageFailure]]]:
-        """Yield (rows, uint8 pixels, digest or failure per row), decoding ahead of the caller."""
+    ) -> Iterator[tuple[range, Tensor, list[Outcome]]]:
+        """Yield (rows, uint8 pixels, outcome per row), decoding ahead of the caller."""
         batches = [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
         wanted = None if retried is None else set(retried.tolist())
         with ThreadPoolExecutor(self._workers) as pool:
@@ -136,17 +145,16 @@ class Extractor:
             while waiting:
                 yield self._collect(*waiting.popleft())
 
-    def _load(self, path: str, wanted: bool) -> tuple[Tensor | None, str | ImageFailure]:
+    def _load(self, path: str, wanted: bool) -> tuple[Tensor | None, Outcome]:
         if not wanted:
-            return None, ""
+            return None, Outcome(Status.PENDING)
         try:
-            return load_image(self._root / path, self._plan.transform)
+            loaded: LoadedImage = read_image(self._root / path, self._plan.transform)
         except ImageFailure as failure:
-            return None, failure
+            return None, Outcome(failure.status, failure.message, failure.digest)
+        return loaded.pixels, Outcome(loaded.status, loaded.message, loaded.digest)
 
-    def _collect(
-        self, rows: range, futures: list[Future]
-    ) -> tuple[range, Tensor, list[str | ImageFailure]]:
+    def _collect(self, rows: range, futures: list[Future]) -> tuple[range, Tensor, list[Outcome]]:
         """Fill a batch of fixed size; rows without pixels stay black."""
         side = self._plan.transform.size
         pixels = torch.zeros((self.batch_size, 3, side, side), dtype=torch.uint8).contiguous(
@@ -172,26 +180,21 @@ def _write(
     writer: ShardWriter,
     rows: range,
     arrays: dict[str, np.ndarray],
-    outcomes: Sequence[str | ImageFailure],
+    outcomes: Sequence[Outcome],
     manifest: Manifest,
 ) -> None:
     """Write rows with their status; features of failed rows become NaN."""
-    status = np.full(len(rows), Status.OK, dtype=np.uint8)
-    messages, digests = [""] * len(rows), [""] * len(rows)
-    for i, outcome in enumerate(outcomes):
-        if isinstance(outcome, ImageFailure):
-            status[i], messages[i] = outcome.status, outcome.message
-            digests[i] = outcome.digest
-        else:
-            digests[i] = outcome
+    status = np.array([outcome.status for outcome in outcomes], dtype=np.uint8)
+    messages = [outcome.message for outcome in outcomes]
+    digests = [outcome.digest for outcome in outcomes]
     for name, array in arrays.items():
         limit = FLOAT16_MAX if manifest["layers"][name]["dtype"] == "float16" else np.inf
         with np.errstate(invalid="ignore"):
             fits = (np.abs(array) <= limit) & np.isfinite(array)
-        over = ~fits.reshape(len(rows), -1).all(axis=1) & (status == Status.OK)
+        over = ~fits.reshape(len(rows), -1).all(axis=1) & np.isin(status, WITH_FEATURES)
         for i in np.flatnonzero(over).tolist():
             status[i] = Status.OVERFLOW
             messages[i] = f"{name} is not finite in {manifest['layers'][name]['dtype']}"
     for array in arrays.values():
-        array[status != Status.OK] = np.nan
+        array[~np.isin(status, WITH_FEATURES)] = np.nan
     writer.write(rows, arrays, status, messages, digests)

@@ -1,36 +1,36 @@
 """Read one image file into a square of pixels, or give the reason why it can't be used."""
 
 import hashlib
-import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageColor
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from extract.config import RESIZES
-from features.errors import check_choice, check_number
+from extract.config import BACKGROUND, MAX_PIXELS, RESIZES
+from extract.decoding import budget, jpeg, pillow, ranges, sources
+from extract.decoding.reasons import ImageFailure, Reason
+from features.errors import InputError, check_choice, check_number
 from features.schema import Status
 
-try:  # twice as fast as Pillow, but announced to leave torchvision
-    from torchvision.io import ImageReadMode, decode_jpeg
-except ImportError:
-    decode_jpeg = None
+__all__ = ["ImageFailure", "LoadedImage", "Transform", "load_image", "read_image"]
 
-MAX_PIXELS = 89_478_485  # Pillow's limit: a larger image may be a decompression bomb
-JPEG = b"\xff\xd8\xff"
-DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # 16 bits per pixel, PNG and TIFF
 MIN_SIZE = 32  # pixels: the networks halve their input five times
+JPEG_BYTES_PER_PIXEL = 12  # of the coefficients of a progressive file, the array, and its copy
+FILE_BYTES_PER_PIXEL = 16  # of four 32-bit samples, uncompressed
+FILE_HEADERS = 64 << 20  # bytes of metadata and further frames that a file may have beside them
+LOST_ORIENTATION = "its metadata are malformed: taken as upright"
 
 
 @dataclass(frozen=True)
 class Transform:
-    """How a file becomes pixels; everything here is recorded in the manifest.
+    """How a file becomes pixels.
 
     Parameters
     ----------
@@ -42,27 +42,50 @@ class Transform:
     scaled_decode : bool
         Let the JPEG decoder shrink a large photo by 2, 4 or 8 while both sides stay at least
         twice the size: three to five times faster on camera photos, pixels differ slightly.
+    background : str
+        Color that transparent pixels are composed on: a name, or ``#rrggbb``.
+    white_level : float, optional
+        Value of white in samples of more than 8 bits whose file does not state their range.
+    accept_damaged : bool
+        Take a JPEG file of which parts had to be invented, with `Status.DAMAGED`.
+    max_pixels : int
+        An image of more pixels fails.
 
     Raises
     ------
     InputError
-        Unknown `resize`, or a size below `MIN_SIZE`.
+        Unknown `resize` or color, a size below `MIN_SIZE`, or a number out of its range.
     """
 
     size: int = 224
     resize: str = "warp"
     scaled_decode: bool = False
+    background: str = BACKGROUND
+    white_level: float | None = None
+    accept_damaged: bool = False
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         check_choice("resize", self.resize, RESIZES)
         check_number("size", self.size, whole=True, low=MIN_SIZE)
+        check_number("max_pixels", self.max_pixels, whole=True, low=1)
+        if self.white_level is not None:
+            check_number("white_level", self.white_level, low=0, above=True)
+        _color(self.background)
 
     def record(self) -> dict[str, Any]:
-        """Describe the transform for the manifest."""
+        """Describe for the manifest what changes the pixels of an image that is taken.
+
+        Which images are taken (`accept_damaged`, `max_pixels`) is told by the status of each row.
+        """
+        white = {} if self.white_level is None else {"white_level": float(self.white_level)}
         return {
-            "decoder": "torchvision, Pillow" if decode_jpeg else "Pillow",
+            "decoder": "simplejpeg, Pillow",
             "orientation": "EXIF applied",
-            "colour": "RGB, alpha dropped",  # a stored key: another spelling refuses old caches
+            # A stored key: another spelling refuses old caches.
+            "colour": "RGB, transparency on #{:02x}{:02x}{:02x}".format(*_color(self.background)),
+            "depth": ranges.RULE,
+            **white,
             "interpolation": "bilinear, antialiased, uint8",
             "size": self.size,
             "resize": self.resize,
@@ -70,97 +93,142 @@ class Transform:
         }
 
 
-class ImageFailure(Exception):
-    """An image that can't be used: a `Status` and one line.
+class LoadedImage(NamedTuple):
+    """What became of a file that can be used.
 
-    Parameters
+    Attributes
     ----------
-    status : Status
-        What kind of failure.
-    message : str
-        What was wrong with the file.
+    pixels : Tensor of uint8, shape (3, size, size)
+        RGB.
     digest : str
-        Hex SHA-256 of the bytes; empty if they could not be read.
+        Hex SHA-256 of the file.
+    status : Status
+        OK, or DAMAGED if parts of the pixels are invented.
+    message : str
+        What is to be said about it; empty for most.
     """
 
-    def __init__(self, status: Status, message: str, digest: str = ""):
-        super().__init__(message)
-        self.status = status
-        self.message = " ".join(message.split())
-        self.digest = digest
+    pixels: Tensor
+    digest: str
+    status: Status = Status.OK
+    message: str = ""
 
 
 def load_image(path: Path, transform: Transform) -> tuple[Tensor, str]:
+    """Read a file as `read_image` does; return its pixels and its hex SHA-256."""
+    loaded = read_image(path, transform)
+    return loaded.pixels, loaded.digest
+
+
+def read_image(path: Path, transform: Transform) -> LoadedImage:
     """Read, decode and resize one file.
 
     Parameters
     ----------
     path : Path
-        Any format that Pillow reads. Gray, palette, CMYK, alpha and 16-bit images are
-        converted; of an animation the first frame is taken.
+        Any format of `features.image_kinds`. Gray, palette, CMYK, transparent and deep images are
+        converted; of several frames the first is taken.
     transform : Transform
-        The size of the result, and how the image is resized to it.
+        The size of the result, and how the image becomes it.
 
     Returns
     -------
-    pixels : Tensor of uint8, shape (3, size, size)
-        RGB.
-    digest : str
-        Hex SHA-256 of the file.
+    LoadedImage
 
     Raises
     ------
     ImageFailure
-        The file can't be read or decoded to its end, or has more than `MAX_PIXELS`.
+        The file can't be read or decoded to its end, its samples have no known range, or it has
+        more than `max_pixels`.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ImageFailure(
-            Status.UNREADABLE, f"{type(error).__name__}: {error.strerror}"
-        ) from error
-    digest = hashlib.sha256(raw).hexdigest()
-    if not raw:
-        raise ImageFailure(Status.UNDECODABLE, "the file is empty", digest)
-    try:
-        return _resize(_decode(raw, transform), transform), digest
-    except ImageFailure as failure:
-        raise ImageFailure(failure.status, failure.message, digest) from failure
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageFailure(Status.TOO_LARGE, str(error), digest) from error
-    except Exception as error:
-        # A broken file can make a decoder raise any exception, and must not end the job.
-        message = f"{type(error).__name__}: {error}"
-        raise ImageFailure(Status.UNDECODABLE, message, digest) from error
+    descriptor, size = sources.open_regular(path)
+    largest = transform.max_pixels * FILE_BYTES_PER_PIXEL + FILE_HEADERS
+    if size > largest:
+        os.close(descriptor)
+        raise Reason.BYTES.failure(size=size, limit=transform.max_pixels)
+    with budget.FILES.hold(size):
+        raw = sources.read_all(descriptor)
+        digest = hashlib.sha256(raw).hexdigest()
+        try:
+            if not raw:
+                raise Reason.EMPTY.failure()
+            return _decoded(raw, path.suffix.lower(), digest, transform)
+        except MemoryError as error:
+            failure = Reason.MEMORY.failure()
+            raise ImageFailure(failure.status, failure.message, digest) from error
+        except ImageFailure as failure:
+            raise ImageFailure(failure.status, failure.message, digest) from failure
 
 
-def _decode(raw: bytes, transform: Transform) -> Tensor:
-    with Image.open(io.BytesIO(raw)) as image:  # reads the header only
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise ImageFailure(
-                Status.TOO_LARGE, f"{width} x {height} pixels, at most {MAX_PIXELS} are allowed"
+def _decoded(raw: bytes, suffix: str, digest: str, transform: Transform) -> LoadedImage:
+    settings = pillow.Settings(
+        _color(transform.background), transform.white_level, transform.max_pixels
+    )
+    if not raw.startswith(jpeg.START):
+        return pillow.decode(
+            raw, suffix, settings, lambda pixels, turn: _finished(pixels, turn, digest, transform)
+        )
+    orientation = _jpeg_orientation(raw)
+    raw, width, height, colors = jpeg.header(raw)
+    if width * height > transform.max_pixels:
+        raise Reason.PIXELS.failure(width=width, height=height, limit=transform.max_pixels)
+    shrink = _shrink(width, height, transform) if transform.scaled_decode else 1
+    inks, damage = colors in ("CMYK", "YCCK"), None
+    with budget.PIXELS.hold(width * height * JPEG_BYTES_PER_PIXEL):
+        if colors:
+            # Inks are converted by Pillow; here they are decoded, small, to find damage.
+            pixels, damage = jpeg.decode(
+                raw, "CMYK" if inks else "RGB", shrink=8 if inks else shrink
             )
-        plain = decode_jpeg and raw.startswith(JPEG) and image.mode in ("RGB", "L")
-        if plain and not (transform.scaled_decode and _shrinks(image, transform)):
-            buffer = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
-            return decode_jpeg(buffer, mode=ImageReadMode.RGB, apply_exif_orientation=True)
-        image.load()
-        return _to_tensor(ImageOps.exif_transpose(image))
+            if damage and not transform.accept_damaged:
+                raise damage.failure()
+            if not inks:
+                return _finished(pixels, orientation, digest, transform, damage)
+    # A missing end marker has been judged above; Pillow, unlike libjpeg, refuses it.
+    return pillow.decode(
+        jpeg.tidied(raw) + (jpeg.END if inks else b""), suffix, settings,
+        lambda pixels, _: _finished(pixels, orientation, digest, transform, damage),
+    )  # fmt: skip
 
 
-def _shrinks(image: Image.Image, transform: Transform) -> bool:
-    """Ask the JPEG decoder to shrink the image; return whether it will."""
-    before, margin = image.size, 2 * transform.size
-    image.draft("RGB", (margin, margin))
-    return image.size != before
+def _jpeg_orientation(raw: bytes) -> int:
+    block = jpeg.exif(raw)
+    return 1 if block is None else pillow.exif_orientation(lambda: _parsed(block))
 
 
-def _to_tensor(image: Image.Image) -> Tensor:
-    if image.mode in DEEP_MODES:
-        deep = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((deep >> 8).clip(0, 255).astype(np.uint8))
-    return F.pil_to_tensor(image.convert("RGB"))
+def _parsed(block: bytes) -> Image.Exif:
+    exif = Image.Exif()
+    exif.load(block)
+    return exif
+
+
+def _shrink(width: int, height: int, transform: Transform) -> int:
+    """Choose by how much the JPEG decoder divides the sides."""
+    margin = 2 * transform.size
+    return next((n for n in (8, 4, 2) if min(width, height) // n >= margin), 1)
+
+
+def _finished(
+    pixels: np.ndarray,
+    orientation: int,
+    digest: str,
+    transform: Transform,
+    damage: Reason | None = None,
+) -> LoadedImage:
+    image = torch.from_numpy(np.ascontiguousarray(_upright(pixels, orientation).transpose(2, 0, 1)))
+    status = Status.DAMAGED if damage else Status.OK
+    notes = [damage.value[1].partition(";")[0]] if damage else []
+    notes += [LOST_ORIENTATION] if not orientation else []
+    return LoadedImage(_resize(image, transform), digest, status, "; ".join(notes))
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn (height, width, 3) pixels as EXIF's orientation says; 0 and 1 leave them."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels[::-1] if orientation in (3, 4, 7, 8) else pixels
 
 
 def _resize(pixels: Tensor, transform: Transform) -> Tensor:
@@ -170,3 +238,12 @@ def _resize(pixels: Tensor, transform: Transform) -> Tensor:
         pixels, [side, side], interpolation=InterpolationMode.BILINEAR, antialias=True
     )
     return F.center_crop(pixels, [transform.size, transform.size]) if cut else pixels
+
+
+def _color(text: str) -> tuple[int, int, int]:
+    try:
+        return ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise InputError(
+            f"The 'background' option must be a color, such as white or #ffffff. Got {text!r}."
+        ) from error

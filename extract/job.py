@@ -19,7 +19,7 @@ from features.errors import InputError
 from features.index import write_index
 from features.labels import write_labels_csv
 from features.manifest import Manifest, write_or_check
-from features.schema import Status
+from features.schema import WITH_FEATURES, Status
 from features.shards import finished_shards, is_finished, open_shard, shard_bytes
 from features.view import write_view
 
@@ -139,7 +139,7 @@ class Job:
         verify_shard(self.out, number, self.manifest)
         if not self.config.retry_failed:
             return np.empty(0, dtype=np.int64)
-        return np.array(self.rows(number))[self._status(number) != Status.OK]
+        return np.array(self.rows(number))[~np.isin(self._status(number), WITH_FEATURES)]
 
     def count_failures(self, number: int) -> None:
         """Add up a finished shard's failed rows.
@@ -149,7 +149,9 @@ class Job:
         InputError
             More rows have failed than `max_failures` allows.
         """
-        failed = (Status(code).name.lower() for code in self._status(number) if code != Status.OK)
+        failed = (
+            Status(code).name.lower() for code in self._status(number) if code not in WITH_FEATURES
+        )
         self._failures.update(failed)
         total, rows, share = self._failures.total(), len(self.dataset), self.config.max_failures
         if total > share * rows:

@@ -1,6 +1,7 @@
 """A checked extraction: its network, its weights, and the manifest that follows from them."""
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,15 @@ def make_plan(config: ExtractConfig) -> Plan:
         As `weights.load_weights`, `network.select_layers` and `images.Transform`.
     """
     backbone = find_backbone(config.backbone)
-    transform = Transform(config.size or backbone.size, config.resize, config.scaled_decode)
+    transform = Transform(
+        config.size or backbone.size,
+        config.resize,
+        config.scaled_decode,
+        config.background,
+        config.white_level,
+        config.accept_damaged,
+        config.max_pixels,
+    )
     tensors = weights.load_weights(backbone, config.weights)
     layers = select_layers(backbone, config.layers, set(tensors))
     return Plan(config, backbone, layers, transform, tensors)
@@ -90,4 +99,5 @@ def _versions() -> dict[str, Any]:
         "torch": torch.__version__.partition("+")[0],
         "torchvision": torchvision.__version__.partition("+")[0],
         "pillow": PIL.__version__,
+        "simplejpeg": version("simplejpeg"),
     }

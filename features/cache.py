@@ -80,7 +80,7 @@ class FeatureCache:
     @property
     def valid_rows(self) -> np.ndarray:
         """Rows that hold features, int64 (m,)."""
-        return np.flatnonzero(self.status == schema.Status.OK)
+        return np.flatnonzero(np.isin(self.status, schema.WITH_FEATURES))
 
     @property
     def excluded(self) -> str:
@@ -89,7 +89,7 @@ class FeatureCache:
         reasons = [
             f"{count} {schema.Status(code).name.lower()}"
             for code, count in zip(codes, counts, strict=True)
-            if code != schema.Status.OK
+            if code not in schema.WITH_FEATURES
         ]
         missing = len(self) - len(self.valid_rows)
         return f"{missing} of {len(self)} rows excluded: {', '.join(reasons)}" if reasons else ""
@@ -227,7 +227,7 @@ class FeatureCache:
             raise InputError(
                 f"Row {outside[0]} is outside the cache, which has rows 0 to {len(self) - 1}."
             )
-        without = rows[self.status[rows] != schema.Status.OK]
+        without = rows[~np.isin(self.status[rows], schema.WITH_FEATURES)]
         if len(without):
             name = schema.Status(self.status[without[0]]).name.lower()
             raise InputError(

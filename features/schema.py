@@ -33,14 +33,18 @@ INDEX_COLUMNS = ("row", "id", "path", "size", "sha256", "status", "message")
 
 
 class Status(IntEnum):
-    """Outcome of a row; with every code but OK its features are NaN."""
+    """Outcome of a row; only with the codes of `WITH_FEATURES` are its features not NaN."""
 
     OK = 0
     UNREADABLE = 1  # the file can't be opened: missing, a folder, no permission
     UNDECODABLE = 2  # the bytes are not an image, or only part of one
     TOO_LARGE = 3  # more pixels than a picture has: a decompression bomb
     OVERFLOW = 4  # a feature is not finite, or too large for float16
+    DAMAGED = 5  # features of a JPEG of which parts are invented, taken by --accept-damaged
     PENDING = 255  # no shard holds the row yet
+
+
+WITH_FEATURES = (Status.OK, Status.DAMAGED)
 
 
 def shard_rows(number: int, rows_per_shard: int, total: int) -> range:

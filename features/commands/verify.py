@@ -119,7 +119,7 @@ def shard_faults(
             with open_shard(path) as file:
                 fault = _fault(file, number, manifest, maps=maps)
                 if finite and not fault:
-                    good = good if maps else file[schema.STATUS][:] == schema.Status.OK
+                    good = good if maps else np.isin(file[schema.STATUS][:], schema.WITH_FEATURES)
                     if good is not None:
                         fault = _non_finite(file, _layer_names(manifest, maps=maps), good)
         except InputError as error:

@@ -1,0 +1,79 @@
+"""The closed list of reasons why an image fails.
+
+A decoder's own text never reaches a cache: it may hold addresses or paths, and then two runs would
+not end with the same bytes.
+"""
+
+from enum import Enum
+
+from features.schema import Status
+
+
+class ImageFailure(Exception):
+    """An image that can't be used: a `Status` and one line.
+
+    Parameters
+    ----------
+    status : Status
+        What kind of failure.
+    message : str
+        What was wrong with the file.
+    digest : str
+        Hex SHA-256 of the bytes; empty if they could not be read.
+    """
+
+    def __init__(self, status: Status, message: str, digest: str = ""):
+        super().__init__(message)
+        self.status = status
+        self.message = " ".join(message.split())
+        self.digest = digest
+
+
+class Reason(Enum):
+    """Why an image fails: a status, and a text with places for facts about the file."""
+
+    MISSING = Status.UNREADABLE, "there is no such file"
+    FOLDER = Status.UNREADABLE, "it is a folder"
+    FORBIDDEN = Status.UNREADABLE, "no permission to read it"
+    SPECIAL = Status.UNREADABLE, "it is a FIFO, a socket or a device, not a file"
+    IO_ERROR = Status.UNREADABLE, "reading it failed with {code}"
+
+    EMPTY = Status.UNDECODABLE, "the file is empty"
+    OTHER_KIND = Status.UNDECODABLE, "cannot identify an image: it is {kind}"
+    UNKNOWN = Status.UNDECODABLE, "cannot identify an image format that is read"
+    CAMERA_RAW = (
+        Status.UNDECODABLE,
+        "camera raw files are not read; develop it to a JPEG, PNG or TIFF file",
+    )
+    NO_HEIF = (
+        Status.UNDECODABLE,
+        "a HEIC or HEIF file needs `pip install 'multilabel-from-cache[photos]'`",
+    )
+    VARIANT = Status.UNDECODABLE, "a {format} file that is damaged or of a variant that is not read"
+    TRUNCATED = Status.UNDECODABLE, "truncated: the file ends before its image does"
+    DAMAGED = Status.UNDECODABLE, "damaged: its {format} data can't be decoded"
+    JPEG_TRUNCATED = (
+        Status.UNDECODABLE,
+        "truncated JPEG data: the rest of the image would be invented; --accept-damaged takes it",
+    )
+    JPEG_DAMAGED = (
+        Status.UNDECODABLE,
+        "damaged JPEG data: parts of the image would be invented; --accept-damaged takes it",
+    )
+    COLORS = Status.UNDECODABLE, "its colors ({mode}) can't be converted to RGB"
+    NOT_FINITE = Status.UNDECODABLE, "it has samples that are not finite"
+    NO_RANGE = (
+        Status.UNDECODABLE,
+        "samples from {low:g} to {high:g} of {kind} without a stated range: which value is white "
+        "can't be known; --white-level states it",
+    )
+
+    PIXELS = Status.TOO_LARGE, "{width} x {height} pixels, more than --max-pixels {limit}"
+    BOMB = Status.TOO_LARGE, "more pixels than --max-pixels {limit}"
+    BYTES = Status.TOO_LARGE, "{size} bytes, more than any image of --max-pixels {limit} has"
+    MEMORY = Status.TOO_LARGE, "there was too little memory to decode it"
+
+    def failure(self, **facts: object) -> ImageFailure:
+        """Make the exception, with the facts that the text has places for."""
+        status, text = self.value
+        return ImageFailure(status, text.format(**facts))
