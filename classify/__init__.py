@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from classify.finetune.cnn_rnn import CnnRnnTagger
     from classify.imcl.tagger import InteractiveTagger
     from classify.logistic import LogisticTagger
-    from classify.models import TaggerModel, load_model
+    from classify.model_files import load_model
+    from classify.models import TaggerModel
     from classify.warp.semi_supervised import SemiSupervisedTagger
     from classify.warp.tagger import WarpTagger
 
@@ -44,7 +45,7 @@ _MODULES = {
     "TaggerModel": "classify.models",
     "WarpTagger": "classify.warp.tagger",
     "WsabieTagger": "classify.baselines.wsabie",
-    "load_model": "classify.models",
+    "load_model": "classify.model_files",
 }
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from classify.learners import MEANING_OF_C, describe_learners
 from classify.metrics import METRICS
-from classify.scaling import SCALINGS
+from classify.predictions import predict
+from classify.scaling import describe_scalings
 from classify.sweep import SELECTIONS, parse_C, summarize, sweep
-from classify.training import fit, predict
+from classify.training import fit
 from features.command_line import add_options, argument
 
 _POSITIONAL = {"positional": True}
@@ -18,13 +19,13 @@ _LAYERS = "layers to learn from (all)"
 
 def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``fit``."""
-    parser.description = f"{parser.description}\n\n{describe_learners()}"
+    parser.description = f"{parser.description}\n\n{describe_learners()}\n\n{describe_scalings()}"
     texts = {
         "cache": "features to learn from",
         "out": "the model file, .safetensors",
         "learner": "one of those listed above",
         "C": f"{MEANING_OF_C} (1, for those that take it)",
-        "scaling": f"of feature columns: {', '.join(SCALINGS)}",
+        "scaling": "of features, of those listed above",
         "layers": _LAYERS,
         "labels": _LABELS,
     }
@@ -43,12 +44,12 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_sweep_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``sweep``."""
-    parser.description = f"{parser.description}\n\n{describe_learners()}"
+    parser.description = f"{parser.description}\n\n{describe_learners()}\n\n{describe_scalings()}"
     texts = {
         "cache": "features with labels",
         "out": "the file of result lines, .jsonl",
         "learner": "of those listed above",
-        "scaling": f"of feature columns: {', '.join(SCALINGS)}",
+        "scaling": "of features, of those listed above",
         "C": f"LOW:HIGH:COUNT or a,b,c: {MEANING_OF_C}",
         "splits": "random splits, 2/3 of the rows to train on",
         "seed": "seed of the first split",

@@ -1,55 +1,79 @@
-"""A trained tagger as one file that describes itself: safetensors with JSON metadata, no pickle.
+"""A trained model: scaled learners whose scores are averaged, and what turns scores into tags."""
 
-The file holds the arrays that a learner declares (`classify.base.Tagger.to_arrays`), the class and
-parameters to put them into, and the cache, layers and scaling that they belong to.
-"""
-
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from classify.learners import find_learner
-from classify.scaling import divided
-from features import files
-from features.command_line import load
 from features.errors import InputError
 from features.manifest import Manifest, differences
 
 if TYPE_CHECKING:  # help texts import this module, and are to wait neither for h5py nor sklearn
     from classify.base import Tagger
+    from classify.decisions.calibration import Calibrator
+    from classify.decisions.thresholds import Rule
+    from classify.feature_scaler import FeatureScaler
     from features.cache import FeatureCache
 
-FORMAT = 2
-DIVISORS = "scaling.divisors"  # name of that array among a learner's own
 # Keys of a manifest that may differ between the images trained on and those to be tagged.
 PER_IMAGE_KEYS = ("index", "shard_rows", "layers", "layer_order")
 
 
 @dataclass(frozen=True)
-class TaggerModel:
-    """A fitted estimator with what is needed to apply it to another cache.
+class Member:
+    """A fitted learner and the scaling of the features that it takes.
 
     Parameters
     ----------
+    learner : str
+        A name in `classify.learners`.
     estimator : Tagger
         Fitted on scaled features.
-    divisors : ndarray of shape (d,) or None
-        What columns are divided by before the estimator sees them.
+    scaler : FeatureScaler
+        Fitted on the same rows.
+    """
+
+    learner: str
+    estimator: "Tagger"
+    scaler: "FeatureScaler"
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        """Score rows of features as a cache holds them: (n, d) to (n, L)."""
+        return self.estimator.decision_function(self.scaler.transform(X))
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was learned on out-of-fold scores.
+
+    Parameters
+    ----------
+    rule : Rule
+        How thresholds were chosen.
+    thresholds : ndarray of shape (L,)
+    calibrator : Calibrator or None
+    """
+
+    rule: "Rule"
+    thresholds: np.ndarray
+    calibrator: "Calibrator | None" = None
+
+
+@dataclass(frozen=True)
+class TaggerModel:
+    """Fitted learners with what is needed to apply them to another cache.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        The mean of their scores is the model's; one, unless they were blended.
     label_names : sequence of L str
         In the order of the scores.
     layers : sequence of str
         Layers of the cache whose columns, side by side, are the d features.
-    learner : str
-        A name in `classify.learners`.
-    scaling : str
-        A name in `classify.scaling`.
     n_rows : int
         Rows that it was trained on.
     manifest : dict
@@ -58,32 +82,53 @@ class TaggerModel:
         That manifest's SHA-256.
     versions : mapping
         Versions of the libraries that trained it.
+    decisions : Decisions or None
+        None if no fold was held out: then a label is present where its score is above 0.
+    selection : sequence of mapping
+        What was compared to choose the members, as `classify.selection` records it.
     """
 
-    estimator: "Tagger"
-    divisors: np.ndarray | None
+    members: Sequence[Member]
     label_names: Sequence[str]
     layers: Sequence[str]
-    learner: str
-    scaling: str
     n_rows: int
     manifest: Manifest
     manifest_hash: str
     versions: Mapping[str, str]
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The estimator's parameters."""
-        return self.estimator.get_params()
+    decisions: Decisions | None = None
+    selection: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
     @property
     def decides(self) -> bool:
-        """Whether a label is predicted where its score is positive."""
-        return find_learner(self.learner).decides
+        """Whether the model says which labels are present, and not only their order."""
+        return self.decisions is not None or all(
+            find_learner(member.learner).decides for member in self.members
+        )
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the layers together."""
+        return self.members[0].estimator.n_features_in_
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Score rows of features as a cache holds them: (n, d) to (n, L), higher is likelier."""
-        return self.estimator.decision_function(divided(X, self.divisors))
+        if len(self.members) == 1:
+            return self.members[0].scores(X)
+        return np.mean([member.scores(X) for member in self.members], axis=0)
+
+    def predict_proba(self, scores: np.ndarray) -> np.ndarray | None:
+        """Turn scores into probabilities, (n, L) both; None for a model without calibration."""
+        if self.decisions is None or self.decisions.calibrator is None:
+            return None
+        return self.decisions.calibrator.predict_proba(scores)
+
+    def decide(self, scores: np.ndarray) -> np.ndarray | None:
+        """Turn scores into 1 and 0, (n, L) both; None for a model that only orders labels."""
+        if self.decisions is not None:
+            from classify.decisions.thresholds import decide  # scikit-learn
+
+            return decide(self.decisions.rule, scores, self.decisions.thresholds)
+        return (scores > 0).astype(np.int8) if self.decides else None
 
     def predict(self, cache: "FeatureCache") -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Score every row of a cache that holds features, block by block.
@@ -124,148 +169,6 @@ def require_same_features(model: TaggerModel, cache: "FeatureCache") -> None:
             f"{'; '.join(differing)} (there: the model, here: the cache). Extract again with the "
             "model's settings"
         )
-
-
-def save_model(path: Path, model: TaggerModel) -> None:
-    """Write a model as one safetensors file, all or nothing."""
-    arrays = model.estimator.to_arrays()
-    if model.divisors is not None:
-        arrays[DIVISORS] = model.divisors
-    # A product rounds by the order of its factors in memory, which a file's arrays don't keep.
-    transposed = [name for name, array in arrays.items() if not array.flags.c_contiguous]
-    description = {
-        "format": FORMAT,
-        "arrays": sorted(arrays),
-        "transposed": sorted(transposed),
-        "estimator": _described(model.estimator),
-        "label_names": list(model.label_names),
-        "layers": list(model.layers),
-        "learner": model.learner,
-        "scaling": model.scaling,
-        "rows": model.n_rows,
-        "features": model.estimator.n_features_in_,
-        "manifest": model.manifest,
-        "manifest_sha256": model.manifest_hash,
-        "versions": dict(model.versions),
-    }
-    stored = {
-        name: np.asarray(array.T if name in transposed else array, order="C")
-        for name, array in arrays.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"model": json.dumps(description, sort_keys=True)}
-    files.write_bytes(path, save(stored, metadata))
-
-
-def load_model(path: Path) -> TaggerModel:
-    """Read a model file.
-
-    Raises
-    ------
-    InputError
-        It is missing, damaged, no model, or of another format version.
-    """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            found = json.loads((file.metadata() or {})["model"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        model = _READERS[found["format"]](found, arrays)
-        _check_scores(model)
-        return model
-    except (
-        OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, ImportError,
-        RuntimeError,
-    ) as error:  # fmt: skip
-        raise InputError(
-            f"{path} can't be read as a model ({error}); make one with `python -m classify fit`"
-        ) from error
-
-
-def _model(found: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> TaggerModel:
-    if sorted(arrays) != found["arrays"]:
-        raise ValueError(f"it holds arrays {sorted(arrays)} instead of {found['arrays']}")
-    arrays = {
-        name: array.T if name in found["transposed"] else array for name, array in arrays.items()
-    }
-    estimator = _restored(found["estimator"])
-    return TaggerModel(
-        estimator.set_arrays(
-            arrays, n_features=found["features"], n_labels=len(found["label_names"])
-        ),
-        arrays.get(DIVISORS),
-        found["label_names"],
-        found["layers"],
-        found["learner"],
-        found["scaling"],
-        found["rows"],
-        found["manifest"],
-        found["manifest_sha256"],
-        found["versions"],
-    )
-
-
-def _model_of_format_1(found: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> TaggerModel:
-    """Read a linear model whose scaling is multiplied into its float64 coefficients."""
-    from classify.logistic import LogisticTagger  # scores as every linear learner does
-
-    coef, intercept = arrays["coef"], arrays["intercept"]
-    n_labels, n_features = coef.shape
-    fitted = {"coef_": coef, "intercept_": intercept}
-    return TaggerModel(
-        LogisticTagger().set_arrays(fitted, n_features=n_features, n_labels=n_labels),
-        np.ones(n_features),  # float64, in which format 1 scored
-        found["label_names"],
-        found["layers"],
-        found["learner"],
-        found["parameters"]["scale"],
-        found["parameters"]["rows"],
-        found["manifest"],
-        found["manifest_sha256"],
-        found["versions"],
-    )
-
-
-_READERS = {1: _model_of_format_1, FORMAT: _model}
-
-
-def _check_scores(model: TaggerModel) -> None:
-    find_learner(model.learner)
-    n_features = model.estimator.n_features_in_
-    arrays = [*model.estimator.to_arrays().values()]
-    if model.divisors is not None:
-        arrays.append(model.divisors)
-        if model.divisors.shape != (n_features,):
-            raise ValueError("its divisors don't fit its features")
-    # Scores of float32 features are computed in float32: what does not fit there is not finite.
-    if not all((np.abs(array) <= np.finfo(np.float32).max).all() for array in arrays):
-        raise ValueError("its arrays are not finite")
-    scores = model.scores(np.zeros((1, n_features), dtype=np.float32))
-    if scores.shape != (1, len(model.label_names)):
-        raise ValueError("its arrays don't fit its labels")
-
-
-def _described(value: Any) -> Any:
-    """Turn an estimator into its class and parameters, JSON values; others stay as they are."""
-    if not hasattr(value, "get_params"):
-        return None if isinstance(value, np.ndarray) else value  # arrays were for fitting
-    name = f"{type(value).__module__}:{type(value).__qualname__}"
-    parameters = value.get_params(deep=False)
-    return {"class": name, "parameters": {key: _described(one) for key, one in parameters.items()}}
-
-
-def _restored(description: Any) -> Any:
-    """Undo `_described`, with classes of this library only."""
-    if not isinstance(description, dict):
-        return description
-    name = description["class"]
-    if not name.startswith("classify."):
-        raise ValueError(f"{name} is no estimator of this library")
-    from classify.base import Tagger
-
-    constructor = load(name)
-    if not (isinstance(constructor, type) and issubclass(constructor, Tagger)):
-        raise ValueError(f"{name} is no estimator of this library")
-    return constructor(**{key: _restored(one) for key, one in description["parameters"].items()})
 
 
 def library_versions() -> dict[str, str]:

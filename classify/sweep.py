@@ -12,7 +12,7 @@ from classify.learners import check_C, check_labels, find_learner
 from classify.metrics import METRICS
 from classify.models import library_versions
 from classify.results import ResultFile, read_results
-from classify.scaling import SCALINGS
+from classify.scaling import find_scaling
 from features.dask_client import connect
 from features.errors import InputError, check_choice, check_number
 from features.files import sha256_of_text
@@ -127,7 +127,7 @@ def sweep(
             trials,
             results,
             expected=expected,
-            shared=(plan, X, Y),
+            shared=({**plan, "widths": [features.layers[name] for name in names]}, X, Y),
             jobs=jobs,
             client=reached,
             description="sweep",
@@ -199,7 +199,7 @@ def _check(learner, C, splits, select, metric, scaling) -> None:
     for name in learner:
         find_learner(name)
     for name in scaling:
-        check_choice("scaling", name, SCALINGS)
+        find_scaling(name)
     check_C(C)
     check_choice("metric", metric, METRICS)
     check_choice("select", select, SELECTIONS)

@@ -11,25 +11,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from classify.feature_scaler import FeatureScaler
 from classify.learners import Learner, find_learner
 from classify.metrics import MIML_METRICS, get_metric
 from classify.parallel import Trial
-from classify.scaling import column_divisors, divided
 from features.splits import inner_folds, random_split
 
 REPORTED_METRICS = (*MIML_METRICS, "map", "f1_macro", "f1_micro")
 
 
 class Fitted(NamedTuple):
-    """A fitted estimator and what its features are divided by; or why there is none."""
+    """A fitted estimator and the scaler of its features; or why there is none."""
 
     estimator: Any = None
-    divisors: np.ndarray | None = None
+    scaler: Any = None
     error: str | None = None
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Score rows as they are before scaling."""
-        return self.estimator.decision_function(divided(X, self.divisors))
+        return self.estimator.decision_function(self.scaler.transform(X))
 
 
 def run_trial(
@@ -48,7 +48,8 @@ def run_trial(
     trial : mapping
         `learner`, `scaling`, `split` (its seed).
     plan : mapping
-        `C` (increasing), `select`, `metric`, `folds`.
+        `C` (increasing), `select`, `metric`, `folds`; `widths` of the layers if the scaling needs
+        them.
     X : float32 ndarray of shape (n, d)
     Y : int8 ndarray of shape (n, L)
     evaluate_all : bool
@@ -73,7 +74,7 @@ def run_trial(
             return [{**trial, **_empty(), **line} for line in lines]
         lines[best]["selected"] = True
         evaluated = evaluated if evaluate_all else [best]
-    fitted = _fit_all(trial, [Cs[i] for i in evaluated], X, Y, split.train)
+    fitted = _fit_all(trial, plan, [Cs[i] for i in evaluated], X, Y, split.train)
     values = {
         i: _evaluate(find_learner(trial["learner"]), one, X, Y, split.test, describe)
         for i, one in zip(evaluated, fitted, strict=True)
@@ -90,7 +91,7 @@ def _select(trial: Trial, plan, lines: list[dict[str, Any]], X, Y, train) -> int
     Cs = [line["C"] for line in lines]
     values = []
     for fold in inner_folds(train, plan["folds"], trial["split"]):
-        fitted = _fit_all(trial, Cs, X, Y, fold.train)
+        fitted = _fit_all(trial, plan, Cs, X, Y, fold.train)
         values.append(
             [
                 _score(line, one, X, Y, fold.test, metric.function)
@@ -105,23 +106,23 @@ def _select(trial: Trial, plan, lines: list[dict[str, Any]], X, Y, train) -> int
     return int(np.nanargmax(inner if metric.higher_is_better else -inner))
 
 
-def _fit_all(trial: Trial, Cs: Sequence[float | None], X, Y, rows) -> list[Fitted]:
+def _fit_all(trial: Trial, plan, Cs: Sequence[float | None], X, Y, rows) -> list[Fitted]:
     """Fit along C; where that fails, every C alone, so that one bad C costs no other."""
     learner = find_learner(trial["learner"])
-    divisors = column_divisors(trial["scaling"], X[rows])
-    here = divided(X[rows], divisors)
+    scaler = FeatureScaler(trial["scaling"], plan.get("widths"))
+    here = scaler.fit_transform(X[rows])
     first = learner.make(Cs[0], Y[rows])
     try:
         if hasattr(first, "fit_path"):
-            return [Fitted(model, divisors) for model in first.fit_path(here, Y[rows], Cs)]
+            return [Fitted(model, scaler) for model in first.fit_path(here, Y[rows], Cs)]
     except Exception:  # every C is fitted again below, where its error is recorded
         pass
-    return [_fit_one(learner.make(C, Y[rows]), divisors, here, Y[rows]) for C in Cs]
+    return [_fit_one(learner.make(C, Y[rows]), scaler, here, Y[rows]) for C in Cs]
 
 
-def _fit_one(estimator, divisors, X, Y) -> Fitted:
+def _fit_one(estimator, scaler, X, Y) -> Fitted:
     try:
-        return Fitted(estimator.fit(X, Y), divisors)
+        return Fitted(estimator.fit(X, Y), scaler)
     except Exception as error:  # a failing fit is a line of the sweep, not its end
         return Fitted(error=f"{type(error).__name__}: {error}")
 

@@ -19,6 +19,7 @@ MAY_IMPORT = {
 #: Arrows inside classify and benchmarks: a folder to what it may import of its own package, beside
 #: itself. "modules" are the files that lie directly in classify.
 INSIDE = {
+    "classify.decisions": {"modules"},
     "classify.losses": set(),
     "classify.metrics": set(),
     "classify.solvers": {"classify.losses"},

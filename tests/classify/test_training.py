@@ -14,9 +14,10 @@ from sklearn.preprocessing import MaxAbsScaler
 from classify.__main__ import main
 from classify.learners import LEARNERS
 from classify.logistic import LogisticTagger
-from classify.models import load_model, save_model
+from classify.model_files import load_model, save_model
+from classify.predictions import predict
 from classify.results import read_results
-from classify.training import fit, predict
+from classify.training import fit
 from features.cache import FeatureCache, labels_of
 from features.errors import InputError
 from features.manifest import canonical, read_manifest
@@ -44,18 +45,19 @@ def model(cache, tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("scaling", ["none", "max01"])
+@pytest.mark.parametrize("scaling", ["none", "max"])
 @pytest.mark.parametrize("learner", ["l1", "l2"])
 def test_a_model_scores_as_its_estimator_did(cache, tmp_path, learner, scaling):
     path = tmp_path / "m.safetensors"
     fit(cache, path, learner=learner, C=3.0, scaling=scaling, layers=["net/pool"])
     features = FeatureCache(cache)
     X, Y = features.read(["net/pool"]), features.labels[features.valid_rows]
-    divided = X / (np.abs(X).max(axis=0) if scaling == "max01" else 1)
+    divided = X / (np.abs(X).max(axis=0) if scaling == "max" else 1)
     expected = LogisticTagger(learner, C=3.0).fit(divided, Y).decision_function(divided)
     loaded = load_model(path)
     np.testing.assert_allclose(loaded.scores(X), expected, rtol=1e-4, atol=1e-5)
-    assert loaded.learner == learner and loaded.parameters["C"] == 3.0
+    assert [one.learner for one in loaded.members] == [learner]
+    assert loaded.members[0].estimator.C == 3.0
     assert list(loaded.layers) == ["net/pool"] and list(loaded.label_names) == ["sky", "sea"]
     assert loaded.manifest_hash == features.manifest_hash
     assert loaded.versions["numpy"] == np.__version__
@@ -75,9 +77,7 @@ def test_every_learner_is_fitted_kept_to_the_last_bit_and_swept(
 ):
     path, out = tmp_path / "m.safetensors", tmp_path / "p.csv"
     labels = ["--labels", str(partial_labels)]
-    main(
-        ["fit", str(cache), "--learner", learner, "--scaling", "max01", "--out", str(path), *labels]
-    )
+    main(["fit", str(cache), "--learner", learner, "--scaling", "max", "--out", str(path), *labels])
     features = FeatureCache(cache)
     X, rows = features.read(), features.valid_rows
     Y = labels_of(features, partial_labels)[0][rows]
@@ -88,9 +88,10 @@ def test_every_learner_is_fitted_kept_to_the_last_bit_and_swept(
 
     loaded = load_model(path)
     np.testing.assert_array_equal(loaded.scores(X), scores)
-    assert hasattr(loaded.estimator, "coef_") or not named.linear
-    assert type(loaded.estimator) is type(tagger)
-    assert repr(loaded.estimator) == repr(tagger)
+    (member,) = loaded.members
+    assert hasattr(member.estimator, "coef_") or not named.linear
+    assert type(member.estimator) is type(tagger)
+    assert repr(member.estimator) == repr(tagger)
     save_model(tmp_path / "again.safetensors", loaded)
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
@@ -133,7 +134,8 @@ def test_a_model_of_the_first_format_still_loads(cache, tmp_path):
     X = features.read(["net/pool", "net/fc"])
     loaded = load_model(path)
     np.testing.assert_array_equal(loaded.scores(X), X @ coef.T + intercept)
-    assert (loaded.learner, loaded.scaling, loaded.n_rows) == ("rmlc", "max01", 22)
+    (member,) = loaded.members
+    assert (member.learner, member.scaler.scaling, loaded.n_rows) == ("rmlc", "max", 22)
     save_model(again, loaded)
     np.testing.assert_array_equal(load_model(again).scores(X), loaded.scores(X))
 
@@ -151,7 +153,7 @@ def test_a_model_builds_estimators_of_this_library_only(model, tmp_path, place, 
     with safetensors.safe_open(model, framework="numpy") as file:
         found = json.loads(file.metadata()["model"])
         arrays = {name: file.get_tensor(name) for name in found["arrays"]}
-    found["estimator"][place] = value
+    found["members"][0]["estimator"][place] = value
     path = tmp_path / "m.safetensors"
     safetensors.numpy.save_file(arrays, path, metadata={"model": json.dumps(found)})
     with pytest.raises(InputError, match=match):
@@ -162,9 +164,10 @@ def test_images_without_labels_take_their_neighbors_labels(cache, tmp_path):
     labels, path = tmp_path / "labels.csv", tmp_path / "m.safetensors"
     write_labels(labels, FeatureCache(cache).ids[:12])
     fitted = fit(cache, path, learner="ss-rmlc", labels=labels)
-    assert fitted.parameters["temperature"] == "mean_all"
+    estimator = fitted.members[0].estimator
+    assert estimator.get_params()["temperature"] == "mean_all"
     supervised = fit(cache, path, learner="rmlc", labels=labels)
-    assert not np.array_equal(fitted.estimator.coef_, supervised.estimator.coef_)
+    assert not np.array_equal(estimator.coef_, supervised.members[0].estimator.coef_)
 
 
 def test_predictions_as_csv_and_json_lines_are_the_same(cache, model, tmp_path):
@@ -208,7 +211,7 @@ def test_labels_may_come_from_another_file(cache, tmp_path):
     expected = LogisticTagger("l2").fit(features.read(None, rows), Y)
     # Both stop at a gap of 1e-4, which leaves weights a little apart; another order of rows
     # would leave them nothing in common.
-    np.testing.assert_allclose(fitted.estimator.coef_, expected.coef_, atol=0.03)
+    np.testing.assert_allclose(fitted.members[0].estimator.coef_, expected.coef_, atol=0.03)
     write_labels(labels, ["missing.jpg"])
     with pytest.raises(InputError, match=r"names 'missing.jpg' and 0 more images that .* lacks"):
         fit(cache, tmp_path / "m.safetensors", labels=labels)
@@ -218,7 +221,10 @@ def test_labels_may_come_from_another_file(cache, tmp_path):
     ("change", "match"),
     [
         ({"learner": "svm"}, "The 'learner' option must be one of l1, l2, .* Got 'svm'."),
-        ({"scaling": "unit"}, "The 'scaling' option must be one of none, max01. Got 'unit'."),
+        (
+            {"scaling": "unit"},
+            "The 'scaling' option must be one of none, max, .* Got 'unit'.",
+        ),
         ({"layers": ["net/x"]}, "must be one of net/pool, net/fc. Got 'net/x'"),
         ({"C": 0.0}, r"The 'C' option must be a float in the range \(0, inf\). Got 0.0."),
         ({"learner": "wsabie", "C": 1.0}, "'wsabie' takes no C. Got 1.0: leave --C out."),
@@ -282,4 +288,41 @@ def test_the_command_line(cache, tmp_path, capsys):
     main(["fit", str(cache), "--learner", "l1", "--C", "2", "--out", path])
     main(["predict", path, str(cache), "--out", out])
     assert capsys.readouterr().out == f"{path}\n{out}\n"
-    assert load_model(path).parameters["C"] == 2.0
+    assert load_model(path).members[0].estimator.C == 2.0
+
+
+def test_a_model_of_the_second_format_still_loads(cache, tmp_path):
+    features = FeatureCache(cache)
+    X, Y = features.read(["net/pool"]), features.labels[features.valid_rows]
+    scaler = MaxAbsScaler().fit(X)
+    tagger = LogisticTagger("l2", C=2.0).fit(scaler.transform(X), Y)
+    story = {
+        "format": 2,
+        "arrays": ["coef_", "intercept_", "scaling.divisors"],
+        "transposed": [],
+        "estimator": {"class": "classify.logistic:LogisticTagger", "parameters": {"C": 2.0}},
+        "label_names": ["sky", "sea"],
+        "layers": ["net/pool"],
+        "learner": "l2",
+        "scaling": "max01",
+        "rows": len(X),
+        "features": X.shape[1],
+        "manifest": features.manifest,
+        "manifest_sha256": features.manifest_hash,
+        "versions": {"numpy": "2.0.0"},
+    }
+    path = tmp_path / "old.safetensors"
+    arrays = tagger.to_arrays() | {"scaling.divisors": scaler.scale_}
+    path.write_bytes(safetensors.numpy.save(arrays, metadata={"model": json.dumps(story)}))
+    expected = tagger.decision_function(scaler.transform(X))
+    np.testing.assert_array_equal(load_model(path).scores(X), expected)
+
+
+def test_scaling_by_layer_knows_the_caches_layers(cache, tmp_path):
+    fit(cache, tmp_path / "m.safetensors", scaling="layer-l2")
+    scaler = load_model(tmp_path / "m.safetensors").members[0].scaler
+    features = FeatureCache(cache)
+    assert scaler.widths == list(features.layers.values())
+    scaled = scaler.transform(features.read())
+    lengths = np.linalg.norm(scaled[:, : features.layers["net/pool"]], axis=1)
+    np.testing.assert_allclose(lengths, 1, rtol=1e-5)

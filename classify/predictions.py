@@ -1,0 +1,98 @@
+"""Tags of a cache's images, in a file."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from classify.model_files import load_model
+from classify.models import TaggerModel
+from classify.training import report_excluded
+from features import files
+from features.errors import InputError
+
+
+class Prediction(NamedTuple):
+    """One line of a file of predictions."""
+
+    image: str
+    label: str
+    score: float
+    probability: float | None
+    decision: int | None
+
+
+def predict(model: Path, cache: Path, out: Path) -> Path:
+    """Write scores, probabilities and decisions of every row of a cache that has features.
+
+    Parameters
+    ----------
+    model : Path
+        A model file.
+    cache : Path
+        Features made the same way as those it was trained on.
+    out : Path
+        `.csv` or `.jsonl`: a line per image and label with image, label, score, probability
+        (nothing if the model has no calibration) and decision (1 or 0 by the model's thresholds, or
+        by score > 0; nothing if the model only orders labels).
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    InputError
+        A file that can't be read, another ending, or a cache made another way.
+    """
+    from features.cache import FeatureCache  # h5py
+
+    if out.suffix not in (".csv", ".jsonl"):
+        raise InputError(f"predictions go to a .csv or .jsonl file, not to {out}")
+    tagger, features = load_model(model), FeatureCache(cache)
+    report_excluded(features)
+    ids = features.ids
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        files.atomic_write(out) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+        tqdm(total=len(features.valid_rows), unit="img", desc="predict") as bar,
+    ):
+        write = _csv_lines if out.suffix == ".csv" else _json_lines
+        if out.suffix == ".csv":
+            file.write(",".join(Prediction._fields) + "\n")
+        for rows, scores in tagger.predict(features):
+            file.write(write(predictions(tagger, [ids[row] for row in rows], scores)))
+            bar.update(len(rows))
+    return out
+
+
+def predictions(model: TaggerModel, images: list[str], scores: np.ndarray) -> Iterator[Prediction]:
+    """Turn scores (n, L) of n images into one `Prediction` per image and label."""
+    nothing = [[None] * scores.shape[1]] * len(images)
+    columns = [
+        nothing if values is None else values.tolist()
+        for values in (scores, model.predict_proba(scores), model.decide(scores))
+    ]
+    for image, *rows in zip(images, *columns, strict=True):
+        for label, *values in zip(model.label_names, *rows, strict=True):
+            yield Prediction(image, label, *values)
+
+
+def _csv_lines(lines: Iterable[Prediction]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for one in lines:
+        probability = None if one.probability is None else f"{one.probability:.6g}"
+        writer.writerow((one.image, one.label, repr(one.score), probability, one.decision))
+    return text.getvalue()
+
+
+def _json_lines(lines: Iterable[Prediction]) -> str:
+    return "".join(json.dumps(one._asdict(), ensure_ascii=False) + "\n" for one in lines)
