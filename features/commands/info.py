@@ -6,6 +6,7 @@ import numpy as np
 
 from features.cache import FeatureCache
 from features.datasets import Dataset, list_images
+from features.label_warnings import label_warnings
 from features.manifest import flatten
 
 
@@ -36,6 +37,8 @@ def describe_cache(folder: Path) -> str:
     lines.append(f"  {'together':<20} {sum(cache.layers.values()):>6} columns")
     if cache.labels is not None:
         lines.append(f"{count_labels(cache.labels)}: {', '.join(cache.label_names)}")
+        known = cache.labels[cache.valid_rows]
+        lines.extend(f"  {line}" for line in label_warnings(known, cache.label_names))
     lines.append(f"manifest {cache.manifest_hash}")
     for key, value in flatten(cache.manifest).items():
         if not key.startswith("layer"):
@@ -67,6 +70,7 @@ def describe_index(dataset: Dataset, images: Path) -> str:
     """
     assert dataset.labels is not None  # annotations are labels
     lines = [f"{dataset.root}: {len(dataset)} rows, {count_labels(dataset.labels)}"]
+    lines.extend(f"  {line}" for line in label_warnings(dataset.labels, dataset.label_names))
     if left_out := len(set(list_images(images)).difference(dataset.ids)):
         lines.append(f"  {left_out} more images in {images} have no annotation and are left out")
     return "\n".join(lines)
