@@ -68,27 +68,38 @@ def adam_epochs(
     >>> w.round(2)
     array([3.])
     """
-    firsts = [np.zeros_like(array) for array in arrays]
-    seconds = [np.zeros_like(array) for array in arrays]
-    steps = 0
+    adam = _Adam(arrays)
     for epoch in range(epochs):
         drops = sum(epoch >= share * epochs for share in DROPS)
         rate = learning_rate * 0.1**drops
         order = rng.permutation(rows)
         total = 0.0
         for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
-            losses, slopes = gradients(batch)
+            losses, slopes = gradients(order[start : start + batch_size])
             total += _checked(losses.sum(), epoch, learning_rate)
-            steps += 1
-            size = rate * np.sqrt(1 - SECOND**steps) / (1 - FIRST**steps)
-            for array, slope, first, second in zip(arrays, slopes, firsts, seconds, strict=True):
-                first += (1 - FIRST) * (slope - first)
-                second += (1 - SECOND) * (slope * slope - second)
-                array -= (size * first / (np.sqrt(second) + EPSILON)).astype(array.dtype)
+            adam.step(slopes, rate)
             if project is not None:
                 project()
         yield total / len(order)
+
+
+class _Adam:
+    """Both moments of each array's gradient."""
+
+    def __init__(self, arrays):
+        self.arrays, self.steps = arrays, 0
+        self.firsts = [np.zeros_like(array) for array in arrays]
+        self.seconds = [np.zeros_like(array) for array in arrays]
+
+    def step(self, slopes, rate):
+        """Move the arrays in place, against their gradients."""
+        self.steps += 1
+        size = rate * np.sqrt(1 - SECOND**self.steps) / (1 - FIRST**self.steps)
+        moments = zip(self.arrays, slopes, self.firsts, self.seconds, strict=True)
+        for array, slope, first, second in moments:
+            first += (1 - FIRST) * (slope - first)
+            second += (1 - SECOND) * (slope * slope - second)
+            array -= (size * first / (np.sqrt(second) + EPSILON)).astype(array.dtype)
 
 
 def _checked(loss: float, epoch: int, learning_rate: float) -> float:

@@ -1,19 +1,21 @@
 """The options of ``python -m classify finetune`` and ``cam``. Loads torch only to run them."""
 
 import argparse
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
 from classify.finetune.config import MODELS, FinetuneConfig
+from features.command_line import add_options
 
 
 def add_finetune_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``finetune``."""
     parser.add_argument("--data", type=Path, required=True, help="folder with images/, labels.csv")
     parser.add_argument("--out", type=Path, required=True, help="the run folder")
-    for one in fields(FinetuneConfig):
-        _add_option(parser, one)
+    add_options(
+        parser, FinetuneConfig, {one.name: _help_text(one) for one in fields(FinetuneConfig)}
+    )
 
 
 def add_cam_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,16 +42,9 @@ def run_cam(run_folder: Path, images: list[Path], out: Path, labels: list[str] |
     print(out)
 
 
-def _add_option(parse: argparse.ArgumentParser, one: Any) -> None:
-    flag = f"--{one.name.replace('_', '-')}"
-    text = one.metadata["help"].replace("%", "%%")
-    if isinstance(one.default, bool):
-        parse.add_argument(flag, action="store_true", help=text)
-        return
-    if one.name == "model":
-        text = "; ".join(f"{name}: {model.description}" for name, model in MODELS.items())
-    elif choices := one.metadata.get("choices"):
-        text = f"{text}; of {', '.join(choices)}"
-    kind = one.metadata.get("type", type(one.default))
-    shown = "" if one.default is None else " (%(default)s)"
-    parse.add_argument(flag, type=kind, default=one.default, help=text + shown)
+def _help_text(setting: Field) -> str:
+    text = setting.metadata["help"]
+    if setting.name == "model":
+        return "; ".join(f"{name}: {model.description}" for name, model in MODELS.items())
+    choices = setting.metadata.get("choices")
+    return f"{text}; of {', '.join(choices)}" if choices else text

@@ -122,19 +122,15 @@ class FinetuneConfig:
     epochs: int = _option(30, "passes over the training images")
     batch_size: int = _option(16, "images a step, over all processes")
     accumulate: int = _option(1, "parts a process cuts its share of a batch into, to save memory")
-    learning_rate: float | None = _option(
-        None, "learning rate of the backbone (the model's)", type=float
-    )
-    head_learning_rate: float | None = _option(None, "of the head (the model's)", type=float)
+    learning_rate: float | None = _option(None, "learning rate of the backbone (the model's)")
+    head_learning_rate: float | None = _option(None, "of the head (the model's)")
     head_init: str = _option(
         "zeros", "first weights of the head: zeros, or logistic regression on the features",
         choices=HEAD_INITS,
     )  # fmt: skip
     graph_learning_rate: float = _option(0.5, "of the label graph, as in IMCL's released code")
     momentum: float = _option(0.9, "of the gradient descent")
-    weight_decay: float | None = _option(
-        None, "of weights, not of biases (the model's)", type=float
-    )
+    weight_decay: float | None = _option(None, "of weights, not of biases (the model's)")
     schedule: str = _option("step", "step: a tenth at 60 % and 85 %", choices=SCHEDULES)
     batch_norm: str = _option(
         "frozen", "statistics of the backbone's norms; train them in batches of 16 or more only",
@@ -152,7 +148,7 @@ class FinetuneConfig:
         0.3, "share of the epochs with the hinge for the ramp (rml), without neighbours (imcl)"
     )
     refresh: int | None = _option(
-        None, "epochs between looks at all training images (20 for ss-rml, 1 for imcl)", type=int
+        None, "epochs between looks at all training images (20 for ss-rml, 1 for imcl)"
     )
     neighbors: int = _option(5, "images that an image resembles, at most (imcl)")
     lambda_y: float = _option(1.0, "weight of labels in that, also in the loss (imcl)")
@@ -173,7 +169,7 @@ class FinetuneConfig:
     min_positives: int = _option(1, "of every label among the training images; 0 allows none")
     validation: float = _option(0.1, "share of the training images to choose the epoch on; 0: last")
     metric: str = _option("map", "to choose the epoch by", choices=tuple(METRICS))
-    patience: int | None = _option(None, "epochs without a better one before stopping", type=int)
+    patience: int | None = _option(None, "epochs without a better one before stopping")
     precision: str = _option("float32", "bf16 is autocast, for a GPU", choices=PRECISIONS)
     device: str = _option("auto", "auto, cpu, cuda or cuda:N")
     workers: int = _option(4, "threads that decode images")

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from classify.finetune.losses import hinge_sums
-from features.errors import InputError
+from features.errors import check_choice
 
 READINGS = ("A", "B")
 MARGIN = 0.5  # the co-projection paper's delta
+KIND_WEIGHT = 0.5  # its lambdas, of the triplets of images and of those of labels
 
 
 class Triplets(NamedTuple):
@@ -41,7 +42,6 @@ def constrained_triplets(
     labels: Tensor,
     *,
     reading: str = "A",
-    margin: float = MARGIN,
     include_self: bool = False,
 ) -> tuple[Triplets, Triplets]:
     """Triplets of the co-projection paper's constrained ranking loss, by image.
@@ -58,7 +58,6 @@ def constrained_triplets(
         Embedded labels, or label sets.
     labels : Tensor of int8, shape (b, L)
     reading : {"A", "B"}
-    margin : float
     include_self : bool
         In the second kind, let the anchor itself be the related one.
 
@@ -74,16 +73,15 @@ def constrained_triplets(
     InputError
         For another reading.
     """
-    if reading not in READINGS:
-        raise InputError(f"reading {reading!r}; give one of {', '.join(READINGS)}")
+    check_choice("reading", reading, READINGS)
     if reading == "A":
-        of_images = _triplets(_distances(images, vectors), labels, margin)
-        return of_images, _label_triplets(vectors, labels, margin, include_self)
+        of_images = _triplets(_distances(images, vectors), labels)
+        return of_images, _label_triplets(vectors, labels, include_self)
     related = shared_labels(labels)
-    of_images = _triplets(_distances(images, vectors), related, margin)
+    of_images = _triplets(_distances(images, vectors), related)
     if not include_self:
         related = related.masked_fill(torch.eye(len(related), device=related.device) > 0, -1)
-    return of_images, _triplets(_distances(vectors, vectors), related, margin)
+    return of_images, _triplets(_distances(vectors, vectors), related)
 
 
 def triplet_counts(
@@ -109,22 +107,17 @@ def constrained_ranking_loss(
     vectors: Tensor,
     labels: Tensor,
     *,
-    weights: tuple[float, float] = (0.5, 0.5),
-    reduction: str = "mean",
     reading: str = "A",
-    margin: float = MARGIN,
-    include_self: bool = False,
 ) -> Tensor:
     """Constrained ranking loss of a batch (the co-projection paper).
 
+    Each kind of triplets counts by half, as the paper's lambdas are 1/2: the mean over an image's
+    triplets, then over the images that have any.
+
     Parameters
     ----------
-    images, vectors, labels, reading, margin, include_self
+    images, vectors, labels, reading
         As for `constrained_triplets`.
-    weights : pair of float
-        Of the triplets of images and those of labels: the paper's lambdas.
-    reduction : {"mean", "sum"}
-        Mean over an image's triplets, then over the images that have any; or the bare sum.
 
     Returns
     -------
@@ -133,7 +126,7 @@ def constrained_ranking_loss(
     Raises
     ------
     InputError
-        For another reading or reduction.
+        For another reading.
 
     Examples
     --------
@@ -141,17 +134,9 @@ def constrained_ranking_loss(
     >>> constrained_ranking_loss(one_point[:1], one_point, torch.tensor([[1, 1, 0, 0]]))
     tensor(0.5000)
     """
-    if reduction not in ("mean", "sum"):
-        raise InputError(f"reduction {reduction!r}; give mean or sum")
-    kinds = constrained_triplets(
-        images, vectors, labels, reading=reading, margin=margin, include_self=include_self
-    )
     total = images.new_zeros(())
-    for weight, kind in zip(weights, kinds, strict=True):
-        if reduction == "sum":
-            total = total + weight * kind.sums.sum()
-        else:
-            total = total + weight * kind.means().sum() / (kind.counts > 0).sum().clamp(min=1)
+    for kind in constrained_triplets(images, vectors, labels, reading=reading):
+        total = total + KIND_WEIGHT * kind.means().sum() / (kind.counts > 0).sum().clamp(min=1)
     return total
 
 
@@ -164,20 +149,20 @@ def embedding_mse(images: Tensor, label_sets: Tensor) -> Tensor:
     return (images - label_sets).square().sum(dim=1)
 
 
-def _triplets(distances: Tensor, related: Tensor, margin: float) -> Triplets:
+def _triplets(distances: Tensor, related: Tensor) -> Triplets:
     """Rows of distances to related (1), unrelated (0) and neither (-1)."""
     present = related == 1
-    sums = (hinge_sums(-distances, related, margin)[1] * present).sum(dim=1)
+    sums = (hinge_sums(-distances, related, MARGIN)[1] * present).sum(dim=1)
     return Triplets(sums, present.sum(dim=1) * (related == 0).sum(dim=1))
 
 
-def _label_triplets(vectors: Tensor, labels: Tensor, margin: float, include_self: bool) -> Triplets:
+def _label_triplets(vectors: Tensor, labels: Tensor, include_self: bool) -> Triplets:
     """One row for every present label of every image, then summed by image."""
     image, anchor = torch.nonzero(labels == 1, as_tuple=True)
     related = labels[image]
     if not include_self:
         related = related.scatter(1, anchor[:, None], -1)
-    rows = _triplets(_distances(vectors, vectors)[anchor], related, margin)
+    rows = _triplets(_distances(vectors, vectors)[anchor], related)
     sums = rows.sums.new_zeros(len(labels)).index_add(0, image, rows.sums)
     counts = rows.counts.new_zeros(len(labels)).index_add(0, image, rows.counts)
     return Triplets(sums, counts)

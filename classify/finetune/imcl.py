@@ -50,9 +50,9 @@ class Interactive(Objective):
         self._head = LinearHead(channels, len(graph), graph)
         return self._head
 
-    def rows(self, epoch: int) -> np.ndarray:
-        """Rows with a known label; later all."""
-        return super().rows(epoch) if self._weight is None else self._rows
+    def rows(self) -> np.ndarray:
+        """List the rows with a known label; later all."""
+        return super().rows() if self._weight is None else self._rows
 
     def start_epoch(self, epoch: int, predict: Predict) -> None:
         """Look at the dictionary afresh; once, weigh the smoothness against the cross-entropy."""

@@ -64,8 +64,8 @@ class Objective:
         """Build the head that goes with it."""
         return LinearHead(channels, self.labels.shape[1])
 
-    def rows(self, epoch: int) -> np.ndarray:
-        """Rows of an epoch: those with a known label."""
+    def rows(self) -> np.ndarray:
+        """List the rows of the coming epoch: those with a known label."""
         known = (self.labels[self._rows] >= 0).any(axis=1)
         return self._rows[known & (self.weights[self._rows] > 0)]
 
@@ -190,4 +190,11 @@ class ConstrainedRanking(Objective):
         kinds = embedding_losses.constrained_triplets(
             out.images, out.vectors, batch.labels, reading=self.reading
         )
-        return torch.cat([bce, 0.5 * weight * torch.stack([kind.means().sum() for kind in kinds])])
+        return torch.cat(
+            [
+                bce,
+                embedding_losses.KIND_WEIGHT
+                * weight
+                * torch.stack([kind.means().sum() for kind in kinds]),
+            ]
+        )

@@ -169,7 +169,7 @@ class Trainer:
         """Solve the head, if it is to be; judge that start like an epoch, so that it may win."""
         if self.config.head_init == "zeros":
             return
-        rows, (held_out, truth) = self.objective.rows(0), self.validation
+        rows, (held_out, truth) = self.objective.rows(), self.validation
         X, X_held_out = self.predict(rows)[1], self.predict(held_out)[1]
         fc, first = self.network.head.fc, self.processes.first
         weights, C = torch.zeros(fc.out_features, X.shape[1] + 1), 0.0
@@ -187,7 +187,7 @@ class Trainer:
         config, at = self.config, self.position
         if at.batch == 0:
             self.objective.start_epoch(at.epoch, self.predict)
-        rows = self.objective.rows(at.epoch)
+        rows = self.objective.rows()
         batches = epoch_batches(rows, config.batch_size, seed=config.seed, epoch=at.epoch)
         parts = batches.reshape(len(batches), self._parts, -1)
         share = slice(

@@ -228,10 +228,9 @@ def batch_loss(
     features = float((smooth * difference**2).sum()) / 2
     by_map = None
     if parameters.feature_map is not None:
-        by_mapped = every @ parameters.coef
         step = smooth * lambda_f * difference
-        by_mapped[:b] += step
-        by_mapped[b:] -= (found.feature_weights[:, :, None] * step[:, None]).reshape(b * k, -1)
+        theirs = (found.feature_weights[:, :, None] * step[:, None]).reshape(b * k, -1)
+        by_mapped = every @ parameters.coef + np.concatenate([step, -theirs])
         raw = np.concatenate([batch.features, neighbors.features.reshape(b * k, -1)])
         by_map = np.vstack([raw.T @ by_mapped, by_mapped.sum(axis=0)])
     value, decay, intercept_decay = penalty(parameters)
