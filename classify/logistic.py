@@ -15,16 +15,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from classify.base import (
-    UNKNOWN,
-    Number,
-    OneOf,
-    Tagger,
-    check_parameters,
-    check_sample_weight,
-    encode_labels,
-)
+from classify.base import UNKNOWN, Tagger, check_sample_weight, encode_labels
 from classify.losses.logistic import LogisticLoss
+from classify.parameters import Number, OneOf, check_parameters
 from classify.solvers import duality_gap, liblinear, newton_l1, newton_l2
 from classify.solvers.solution import Solution
 

@@ -31,7 +31,7 @@ INSIDE = {
     "benchmarks.synthetic": set(),
 }
 #: What the families share; other modules of classify are built on the families.
-SHARED = {"base", "logistic", "sgd", "row_blocks"}
+SHARED = {"base", "logistic", "parameters", "row_blocks", "sgd"}
 MAY_IMPORT_TORCH = ("extract", "classify.finetune", "benchmarks")
 DEEPEST = 12
 

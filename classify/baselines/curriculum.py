@@ -9,15 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from classify.base import (
-    UNKNOWN,
-    Number,
-    OneOf,
-    Tagger,
-    check_parameters,
-    check_sample_weight,
-)
+from classify.base import UNKNOWN, Tagger, check_sample_weight
 from classify.logistic import LogisticTagger
+from classify.parameters import Number, OneOf, check_parameters
 
 
 def known_share_weight(shares) -> np.ndarray:

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from classify.base import Flag, Number, OneOf
 from classify.baselines.label_embeddings import ppmi_vectors
 from classify.baselines.ranking_network import RankingNetwork
 from classify.losses.ranknet import ranknet_loss
+from classify.parameters import Flag, Number, OneOf
 from features.errors import InputError
 
 

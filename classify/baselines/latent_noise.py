@@ -14,16 +14,8 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from classify.base import (
-    UNKNOWN,
-    Flag,
-    Number,
-    OneOf,
-    Tagger,
-    check_parameters,
-    check_sample_weight,
-    usable_rows,
-)
+from classify.base import UNKNOWN, Tagger, check_sample_weight, usable_rows
+from classify.parameters import Flag, Number, OneOf, check_parameters
 from classify.row_blocks import mean_norm, mean_row
 from classify.sgd import Settings, sgd_epochs
 

@@ -13,17 +13,10 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from classify.base import (
-    Flag,
-    Number,
-    OneOf,
-    Tagger,
-    check_parameters,
-    check_sample_weight,
-    usable_rows,
-)
+from classify.base import Tagger, check_sample_weight, usable_rows
 from classify.baselines.adam import adam_epochs
 from classify.losses.ranknet import ImageLoss, with_threshold
+from classify.parameters import Flag, Number, OneOf, check_parameters
 from classify.row_blocks import mean_norm, mean_row, row_blocks
 from features.errors import InputError
 

@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from classify.base import Flag, Number, OneOf
 from classify.baselines.ranking_network import RankingNetwork
 from classify.losses.ranking import wsabie_loss
+from classify.parameters import Flag, Number, OneOf
 
 
 class WsabieTagger(RankingNetwork):

@@ -16,7 +16,8 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
-from classify.base import UNKNOWN, Number, OneOf, check_parameters
+from classify.base import UNKNOWN
+from classify.parameters import Number, OneOf, check_parameters
 from features.errors import InputError
 
 METHODS = ("platt", "isotonic")

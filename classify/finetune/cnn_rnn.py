@@ -13,7 +13,8 @@ from sklearn.utils import check_random_state
 from torch import nn
 from tqdm import tqdm
 
-from classify.base import Flag, Number, OneOf, Tagger, check_parameters
+from classify.base import Tagger
+from classify.parameters import Flag, Number, OneOf, check_parameters
 from classify.row_blocks import mean_norm, mean_row, row_blocks
 from features.errors import InputError
 

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from tqdm import tqdm
 
-from classify.base import UNKNOWN, BatchTagger, Flag, Number, OneOf, Presets, check_parameters
+from classify.base import UNKNOWN, BatchTagger
 from classify.imcl.descent import Descent, Pace, Settings
 from classify.imcl.label_graph import cooccurrence_graph, given_graph, identity_graph
 from classify.imcl.loss import Parameters, Penalty
@@ -22,6 +22,7 @@ from classify.imcl.neighbors import Source
 from classify.imcl.variants import as_variant
 from classify.logistic import LogisticTagger
 from classify.metrics import mean_average_precision
+from classify.parameters import Flag, Number, OneOf, Presets, check_parameters
 from classify.row_blocks import mean_norm, mean_row, row_blocks
 from features.errors import InputError
 from features.splits import inner_split

@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from classify.base import UNKNOWN, Flag, Number, OneOf, check_parameters, encode_labels
+from classify.base import UNKNOWN, encode_labels
 from classify.miml.scaling import SCALINGS, InstanceScaler
+from classify.parameters import Flag, Number, OneOf, check_parameters
 from features.bags.packed import Bags
 from features.errors import InputError
 

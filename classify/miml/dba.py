@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from classify.base import Flag, Number, OneOf
 from classify.miml.base import SHARED, BagTagger
 from classify.miml.dba_inference import (
     CHANGE,
@@ -33,6 +32,7 @@ from classify.miml.dba_words import (
     given_words,
     nearest_words,
 )
+from classify.parameters import Flag, Number, OneOf
 from features.bags.packed import Bags
 
 _RIDGE = 1e-6

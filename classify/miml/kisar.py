@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 from sklearn.svm import LinearSVC
 
-from classify.base import Flag, Number, OneOf
 from classify.miml.base import SHARED, BagTagger
 from classify.miml.prototypes import find_prototypes, similarities
+from classify.parameters import Flag, Number, OneOf
 from features.bags.packed import Bags
 
 RELATIONS = ("none", "all", "mean", "off_diagonal_mean", "conditional")

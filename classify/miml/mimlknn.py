@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from classify.base import Flag, Number, OneOf
 from classify.miml.base import SHARED
 from classify.miml.distance_tagger import PRECOMPUTED, DistanceTagger
 from classify.miml.distances import KINDS
+from classify.parameters import Flag, Number, OneOf
 
 _CUTOFF = 1e-10  # singular values below this share of the largest are 0
 

@@ -11,11 +11,11 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist
 from sklearn.svm import SVC
 
-from classify.base import Flag, Number, OneOf
 from classify.miml.base import SHARED
 from classify.miml.distance_tagger import PRECOMPUTED, DistanceTagger
 from classify.miml.distances import KINDS
 from classify.miml.medoids import k_medoids
+from classify.parameters import Flag, Number, OneOf
 
 
 class MIMLSVM(DistanceTagger):

@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 from numba import njit
 
-from classify.base import Flag, Number, OneOf
 from classify.miml.base import SHARED, BagTagger
 from classify.miml.scaling import with_constant
+from classify.parameters import Flag, Number, OneOf
 from features.bags.packed import Bags
 
 

@@ -7,17 +7,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from classify.base import (
-    UNKNOWN,
-    BatchTagger,
-    Flag,
-    Number,
-    OneOf,
-    check_parameters,
-    check_sample_weight,
-    encode_labels,
-    usable_rows,
-)
+from classify.base import UNKNOWN, BatchTagger, check_sample_weight, encode_labels, usable_rows
+from classify.parameters import Flag, Number, OneOf, check_parameters
 from classify.warp.propagation import propagate_labels
 from classify.warp.tagger import WarpTagger
 from features.errors import InputError, check_choice

@@ -15,19 +15,10 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from classify.base import (
-    UNKNOWN,
-    BatchTagger,
-    Flag,
-    Number,
-    OneOf,
-    Presets,
-    check_parameters,
-    check_sample_weight,
-    usable_rows,
-)
+from classify.base import UNKNOWN, BatchTagger, check_sample_weight, usable_rows
 from classify.losses import LOSSES, RANK_MODES, ROUNDINGS, named_loss, only_ranks
 from classify.metrics import METRICS
+from classify.parameters import Flag, Number, OneOf, Presets, check_parameters
 from classify.row_blocks import ROWS_AT_ONCE, mean_norm, mean_row, row_blocks
 from classify.sgd import Settings, sgd_epochs
 from classify.warp.early_stopping import BestEpoch

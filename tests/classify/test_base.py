@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from classify.base import Number, OneOf, check_sample_weight, encode_labels
+from classify.base import check_sample_weight, encode_labels
 from classify.logistic import LogisticTagger
+from classify.parameters import Number, OneOf
 from features.errors import InputError
 
 

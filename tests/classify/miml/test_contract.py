@@ -8,7 +8,6 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from classify.base import check_parameters
 from classify.metrics import METRICS
 from classify.miml import kisar
 from classify.miml.base import t_criterion
@@ -19,6 +18,7 @@ from classify.miml.mimlknn import MIMLkNN
 from classify.miml.mimlsvm import MIMLSVM
 from classify.miml.ranklsim import RankLSIM
 from classify.miml.selection import GRIDS, select, settings_of, tune
+from classify.parameters import check_parameters
 from features.bags.packed import Bags
 from features.errors import InputError
 from features.splits import inner_folds
