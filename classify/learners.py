@@ -38,34 +38,39 @@ class Learner:
     description : str
         One line for the help text.
     constructor : str
-        ``module:Class`` of a `classify.base.Tagger`.
+        ``module:Class`` of a `classify.base.Tagger`, or of a `classify.miml.base.BagTagger`.
     options : mapping
         Parameters that differ from the constructor's defaults.
-    C : {"loss", "decay", None}
-        What C sets: a parameter ``C`` of the estimator, a weight decay of 1/(C n), or nothing.
+    C : {"loss", "decay", "decay alone", None}
+        What C sets: a parameter ``C`` of the estimator, a weight decay of 1/(C n) with a learning
+        rate and epochs that suit it or without, or nothing.
     decides : bool
         Whether a label is predicted where its score is positive. Otherwise only the order of an
         image's scores has a meaning.
     linear : bool
         Whether scores are ``X @ coef_.T + intercept_``.
-    needs : {"unlabeled rows", "unknown cells", None}
-        Labels without which the learner equals `instead`.
+    needs : {"unlabeled rows", "unknown cells", "complete labels", None}
+        Labels without which the learner equals `instead`; or that no cell of a labeled row is
+        unknown, without which it can't be trained.
     instead : str
-        Name of the learner to use where there are none.
+        Name of the learner to use where the labels are not as it needs them.
     around : str
         ``module:Class`` of a meta-estimator that takes the estimator, or empty.
+    takes : {"vectors", "instances"}
+        One vector per image, or a bag of instances per image.
     """
 
     name: str
     description: str
     constructor: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    C: Literal["loss", "decay", None] = "loss"
+    C: Literal["loss", "decay", "decay alone", None] = "loss"
     decides: bool = True
     linear: bool = True
-    needs: Literal["unlabeled rows", "unknown cells", None] = None
+    needs: Literal["unlabeled rows", "unknown cells", "complete labels", None] = None
     instead: str = ""
     around: str = ""
+    takes: Literal["vectors", "instances"] = "vectors"
 
     def make(self, C: float | None, labels: np.ndarray) -> Any:
         """Build the estimator.
@@ -93,7 +98,15 @@ class Learner:
             return constructor(**self.options, C=C)
         unlabeled_too = self.needs == "unlabeled rows"
         rows = len(labels) if unlabeled_too else int((labels != UNKNOWN).any(axis=1).sum())
+        if self.C == "decay alone":
+            return constructor(**self.options, weight_decay=1 / (C * max(1, rows)))
         return constructor(**self.options, **_decay(constructor(), C, max(1, rows)))
+
+    def rows_to_train_on(self, labels: np.ndarray) -> np.ndarray:
+        """List the rows of labels (n, L) that the learner takes: without unlabeled ones, or all."""
+        if self.needs == "complete labels":
+            return np.flatnonzero((labels != UNKNOWN).any(axis=1))
+        return np.arange(len(labels))
 
     def strengths(self, C: Sequence[float]) -> list[float | None]:
         """List the values of C that differ for this learner: one None if it takes none."""
@@ -126,6 +139,20 @@ def _network(name: str, description: str, constructor: str) -> Learner:
 def _latent_noise(output: str, description: str) -> Learner:
     name, place = f"latent-noise-{output}", "classify.baselines.latent_noise:LatentNoiseTagger"
     return Learner(name, description, place, {"output": output}, C="decay", linear=False)
+
+
+def _of_bags(
+    place: str,
+    description: str,
+    options: Mapping[str, Any],
+    C: Literal["loss", "decay alone", None] = None,
+) -> Learner:
+    """Give a method for bags of instances, under its name in lower case."""
+    name, constructor = place.partition(":")[2].lower(), f"classify.miml.{place}"
+    needs: Literal["complete labels"] = "complete labels"
+    return Learner(
+        name, description, constructor, options, C, True, False, needs, "l2", takes="instances"
+    )
 
 
 _LOGISTIC = "classify.logistic:LogisticTagger"
@@ -188,6 +215,22 @@ LEARNERS = {
             "an LSTM that predicts the labels in sequence (torch); unknown labels count as absent",
             "classify.finetune.cnn_rnn:CnnRnnTagger",
         ),
+        _of_bags(
+            "mimlsvm:MIMLSVM",
+            "support vector machines on distances to medoid bags",
+            {"scaling": "unit", "relative_gamma": True, "gamma": 1.0},
+            "loss",
+        ),
+        _of_bags("mimlknn:MIMLkNN", "labels of neighbor and citing bags", {"scaling": "unit"}),
+        _of_bags("mimlfast:MIMLfast", "sub-concepts of labels, ranked by sampled pairs", {}),
+        _of_bags("ranklsim:RankLSIM", "a linear ranking by support instances", {}, "decay alone"),
+        _of_bags(
+            "kisar:KISAR",
+            "machines that share prototype instances between related labels",
+            {"scaling": "unit"},
+            "loss",
+        ),
+        _of_bags("dba:DBA", "a topic model whose topics are the labels", {"scaling": "unit"}),
     )
 }
 
@@ -216,6 +259,7 @@ def _notes(learner: Learner) -> str:
         *([] if learner.decides else ["orders labels only"]),
         *([] if learner.C else ["takes no C"]),
         *([f"needs {learner.needs}"] if learner.needs else []),
+        *([f"takes {learner.takes}"] if learner.takes != "vectors" else []),
     ]
     return f" [{', '.join(notes)}]" if notes else ""
 
@@ -231,9 +275,18 @@ def check_labels(learner: Learner, labels: np.ndarray) -> None:
     Raises
     ------
     InputError
-        No row is unlabeled, or no cell unknown, and the learner needs it.
+        No row is unlabeled, no cell unknown or one too many, and the learner needs it otherwise.
     """
     unknown = labels == UNKNOWN
+    if learner.needs == "complete labels":
+        partial = unknown.any(axis=1) & ~unknown.all(axis=1)
+        if partial.any():
+            raise InputError(
+                f"The learner {learner.name!r} needs complete labels, and {partial.sum()} of "
+                f"{len(labels)} rows have unknown cells: give --labels a file without those rows, "
+                f"or use {learner.instead!r}."
+            )
+        return
     found = {"unlabeled rows": unknown.all(axis=1).any(), "unknown cells": unknown.any()}
     if learner.needs and not found[learner.needs]:
         raise InputError(

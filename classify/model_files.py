@@ -204,7 +204,8 @@ def _check_scores(model: TaggerModel, arrays: Arrays) -> None:
     # Scores of float32 features are computed in float32: what does not fit there is not finite.
     if not all((np.abs(array) <= np.finfo(np.float32).max).all() for array in arrays.values()):
         raise ValueError("its arrays are not finite")
-    scores = model.scores(np.zeros((1, model.n_features), dtype=np.float32))
+    shape = (1, model.n_features) if model.takes == "vectors" else (1, 1, model.n_features)
+    scores = model.scores(np.zeros(shape, dtype=np.float32))
     if scores.shape != (1, len(model.label_names)):
         raise ValueError("its arrays don't fit its labels")
 
@@ -226,8 +227,9 @@ def _restored(description: Any) -> Any:
     if not name.startswith("classify."):
         raise ValueError(f"{name} is no estimator of this library")
     from classify.base import Tagger
+    from classify.miml.base import BagTagger
 
     constructor = load(name)
-    if not (isinstance(constructor, type) and issubclass(constructor, Tagger)):
+    if not (isinstance(constructor, type) and issubclass(constructor, Tagger | BagTagger)):
         raise ValueError(f"{name} is no estimator of this library")
     return constructor(**{key: _restored(one) for key, one in description["parameters"].items()})

@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # help texts import this module, and are to wait neither for 
     from classify.decisions.calibration import Calibrator
     from classify.decisions.thresholds import Rule
     from classify.feature_scaler import FeatureScaler
+    from classify.inputs import Takes
+    from classify.miml.base import BagTagger
     from features.cache import FeatureCache
 
 # Keys of a manifest that may differ between the images trained on and those to be tagged.
@@ -30,19 +32,21 @@ class Member:
     ----------
     learner : str
         A name in `classify.learners`.
-    estimator : Tagger
+    estimator : Tagger or BagTagger
         Fitted on scaled features.
     scaler : FeatureScaler
         Fitted on the same rows.
     """
 
     learner: str
-    estimator: "Tagger"
+    estimator: "Tagger | BagTagger"
     scaler: "FeatureScaler"
 
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Score rows of features as a cache holds them: (n, d) to (n, L)."""
-        return self.estimator.decision_function(self.scaler.transform(X))
+        """Score images as a cache holds them: (n, d), or bags (n, size, d), to (n, L)."""
+        from classify.inputs import scale
+
+        return self.estimator.decision_function(scale(self.scaler, X))
 
 
 @dataclass(frozen=True)
@@ -106,12 +110,26 @@ class TaggerModel:
         )
 
     @property
+    def takes(self) -> "Takes":
+        """Whether it scores vectors or bags of instances."""
+        return find_learner(self.members[0].learner).takes
+
+    @property
     def n_features(self) -> int:
-        """Columns of the layers together."""
+        """Columns of the layers together, of a vector or of an instance."""
         return self.members[0].estimator.n_features_in_
 
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Score rows of features as a cache holds them: (n, d) to (n, L), higher is likelier."""
+        """Score images as a cache holds them; higher is likelier.
+
+        Parameters
+        ----------
+        X : float array of shape (n, d), or (n, size, d) for a model of bags
+
+        Returns
+        -------
+        float array of shape (n, L)
+        """
         if len(self.members) == 1:
             return self.members[0].scores(X)
         return np.mean([member.scores(X) for member in self.members], axis=0)
@@ -148,8 +166,10 @@ class TaggerModel:
         InputError
             The cache was made another way: names every differing key.
         """
+        from classify.inputs import blocks_of
+
         require_same_features(self, cache)
-        for rows, X in cache.blocks(self.layers):
+        for rows, X in blocks_of(cache, self.layers, self.takes):
             yield rows, self.scores(X)
 
 

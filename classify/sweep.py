@@ -20,6 +20,7 @@ from features.splits import random_split, splits_hash
 
 SELECTIONS = ("inner-cv", "none")
 KEY = ("learner", "scaling", "split", "C")
+_LAYERS = {"vectors": "layers", "instances": "instance_layers"}  # keys of the header
 
 
 def sweep(
@@ -83,25 +84,25 @@ def sweep(
         that fails is no error: its line contains the reason.
     """
     from classify.parallel import Trial, run_grid  # joblib; the next two: sklearn, h5py
-    from classify.trials import run_trial
+    from classify.trials import read_all_inputs, run_trial_on
     from features.cache import FeatureCache, labels_of
 
     _check(learner, C, splits, select, metric, scaling)
     features = FeatureCache(cache)
-    names = features.resolve(layers)
     Y, label_names = labels_of(features, labels)
     rows = features.valid_rows
     if features.excluded:
         print(features.excluded, file=sys.stderr)
-    X, Y = features.read(names, rows), Y[rows]
+    Y = Y[rows]
     for name in learner:
         check_labels(find_learner(name), Y)
+    inputs = read_all_inputs(features, layers, rows, map(find_learner, learner))
     values = sorted(set(C))
     plan = {"C": values, "select": select, "metric": metric, "folds": folds}
     header = {
         **plan,
         "manifest": features.manifest_hash,
-        "layers": names,
+        **{_LAYERS[takes]: one.names for takes, one in inputs.items()},
         "labels": sha256_of_text(repr((label_names, Y.tolist()))),
         "splits": splits_hash(
             [random_split(len(rows), seed + k) for k in range(splits)],
@@ -123,11 +124,11 @@ def sweep(
     client = connect(dask) if dask else nullcontext()
     with client as reached, ResultFile(out, key=KEY, header=header) as results:
         run_grid(
-            run_trial,
+            run_trial_on,
             trials,
             results,
             expected=expected,
-            shared=({**plan, "widths": [features.layers[name] for name in names]}, X, Y),
+            shared=(plan, inputs, Y),
             jobs=jobs,
             client=reached,
             description="sweep",

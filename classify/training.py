@@ -41,7 +41,8 @@ def fit(
     scaling : str
         A name in `classify.scaling`.
     layers : sequence of str, optional
-        Layers to learn from; by default all.
+        Layers to learn from; by default all, or for a learner of bags all quadrant-pooled ones, or
+        else all maps.
     labels : Path, optional
         A labels.csv instead of the cache's own.
 
@@ -53,24 +54,27 @@ def fit(
     Raises
     ------
     InputError
-        Unknown learner, layer or scaling; no labels, labels of other images, or none of the unknown
-        labels that the learner is for; a C that is not positive, or that the learner doesn't take.
+        Unknown learner, layer or scaling; no labels, labels of other images, or not the unknown or
+        known labels that the learner needs; no layer with the instances that it takes; a C that is
+        not positive, or that it doesn't take.
     """
-    from classify.feature_scaler import FeatureScaler  # scikit-learn, and the next h5py
-    from features.cache import FeatureCache, labels_of
+    from classify.inputs import fit_scaler, input_widths, read_inputs, resolve_layers, scale
+    from features.cache import FeatureCache, labels_of  # h5py, and the line above scikit-learn
 
     named, scaling = find_learner(learner), find_scaling(scaling).name
     strength = _strength(named, C)
     features = FeatureCache(cache)
-    names = features.resolve(layers)
+    names = resolve_layers(features, layers, named.takes)
     Y, label_names = labels_of(features, labels)
     rows = features.valid_rows
     Y = Y[rows]
     check_labels(named, Y)
     report_excluded(features)
-    X = features.read(names, rows)
-    scaler = FeatureScaler(scaling, [features.layers[name] for name in names]).fit(X)
-    estimator = named.make(strength, Y).fit(scaler.transform(X), Y)
+    taken = named.rows_to_train_on(Y)
+    rows, Y = rows[taken], Y[taken]
+    X = read_inputs(features, names, rows, named.takes)
+    scaler = fit_scaler(scaling, input_widths(features, names, named.takes), X)
+    estimator = named.make(strength, Y).fit(scale(scaler, X), Y)
     model = TaggerModel(
         members=[Member(learner, estimator, scaler)],
         label_names=label_names,

@@ -6,15 +6,16 @@ matrices and warm starts.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from classify.feature_scaler import FeatureScaler
+from classify.inputs import fit_scaler, input_widths, read_inputs, resolve_layers, scale
 from classify.learners import Learner, find_learner
 from classify.metrics import MIML_METRICS, get_metric
 from classify.parallel import Trial
+from features.cache import FeatureCache
 from features.splits import inner_folds, random_split
 
 REPORTED_METRICS = (*MIML_METRICS, "map", "f1_macro", "f1_micro")
@@ -28,8 +29,48 @@ class Fitted(NamedTuple):
     error: str | None = None
 
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Score rows as they are before scaling."""
-        return self.estimator.decision_function(self.scaler.transform(X))
+        """Score images as they are before scaling."""
+        return self.estimator.decision_function(scale(self.scaler, X))
+
+
+class Input(NamedTuple):
+    """What one kind of learner is given.
+
+    Attributes
+    ----------
+    names : list of str
+        Layers of the cache.
+    widths : list of int
+        Their columns.
+    X : float32 ndarray of shape (n, d) or (n, size, d)
+    """
+
+    names: list[str]
+    widths: list[int]
+    X: np.ndarray
+
+
+def read_all_inputs(
+    cache: FeatureCache,
+    layers: Sequence[str] | None,
+    rows: np.ndarray,
+    learners: Iterable[Learner],
+) -> dict[str, Input]:
+    """Read vectors, instances or both, as the learners take them: ``Learner.takes`` to `Input`."""
+    inputs: dict[str, Input] = {}
+    for takes in dict.fromkeys(learner.takes for learner in learners):
+        names = resolve_layers(cache, layers, takes)
+        X = read_inputs(cache, names, rows, takes)
+        inputs[takes] = Input(names, input_widths(cache, names, takes), X)
+    return inputs
+
+
+def run_trial_on(
+    trial: Trial, plan: Mapping[str, Any], inputs: Mapping[str, Input], Y: np.ndarray
+) -> list[dict]:
+    """Run a trial on the input that its learner takes; see `run_trial`."""
+    given = inputs[find_learner(trial["learner"]).takes]
+    return run_trial(trial, {**plan, "widths": given.widths}, given.X, Y)
 
 
 def run_trial(
@@ -50,7 +91,7 @@ def run_trial(
     plan : mapping
         `C` (increasing), `select`, `metric`, `folds`; `widths` of the layers if the scaling needs
         them.
-    X : float32 ndarray of shape (n, d)
+    X : float32 ndarray of shape (n, d), or (n, size, d) for a learner of bags
     Y : int8 ndarray of shape (n, L)
     evaluate_all : bool
         Give every C the metrics on the test rows. Selection doesn't depend on them.
@@ -109,8 +150,9 @@ def _select(trial: Trial, plan, lines: list[dict[str, Any]], X, Y, train) -> int
 def _fit_all(trial: Trial, plan, Cs: Sequence[float | None], X, Y, rows) -> list[Fitted]:
     """Fit along C; where that fails, every C alone, so that one bad C costs no other."""
     learner = find_learner(trial["learner"])
-    scaler = FeatureScaler(trial["scaling"], plan.get("widths"))
-    here = scaler.fit_transform(X[rows])
+    rows = rows[learner.rows_to_train_on(Y[rows])]
+    scaler = fit_scaler(trial["scaling"], plan.get("widths"), X[rows])
+    here = scale(scaler, X[rows])
     first = learner.make(Cs[0], Y[rows])
     try:
         if hasattr(first, "fit_path"):

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from classify.base import UNKNOWN, encode_labels
 from classify.miml.scaling import SCALINGS, InstanceScaler
+from classify.miml.stored import Stored
 from classify.parameters import Flag, Number, OneOf, check_parameters
 from features.bags.packed import Bags
 from features.errors import InputError
@@ -57,7 +58,7 @@ def as_bags(X: Any) -> Bags:
     raise InputError(f"bags must be Bags, an array or a list of matrices, got {type(X).__name__}")
 
 
-class BagTagger(ClassifierMixin, BaseEstimator):
+class BagTagger(Stored, ClassifierMixin, BaseEstimator):
     """Base of the estimators of bags.
 
     A subclass names its parameters in `_allowed` and implements `_fit(prepared, Y, rng)` and
@@ -91,11 +92,15 @@ class BagTagger(ClassifierMixin, BaseEstimator):
             For a parameter out of its range, bags or labels that can't be used, and labels of
             another number of bags.
         """
+        return self.fit_prepared(*self._started(X, Y))
+
+    def _started(self, X, Y) -> tuple[Any, np.ndarray]:
+        """Check bags and labels, and do the part of `fit` that needs no labels."""
         check_parameters(self, self._allowed)
         bags = self._checked(X)
         Y = _full_labels(Y, len(bags))
         scaled = self._fit_scaling(bags)
-        return self.fit_prepared(self._prepare(scaled) if _varying(Y).any() else None, Y)
+        return self._prepare(scaled) if _varying(Y).any() else None, Y
 
     def prepare(self, X) -> Any:
         """Do the part of `fit` that needs no labels.

@@ -96,6 +96,7 @@ class DBA(BagTagger):
         "learn_alpha": Flag(),
     }
     preparation = ("scaling", "vocabulary", "words", "random_state")
+    fitted_arrays = ("log_beta_", "slope_", "bias_", "alpha_")
 
     def __init__(
         self,
@@ -132,6 +133,10 @@ class DBA(BagTagger):
         if self.vocabulary == "channels":
             return Words(bags, channel_words(bags.instances, self.unit_))
         return Words(bags, given_words(bags.instances))
+
+    def _array_names(self) -> tuple[str, ...]:
+        vocabulary = {"kmeans": ("centers_",), "channels": ("unit_",)}.get(self.vocabulary, ())
+        return (*vocabulary, *self.fitted_arrays)
 
     def _fit(self, documents: Words, Y: np.ndarray, rng: np.random.Generator) -> None:
         bags, counts = documents

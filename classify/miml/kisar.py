@@ -12,8 +12,9 @@ from typing import ClassVar
 import numpy as np
 from sklearn.svm import LinearSVC
 
+from classify.miml.along_c import AlongC
 from classify.miml.base import SHARED, BagTagger
-from classify.miml.prototypes import find_prototypes, similarities
+from classify.miml.prototypes import Prototypes, find_prototypes, similarities
 from classify.parameters import Flag, Number, OneOf
 from features.bags.packed import Bags
 
@@ -21,7 +22,7 @@ RELATIONS = ("none", "all", "mean", "off_diagonal_mean", "conditional")
 _FLOOR = 1e-6  # of the shares eta, so that no column is divided by 0
 
 
-class KISAR(BagTagger):
+class KISAR(AlongC, BagTagger):
     """Key instance sharing among related labels.
 
     With z the similarities of a bag to K prototypes, E the related pairs of labels (each label with
@@ -85,6 +86,8 @@ class KISAR(BagTagger):
         "tol": Number(low=0.0),
     }
     preparation = ("scaling", "ratio", "max_prototypes", "width", "random_state")
+    fitted_arrays = ("coef_", "intercept_")
+    fitted_parts: ClassVar[Mapping[str, type]] = {"prototypes_": Prototypes}
 
     def __init__(
         self,

@@ -79,6 +79,7 @@ class MIMLfast(BagTagger):
         "average_every": Number(Integral, low=1),
         "margin": Number(low=0.0),
     }
+    fitted_arrays = ("projection_", "concepts_")
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from classify.miml.base import SHARED
 from classify.miml.distance_tagger import PRECOMPUTED, DistanceTagger
 from classify.miml.distances import KINDS
 from classify.parameters import Flag, Number, OneOf
+from features.bags.packed import Bags
 
 _CUTOFF = 1e-10  # singular values below this share of the largest are 0
 
@@ -64,6 +65,8 @@ class MIMLkNN(DistanceTagger):
         "distance": OneOf((*KINDS, PRECOMPUTED)),
     }
     preparation = ("scaling", "distance")
+    fitted_arrays = ("_furthest", "_labels", "weights_")
+    fitted_parts: ClassVar[Mapping[str, type]] = {"_training": Bags}
 
     def __init__(
         self, *, references=10, citers=20, count="multiset", distance="average", scaling="none"

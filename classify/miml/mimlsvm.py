@@ -11,14 +11,16 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist
 from sklearn.svm import SVC
 
+from classify.miml.along_c import AlongC
 from classify.miml.base import SHARED
 from classify.miml.distance_tagger import PRECOMPUTED, DistanceTagger
 from classify.miml.distances import KINDS
 from classify.miml.medoids import k_medoids
 from classify.parameters import Flag, Number, OneOf
+from features.bags.packed import Bags
 
 
-class MIMLSVM(DistanceTagger):
+class MIMLSVM(AlongC, DistanceTagger):
     """Medoid bags, then a support vector machine per label.
 
     A bag becomes z, its distances to k = floor(ratio n) medoids of the training bags; each label is
@@ -73,6 +75,8 @@ class MIMLSVM(DistanceTagger):
         "distance": OneOf((*KINDS, PRECOMPUTED)),
     }
     preparation = ("scaling", "distance", "ratio", "random_state")
+    fitted_arrays = ("gamma_", "_mapped", "_weights", "_intercept", "medoids_")
+    fitted_parts: ClassVar[Mapping[str, type]] = {"_medoid_bags": Bags}
 
     def __init__(
         self,

@@ -78,6 +78,7 @@ class RankLSIM(BagTagger):
         "steps": Number(Integral, low=1),
         "threshold": OneOf(("hamming", "union")),
     }
+    fitted_arrays = ("coef_", "threshold_")
 
     def __init__(
         self,

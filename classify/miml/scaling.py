@@ -27,6 +27,11 @@ class InstanceScaler:
         check_choice("scaling", scaling, SCALINGS, kind="parameter")
         self.scaling = scaling
 
+    @property
+    def fitted_arrays(self) -> tuple[str, ...]:
+        """Names of what `fit` learns."""
+        return ("shift", "factor") if self.scaling in ("range01", "standard") else ()
+
     def fit(self, X: np.ndarray) -> "InstanceScaler":
         """Learn from instances (N, d)."""
         if self.scaling == "range01":

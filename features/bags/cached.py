@@ -1,12 +1,13 @@
 """Bags out of a feature cache: a spatial map's positions, or the quadrants of pooled layers."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from features.bags.packed import Bags
 from features.cache import FeatureCache
-from features.errors import InputError
+from features.errors import InputError, check_choice
 
 
 def instance_layers(cache: FeatureCache) -> list[str]:
@@ -39,18 +40,39 @@ def bags_of(cache: FeatureCache, layers: Sequence[str] | None, rows: np.ndarray)
     InputError
         No layer holds instances, a given one does not, or the layers differ in their number.
     """
+    layers = resolve_instances(cache, layers)
+    parts = [cache.read_instances(name, rows) for name in layers]
+    return Bags.from_array(np.concatenate(parts, axis=2))
+
+
+def resolve_instances(cache: FeatureCache, layers: Sequence[str] | None) -> list[str]:
+    """Check names of layers that hold instances, as for `bags_of`; None stands for its default.
+
+    Raises
+    ------
+    InputError
+        As `bags_of`.
+    """
     found = instance_layers(cache)
     if not found:
         raise InputError(
             f"{cache.folder} holds one vector per image only; extract quadrant-pooled layers or a "
-            "map, as `--layers pool5_map` does"
+            "map, as `python -m extract --layers pool5_map` does"
         )
     if layers is None:
         pooled = [name for name in found if name not in cache.maps]
         layers = pooled or found
-    parts = [cache.read_instances(name, rows) for name in layers]
-    counts = {name: part.shape[1] for name, part in zip(layers, parts, strict=True)}
+    for name in layers:
+        check_choice("layers", name, found, kind=f"option for the instances of {cache.folder}")
+    counts = {name: math.prod(cache.maps[name][1:]) if name in cache.maps else 4 for name in layers}
     if len(set(counts.values())) != 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise InputError(f"the layers differ in instances per image: {listed}; give those alike")
-    return Bags.from_array(np.concatenate(parts, axis=2))
+    return list(layers)
+
+
+def instance_widths(cache: FeatureCache, layers: Sequence[str]) -> list[int]:
+    """Count the columns that each layer gives an instance."""
+    return [
+        cache.maps[name][0] if name in cache.maps else cache.layers[name] // 4 for name in layers
+    ]

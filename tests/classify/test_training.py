@@ -71,7 +71,10 @@ def partial_labels(cache, tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("learner", LEARNERS)
+OF_VECTORS = [name for name, learner in LEARNERS.items() if learner.takes == "vectors"]
+
+
+@pytest.mark.parametrize("learner", OF_VECTORS)
 def test_every_learner_is_fitted_kept_to_the_last_bit_and_swept(
     cache, partial_labels, tmp_path, learner
 ):

@@ -1,0 +1,81 @@
+"""What learners are given of a cache: a vector per image, or a bag of instances per image.
+
+Vectors are rows (n, d). Bags are (n, size, d), as every image of a layer has as many instances.
+Both are scaled alike: a scaling sees rows of d columns, of images or of instances.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from classify.feature_scaler import FeatureScaler
+from features.bags.cached import bags_of, instance_widths, resolve_instances
+from features.cache import FeatureCache
+
+Takes = Literal["vectors", "instances"]
+BAGS_AT_ONCE = 512  # images whose instances are in memory together when a cache is tagged
+
+
+def resolve_layers(cache: FeatureCache, layers: Sequence[str] | None, takes: Takes) -> list[str]:
+    """Check layer names; None stands for all layers of vectors, or for those with instances.
+
+    Raises
+    ------
+    InputError
+        A name is not in the cache, or the cache has no instances; the message names the remedy.
+    """
+    if takes == "instances":
+        return resolve_instances(cache, layers)
+    return cache.resolve(layers)
+
+
+def read_inputs(
+    cache: FeatureCache, names: Sequence[str], rows: np.ndarray, takes: Takes
+) -> np.ndarray:
+    """Read rows of a cache.
+
+    Returns
+    -------
+    float32 ndarray of shape (n, d) or (n, size, d)
+    """
+    if takes == "vectors":
+        return cache.read(names, rows)
+    bags = bags_of(cache, names, rows)
+    return bags.instances.reshape(len(bags), -1, bags.width)
+
+
+def input_widths(cache: FeatureCache, names: Sequence[str], takes: Takes) -> list[int]:
+    """Count the columns of each layer, of a vector or of an instance."""
+    if takes == "instances":
+        return instance_widths(cache, names)
+    return [cache.layers[name] for name in names]
+
+
+def blocks_of(
+    cache: FeatureCache, names: Sequence[str], takes: Takes
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Read all rows that hold features, one block at a time.
+
+    Yields
+    ------
+    rows : ndarray of int64, shape (b,)
+    X : float32 ndarray of shape (b, d) or (b, size, d)
+    """
+    if takes == "vectors":
+        yield from cache.blocks(names)
+        return
+    rows = cache.valid_rows
+    for start in range(0, len(rows), BAGS_AT_ONCE):
+        block = rows[start : start + BAGS_AT_ONCE]
+        yield block, read_inputs(cache, names, block, takes)
+
+
+def fit_scaler(scaling: str, widths: Sequence[int] | None, X: np.ndarray) -> FeatureScaler:
+    """Learn a scaling from rows (n, d), or from the instances of bags (n, size, d)."""
+    return FeatureScaler(scaling, widths).fit(X.reshape(-1, X.shape[-1]))
+
+
+def scale(scaler: FeatureScaler, X: np.ndarray) -> np.ndarray:
+    """Scale rows (n, d) or bags (n, size, d)."""
+    return scaler.transform(X.reshape(-1, X.shape[-1])).reshape(X.shape)
