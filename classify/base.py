@@ -116,7 +116,7 @@ def check_sample_weight(sample_weight, n_rows: int) -> np.ndarray:
 
 
 def usable_rows(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """List the rows that can be learnt from: with a known label and a weight above 0.
+    """List the rows that can be learned from: with a known label and a weight above 0.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ class LogisticTagger(Tagger):
     """Logistic regression with an L1 or L2 penalty, an independent problem for every label.
 
     For one label with signs y of -1 and 1, sample weights s and the penalty norm(w), which is
-    ``sum |w|`` or ``sum w**2 / 2``, it minimises LIBLINEAR's objective
+    ``sum |w|`` or ``sum w**2 / 2``, it minimizes LIBLINEAR's objective
 
         norm(w) + C sum_i s_i log(1 + exp(-y_i (w . x_i + b))).
 
@@ -59,7 +59,7 @@ class LogisticTagger(Tagger):
         LIBLINEAR its ``-e``, by default its own 0.01, which on image features stops far from the
         optimum.
     bias : {"penalized", "unpenalized", "none"}
-        LIBLINEAR's ``-B 1`` (a constant feature, penalised like the others), ``-B 1 -R`` or
+        LIBLINEAR's ``-B 1`` (a constant feature, penalized like the others), ``-B 1 -R`` or
         ``-B -1``.
     n_jobs : int, optional
         Processes that share the labels of one LIBLINEAR fit. "newton" takes as many threads as

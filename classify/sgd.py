@@ -33,7 +33,7 @@ class Settings:
     epochs : int
     center : array of shape (d,) or None
         Subtracted from every row. The scores that can be had stay the same, as there is an
-        intercept; the way to them is shorter where features are far from centred.
+        intercept; the way to them is shorter where features are far from centered.
     scale : float
         All features are then divided by it.
     average : bool

@@ -1,4 +1,4 @@
-"""Curriculum labelling: labels that a model is sure of join those that are known, round by round.
+"""Curriculum labeling: labels that a model is sure of join those that are known, round by round.
 
 It turns labels into labels and row weights; the fits are those of ``classify.logistic``.
 """

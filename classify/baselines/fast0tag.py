@@ -21,7 +21,7 @@ class Fast0TagTagger(RankingNetwork):
     """Scores s_j(x) = w_j . g(x) with given label vectors w_j (Zhang, Gong and Shah).
 
     g is a network with one hidden layer of rectified units, trained on the RankNet loss of known
-    present against known absent labels. x is centred, divided by its mean length, and has a
+    present against known absent labels. x is centered, divided by its mean length, and has a
     constant 1 for a last feature; so has the hidden layer.
 
     Parameters
@@ -102,7 +102,7 @@ class Fast0TagTagger(RankingNetwork):
     def _image_loss(self):
         return ranknet_loss
 
-    def _initialise(self, width, targets, dtype, rng):
+    def _initialize(self, width, targets, dtype, rng):
         vectors = self.word_vectors
         if vectors is None:
             vectors = ppmi_vectors(targets, min(self.n_components, targets.shape[1]))

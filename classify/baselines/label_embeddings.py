@@ -6,7 +6,7 @@ from classify.base import encode_labels
 
 
 def ppmi_vectors(Y: np.ndarray, n_components: int) -> np.ndarray:
-    """Factorise the labels' positive pointwise mutual information, as Levy and Goldberg do words'.
+    """Factorize the labels' positive pointwise mutual information, as Levy and Goldberg do words'.
 
     PPMI(j, k) = max(0, log(P(j, k) / (P(j) P(k)))) over images in which both labels are known; with
     its singular value decomposition U S V', label j gets row j of U sqrt(S).

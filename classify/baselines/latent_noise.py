@@ -78,9 +78,9 @@ def latent_noise_loss(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
 
 
 class LatentNoiseTagger(Tagger):
-    """Visual presence and relevance of every label, learnt together (Misra et al.).
+    """Visual presence and relevance of every label, learned together (Misra et al.).
 
-    v, r1 and r0 of every label are sigmoids of linear functions of the features, which are centred
+    v, r1 and r0 of every label are sigmoids of linear functions of the features, which are centered
     and divided by their mean length. Only h, the probability of a mention, is compared with labels.
     At the start r1 and r0 are constants; equal ones would leave v without a gradient.
 

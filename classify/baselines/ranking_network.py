@@ -1,7 +1,7 @@
-"""What the taggers share whose scores are not linear in their parameters: rows, scaling, descent.
+"""Base class of the nonlinear taggers: input scaling and the Adam training loop.
 
-They score by arrays that Adam moves; a subclass says which arrays, how they score rows, and how a
-gradient by score comes back to them. It knows no loss.
+A subclass names the arrays that Adam moves, scores rows with them, and turns a gradient by score
+into gradients of the arrays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,9 @@ from features.errors import InputError
 
 
 class RankingNetwork(Tagger):
-    """Base of taggers that minimise the mean ranking loss of the rows by Adam.
+    """Base of taggers that minimize the mean ranking loss of the rows by Adam.
 
-    Features are centred, divided by their mean length and get a constant 1 as a further column. A
+    Features are centered, divided by their mean length and get a constant 1 as a further column. A
     subclass has the parameters of `_allowed` and the methods that raise NotImplementedError here.
     """
 
@@ -84,7 +84,7 @@ class RankingNetwork(Tagger):
         """Give the fitted arrays that the descent changes in place."""
         raise NotImplementedError
 
-    def _initialise(self, width: int, targets: np.ndarray, dtype, rng) -> None:
+    def _initialize(self, width: int, targets: np.ndarray, dtype, rng) -> None:
         """Set the fitted arrays to where the descent on rows with these targets starts."""
         raise NotImplementedError
 
@@ -100,7 +100,7 @@ class RankingNetwork(Tagger):
         """Bring the arrays back to where they are allowed; nothing by default."""
 
     def _descend(self, X, targets, rows, weights, rng):
-        self._initialise(X.shape[1] + 1, targets[rows], X.dtype, rng)
+        self._initialize(X.shape[1] + 1, targets[rows], X.dtype, rng)
         arrays = self._arrays()
 
         def gradients(batch):

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from classify.baselines.ranking_network import RankingNetwork
-from classify.losses.ranking import wsabie_loss
+from classify.losses.warp import wsabie_loss
 from classify.parameters import Flag, Number, OneOf
 
 
@@ -19,9 +19,9 @@ class WsabieTagger(RankingNetwork):
     """Scores s_j(x) = v_j . U x, trained to rank by the WARP loss (Weston, Bengio and Usunier).
 
     The rows of U and the vectors v_j are kept at a length of `max_norm` at most, which is what
-    regularises. Each present label is held against the known absent ones only; the draws of the
+    regularizes. Each present label is held against the known absent ones only; the draws of the
     original are replaced by their expectation, and its plain stochastic steps by Adam on batches.
-    x is centred, divided by its mean length, and has a constant 1 for a last feature.
+    x is centered, divided by its mean length, and has a constant 1 for a last feature.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class WsabieTagger(RankingNetwork):
     def _image_loss(self):
         return wsabie_loss
 
-    def _initialise(self, width, targets, dtype, rng):
+    def _initialize(self, width, targets, dtype, rng):
         shape = (width + targets.shape[1], self.n_components)
         start = (rng.standard_normal(shape) / np.sqrt(self.n_components)).astype(dtype)
         self.feature_vectors_, self.label_vectors_ = np.split(start, [width])

@@ -134,8 +134,8 @@ def overlay(pixels: Tensor, values: Tensor) -> Image.Image:
     """Lay a map (s, s) from 0 (blue) through green to 1 (red) over an image (3, s, s)."""
     red = (2 * values - 1).clamp(0, 1)
     blue = (1 - 2 * values).clamp(0, 1)
-    colours = 255 * torch.stack([red, 1 - red - blue, blue])
-    mixed = (1 - OPACITY) * pixels + OPACITY * colours
+    colors = 255 * torch.stack([red, 1 - red - blue, blue])
+    mixed = (1 - OPACITY) * pixels + OPACITY * colors
     return Image.fromarray(mixed.round().to(torch.uint8).permute(1, 2, 0).numpy())
 
 

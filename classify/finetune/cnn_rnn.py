@@ -160,7 +160,7 @@ class CnnRnnTagger(Tagger):
         return self
 
     def _descend(self, X, sequences, rng):
-        optimiser = torch.optim.Adam(
+        optimizer = torch.optim.Adam(
             self.network_.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
         self.loss_curve_ = []
@@ -169,9 +169,9 @@ class CnnRnnTagger(Tagger):
             order = rng.permutation(len(X))
             for batch in np.split(order, range(self.batch_size, len(order), self.batch_size)):
                 loss = self.network_.loss(self._prepare(X[batch]), sequences[batch])
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
                 total += loss.item() * len(batch)
             self.loss_curve_.append(total / len(X))
             if not np.isfinite(total):

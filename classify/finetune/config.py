@@ -145,7 +145,7 @@ class FinetuneConfig:
     rank_mode: str = _option("expected", "how WARP estimates ranks", choices=RANK_MODES)
     rounding: str = _option("floor", "of the estimated rank", choices=ROUNDINGS)
     warm_up: float = _option(
-        0.3, "share of the epochs with the hinge for the ramp (rml), without neighbours (imcl)"
+        0.3, "share of the epochs with the hinge for the ramp (rml), without neighbors (imcl)"
     )
     refresh: int | None = _option(
         None, "epochs between looks at all training images (20 for ss-rml, 1 for imcl)"

@@ -59,7 +59,7 @@ class Images:
             pixels, _ = load_image(path, self._transform)
         except ImageFailure as failure:
             raise InputError(
-                f"{path} can't be learnt from ({failure.message}); mend the file or take its line "
+                f"{path} can't be learned from ({failure.message}); mend the file or take its line "
                 "out of labels.csv"
             ) from failure
         if len(self._kept) < self._room:

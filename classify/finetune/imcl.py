@@ -1,6 +1,6 @@
 """IMCL end to end: unknown labels follow a few similar images, over a graph between the labels.
 
-Neighbours are sought among a dictionary of training images, whose features and predictions are as
+Neighbors are sought among a dictionary of training images, whose features and predictions are as
 old as the last refresh. The pursuit, the label graph and the scale of label values are those of the
 cached path (`classify.imcl.joint_omp`, `classify.imcl.label_graph`, `classify.imcl.soft_labels`).
 """
@@ -24,10 +24,10 @@ RATIO_ROWS = 1024  # rows that the weight of the smoothness is measured on
 
 
 class Interactive(Objective):
-    """Cross-entropy of known labels, and the distance of an image's labels to its neighbours'.
+    """Cross-entropy of known labels, and the distance of an image's labels to its neighbors'.
 
     After `warm_up` epochs of cross-entropy alone, the second term is weighed so that `lambda_y`
-    times it is `lambda_y` times as large as the first (as in the released code). Neighbours are
+    times it is `lambda_y` times as large as the first (as in the released code). Neighbors are
     picked by labels and features; features themselves are not drawn together, since a network would
     shrink them to 0 (nor does the code for COCO).
     """
@@ -72,14 +72,14 @@ class Interactive(Objective):
         return torch.cat([super().counts(labels), labels.new_tensor([len(labels)]).long()])
 
     def sums(self, out: Outputs, batch: Batch) -> Tensor:
-        """Sum the cross-entropy, then the weighted distances to what the neighbours say."""
+        """Sum the cross-entropy, then the weighted distances to what the neighbors say."""
         bce = super().sums(out, batch)
         if self._weight is None or out.graph is None:
             return torch.cat([bce, 0 * bce + _nothing(out)])
         scores = out.scores.detach().cpu().numpy()
         queries = complete_labels(self.labels[batch.rows], self._mapped(scores))
         features = out.features.detach().float().cpu().numpy()
-        picked, weights = self._neighbours(batch.rows, queries, features)
+        picked, weights = self._neighbors(batch.rows, queries, features)
         near = self._head.fc(torch.from_numpy(self._dictionary.features[picked]).to(out.scores))
         known = torch.from_numpy(self.labels[self._pool[picked]]).to(near.device)
         theirs = completed(known, near, asymmetry=self.config.asymmetry)
@@ -116,7 +116,7 @@ class Interactive(Objective):
     def _ratio(self, scores: np.ndarray, values: np.ndarray) -> float:
         """Weigh the smoothness so that on the dictionary's first rows both terms are equal."""
         rows = self._pool[: len(scores)]
-        picked, weights = self._neighbours(rows, values, self._dictionary.features[: len(rows)])
+        picked, weights = self._neighbors(rows, values, self._dictionary.features[: len(rows)])
         said = np.einsum("bk,bkl->bl", weights, self._dictionary.values[picked])
         near = (weights > 0).any(axis=1)
         apart = float(((values - said) ** 2).sum(axis=1)[near].sum()) / len(rows)
@@ -129,10 +129,10 @@ class Interactive(Objective):
         assert graph is not None
         return graph.detach().cpu().numpy()
 
-    def _neighbours(
+    def _neighbors(
         self, rows: np.ndarray, values: np.ndarray, features: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Positions in the dictionary and weights of each row's neighbours: two of shape (b, k)."""
+        """Positions in the dictionary and weights of each row's neighbors: two of shape (b, k)."""
         place = np.searchsorted(self._pool, rows).clip(max=len(self._pool) - 1)
         found = joint_omp(
             values,

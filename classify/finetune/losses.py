@@ -2,16 +2,15 @@
 
 Labels are (b, L) with 1 (present), 0 (absent) and -1 (unknown, as if the label did not exist for
 that image). Pairs are never formed: sums over absent labels come from one sort of a row and its
-running sums, so that memory stays within a few times b x L. Knows no network and no batch of
-batches: what to divide by is the trainer's to say.
+running sums, so that memory stays within a few times b x L. The trainer divides by counts.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from classify.losses import ranking
-from classify.losses.ranking import RAMP_CUT
+from classify.losses import warp
+from classify.losses.kernels import RAMP_CUT
 
 
 def bce_loss(scores: Tensor, labels: Tensor) -> Tensor:
@@ -36,7 +35,7 @@ def bce_loss(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def ramp(margins: Tensor, *, beta: float = 1.0) -> Tensor:
-    """Ramp loss H_1(t) - beta H_s(t), as `classify.losses.ranking.ramp`."""
+    """Ramp loss H_1(t) - beta H_s(t), as `classify.losses.warp.ramp`."""
     return F.relu(1 - margins) - beta * F.relu(RAMP_CUT - margins)
 
 
@@ -50,7 +49,7 @@ def warp_loss(
     rounding: str = "floor",
     uniforms: Tensor | None = None,
 ) -> Tensor:
-    """Ramp-loss WARP, as `classify.losses.ranking.warp_loss`; plain WARP at beta = kappa = 0.
+    """Ramp-loss WARP, as `classify.losses.warp.warp_loss`; plain WARP at beta = kappa = 0.
 
     The weights of the ranks are constants: no gradient flows through them (the ramp-loss WARP
     paper).
@@ -69,7 +68,7 @@ def warp_loss(
     Raises
     ------
     InputError
-        As `classify.losses.ranking.rank_weights`.
+        As `classify.losses.warp.rank_weights`.
 
     Examples
     --------
@@ -80,7 +79,7 @@ def warp_loss(
     if beta:
         pairs = pairs - beta * hinge_sums(scores, labels, RAMP_CUT)[1]
     present = labels == 1
-    weights = ranking.rank_weights(
+    weights = warp.rank_weights(
         (counts * present).cpu().numpy(),
         labels.to(torch.int8).cpu().numpy(),
         mode=rank_mode,
@@ -147,18 +146,18 @@ def hinge_sums(scores: Tensor, labels: Tensor, level: float) -> tuple[Tensor, Te
 
 
 def smoothness_loss(values: Tensor, neighbors: Tensor, weights: Tensor, graph: Tensor) -> Tensor:
-    """Squared distance of label values to those of the neighbours, carried over the label graph.
+    """Squared distance of label values to those of the neighbors, carried over the label graph.
 
-    The l_y of the IMCL paper, the weights of the neighbours being given.
+    The l_y of the IMCL paper, the weights of the neighbors being given.
 
     Parameters
     ----------
     values : Tensor, shape (b, L)
         Completed labels of images.
     neighbors : Tensor, shape (b, k, L)
-        Those of their neighbours.
+        Those of their neighbors.
     weights : Tensor, shape (b, k)
-        An image whose weights are all 0 has no neighbours and counts 0.
+        An image whose weights are all 0 has no neighbors and counts 0.
     graph : Tensor, shape (L, L)
         How strongly the row's label supports the column's.
 

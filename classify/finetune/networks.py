@@ -1,7 +1,7 @@
 """A backbone down to its last map, and heads that turn the map into scores of labels.
 
 Parts that only training needs (label vectors, embedded images) are computed when labels are given
-and left out of what is saved for use. Knows no loss, no file and no optimiser.
+and left out of what is saved for use. Knows no loss, no file and no optimizer.
 """
 
 from collections.abc import Mapping

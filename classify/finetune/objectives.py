@@ -1,7 +1,7 @@
 """What a model learns from: the rows of an epoch, their labels and weights, and the loss's terms.
 
 A term is a sum over images and a count that it is divided by. Counts follow from labels alone, so
-every process knows those of the whole batch, and a batch may be cut in any way. Knows no optimiser.
+every process knows those of the whole batch, and a batch may be cut in any way. Knows no optimizer.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,7 +49,7 @@ class Objective:
     ----------
     config : FinetuneConfig
     Y : ndarray of int8, shape (n, L)
-        Of all rows; only those of `rows` are learnt from.
+        Of all rows; only those of `rows` are learned from.
     rows : ndarray of int
         Rows to learn from.
     """
@@ -116,28 +116,28 @@ class Ranking(Objective):
 
 
 class SemiSupervised(Ranking):
-    """Ramp-loss WARP; unlabelled images take the labels of the nearest labelled one.
+    """Ramp-loss WARP; unlabeled images take the labels of the nearest labeled one.
 
     Nearest by the network's own pooled features, looked at every `refresh` epochs; before the first
-    time only labelled images are learnt from (the ramp-loss WARP paper).
+    time only labeled images are learned from (the ramp-loss WARP paper).
     """
 
     def __init__(self, config: FinetuneConfig, Y: np.ndarray, rows: np.ndarray):
         super().__init__(config, Y, rows)
         known = (Y[rows] >= 0).any(axis=1)
-        self._labelled, self._unlabelled = rows[known], rows[~known]
+        self._labeled, self._unlabeled = rows[known], rows[~known]
 
     def start_epoch(self, epoch: int, predict: Predict) -> None:
         """Propagate labels afresh."""
-        if epoch == 0 or epoch % self.config.refreshed or not len(self._unlabelled):
+        if epoch == 0 or epoch % self.config.refreshed or not len(self._unlabeled):
             return
-        rows = np.concatenate([self._labelled, self._unlabelled])
-        cut = len(self._labelled)
+        rows = np.concatenate([self._labeled, self._unlabeled])
+        cut = len(self._labeled)
         given = propagate_labels(
             predict(rows)[1], self.labels[rows], np.arange(cut), np.arange(cut, len(rows))
         )
-        self.labels[self._unlabelled] = given.labels
-        self.weights[self._unlabelled] = given.weights
+        self.labels[self._unlabeled] = given.labels
+        self.weights[self._unlabeled] = given.weights
 
     def state(self) -> dict[str, np.ndarray]:
         """Give labels and weights in use."""

@@ -12,7 +12,7 @@ from classify.finetune.schedule import rate_factor
 MOMENTUM = "momentum_buffer"  # torch's name
 
 
-def build_optimiser(network: nn.Module, config: FinetuneConfig) -> torch.optim.SGD:
+def build_optimizer(network: nn.Module, config: FinetuneConfig) -> torch.optim.SGD:
     """Build stochastic gradient descent with momentum.
 
     Parameters
@@ -38,25 +38,25 @@ def build_optimiser(network: nn.Module, config: FinetuneConfig) -> torch.optim.S
     return torch.optim.SGD(settings, momentum=config.momentum)
 
 
-def set_rates(optimiser: torch.optim.Optimizer, schedule: str, progress: float) -> None:
+def set_rates(optimizer: torch.optim.Optimizer, schedule: str, progress: float) -> None:
     """Give every part its rate at a share of the run (`classify.finetune.schedule`)."""
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * rate_factor(schedule, progress)
 
 
-def momenta(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
+def momenta(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
     """Name the momentum of every parameter that has taken a step."""
     return {
-        name: optimiser.state[parameter][MOMENTUM]
+        name: optimizer.state[parameter][MOMENTUM]
         for name, parameter in network.named_parameters()
-        if optimiser.state.get(parameter, {}).get(MOMENTUM) is not None
+        if optimizer.state.get(parameter, {}).get(MOMENTUM) is not None
     }
 
 
 def load_momenta(
-    optimiser: torch.optim.Optimizer, network: nn.Module, tensors: Mapping[str, Tensor]
+    optimizer: torch.optim.Optimizer, network: nn.Module, tensors: Mapping[str, Tensor]
 ) -> None:
     """Take what `momenta` named."""
     for name, parameter in network.named_parameters():
         if name in tensors:
-            optimiser.state[parameter][MOMENTUM] = tensors[name].to(parameter)
+            optimizer.state[parameter][MOMENTUM] = tensors[name].to(parameter)

@@ -72,11 +72,11 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
     """
     dataset = load_dataset(data)
     Y, split, validation = _parts(config, dataset)
-    learnt = hide_in_rows(
+    learned = hide_in_rows(
         Y, split.train, missing=config.missing, unlabelled=config.unlabelled, seed=config.seed
     )
-    _require_positives(learnt[split.train], dataset.label_names, config.min_positives)
-    objective = build_objective(config, learnt, split.train)
+    _require_positives(learned[split.train], dataset.label_names, config.min_positives)
+    objective = build_objective(config, learned, split.train)
     tensors = load_weights(find_backbone(config.backbone), config.weights)
     network = build_network(config, tensors, objective)
     record = _record(config, dataset, (split, validation), tensors)
@@ -136,7 +136,7 @@ def load_run(run: Path) -> tuple[FinetuneConfig, Network, tuple[str, ...]]:
 
 def _parts(config: FinetuneConfig, dataset: Dataset) -> tuple[np.ndarray, Split, np.ndarray]:
     """Labels, the split with the rows to learn from, and the rows to choose the epoch on."""
-    nobody = np.empty(0, dtype=np.int64)
+    no_rows = np.empty(0, dtype=np.int64)
     chosen: np.ndarray | None = None
     if dataset.labels is None:
         raise InputError(
@@ -154,7 +154,7 @@ def _parts(config: FinetuneConfig, dataset: Dataset) -> tuple[np.ndarray, Split,
     if chosen is None and config.validation:
         inner = inner_split(split.train, config.seed, config.validation)
         split, chosen = Split(inner.train, split.test), inner.test
-    chosen = nobody if chosen is None else np.sort(chosen)
+    chosen = no_rows if chosen is None else np.sort(chosen)
     return dataset.labels, Split(np.sort(split.train), np.sort(split.test)), chosen
 
 

@@ -1,4 +1,4 @@
-"""How the learning rate falls over a run. Knows no optimiser."""
+"""How the learning rate falls over a run. Knows no optimizer."""
 
 import math
 

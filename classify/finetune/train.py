@@ -1,6 +1,6 @@
 """The training loop: steps, checkpoints, validation, early stopping and a log.
 
-Nothing here has to do with any one model: what is learnt, and the loss, come as an `Objective`.
+Nothing here has to do with any one model: what is learned, and the loss, come as an `Objective`.
 Steps depend on the settings and the step's number alone, so that a run that is killed and started
 again ends in the same bits on a CPU, and processes only share a batch. Batch norms that are trained
 are the exception, as in the co-projection head: they see one part of a batch, or one of each GPU.
@@ -32,7 +32,7 @@ from classify.finetune.head_init import fit_head
 from classify.finetune.log import Log
 from classify.finetune.networks import Network
 from classify.finetune.objectives import Batch, Objective
-from classify.finetune.optimizer import build_optimiser, load_momenta, momenta, set_rates
+from classify.finetune.optimizer import build_optimizer, load_momenta, momenta, set_rates
 from classify.finetune.processes import Processes
 from classify.metrics import METRICS
 from extract.weights import RUN_MODEL
@@ -112,7 +112,7 @@ class Trainer:
         self.validation, self.processes, self.folder = validation, processes, folder
         self.record, self.position = record, Position()
         self.network = network.to(processes.device).to(memory_format=torch.channels_last)
-        self.optimiser = build_optimiser(network, config)
+        self.optimizer = build_optimizer(network, config)
         self._model: nn.Module = self.network
         if processes.world > 1:
             if processes.device.type == "cuda":
@@ -166,7 +166,7 @@ class Trainer:
         return scores.cpu().numpy(), features.cpu().numpy()
 
     def _start(self) -> None:
-        """Solve the head, if it is to be; judge that start like an epoch, so that it may win."""
+        """Initialize the head by logistic regression if asked to, and validate it as epoch 0."""
         if self.config.head_init == "zeros":
             return
         rows, (held_out, truth) = self.objective.rows(), self.validation
@@ -183,7 +183,7 @@ class Trainer:
         self._save()
 
     def _epoch(self) -> None:
-        """Do what is left of an epoch, judge it, and save."""
+        """Train what is left of an epoch, validate it, and save."""
         config, at = self.config, self.position
         if at.batch == 0:
             self.objective.start_epoch(at.epoch, self.predict)
@@ -205,7 +205,7 @@ class Trainer:
         ):
             self._step(batch, share, pixels, (at.epoch + at.batch / len(batches)) / config.epochs)
             at.batch, at.step = at.batch + 1, at.step + 1
-            # After an epoch's last batch the state is saved once the epoch is judged.
+            # After an epoch's last batch the state is saved once the epoch is validated.
             saving = at.step % config.checkpoint_every == 0 and at.batch < len(batches)
             if saving or at.step % config.log_every == 0:
                 self._report()
@@ -222,7 +222,7 @@ class Trainer:
         self, batch: np.ndarray, share: slice, pixels: Iterator[Tensor], progress: float
     ) -> None:
         """Take one step on a batch, cut into parts (parts, rows)."""
-        set_rates(self.optimiser, self.config.schedule, progress)
+        set_rates(self.optimizer, self.config.schedule, progress)
         labels = [self._tensor(self.objective.labels[rows]) for rows in batch]
         count = torch.stack([self.objective.counts(one) for one in labels]).sum(dim=0)
         terms = torch.zeros(len(self.objective.terms), device=self.processes.device)
@@ -243,8 +243,8 @@ class Trainer:
                 # Gradients are averaged over the processes, the batch's loss is a sum over them.
                 (values.sum() * self.processes.world).backward()
             terms += values.detach()
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         self.objective.after_step(self.network)
         self._log.add(terms, batch.size)
 
@@ -260,7 +260,7 @@ class Trainer:
                 f"{self.config.rates['backbone']:g} and {self.config.rates['head']:g} are too "
                 "large; divide --learning-rate and --head-learning-rate by 10"
             )
-        at, groups = self.position, self.optimiser.param_groups
+        at, groups = self.position, self.optimizer.param_groups
         line = {"step": at.step, "epoch": at.epoch, "loss": loss}
         if len(means) > 1:
             line |= dict(zip(self.objective.terms, means.tolist(), strict=True))
@@ -301,7 +301,7 @@ class Trainer:
             return
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"objective.{k}": v for k, v in to_tensors(self.objective.state()).items()}
-        tensors |= {f"momentum.{k}": v for k, v in momenta(self.optimiser, self.network).items()}
+        tensors |= {f"momentum.{k}": v for k, v in momenta(self.optimizer, self.network).items()}
         story = {"record": self.record, "position": asdict(self.position)}
         save_checkpoint(self.folder / STATE, tensors, story)
 
@@ -316,7 +316,7 @@ class Trainer:
         require_same_run(path, current_names(story.get("record", {})), self.record)
         self.position = Position(**story["position"])
         self.network.load_state_dict(_under("network.", tensors))
-        load_momenta(self.optimiser, self.network, _under("momentum.", tensors))
+        load_momenta(self.optimizer, self.network, _under("momentum.", tensors))
         arrays = {k: v.numpy() for k, v in _under("objective.", tensors).items()}
         self.objective.load_state(arrays)
         if self.processes.first:

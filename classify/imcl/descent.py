@@ -1,4 +1,4 @@
-"""The descent of IMCL: batches, neighbours, steps of the classifier and of the label graph.
+"""The descent of IMCL: batches, neighbors, steps of the classifier and of the label graph.
 
 It knows neither files nor how anything is validated.
 """
@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from classify.imcl.joint_omp import Neighbors
-from classify.imcl.loss import Gradients, Parameters, Parts, Penalty, Rows, batch_loss
-from classify.imcl.neighbors import Pool, Search, Source
+from classify.imcl.loss import Gradients, LossTerms, Parameters, Penalty, Rows, batch_loss
+from classify.imcl.neighbors import NeighborPool, NeighborSearch, Source
 from classify.imcl.rmsprop import RMSProp
 from classify.imcl.variants import Variant
 from features.errors import InputError
@@ -76,7 +76,7 @@ class Descent:
     ):
         self.parameters, self.source, self.rows = parameters, source, rows
         self.penalty, self.settings, self.rng = penalty, settings, rng
-        self.search = Search(
+        self.search = NeighborSearch(
             settings.k,
             settings.lambda_y,
             settings.lambda_f,
@@ -126,7 +126,7 @@ class Descent:
         return mean
 
     def step(self, numbers: np.ndarray, slower: float = 1.0) -> float:
-        """Find the neighbours of some rows, move every parameter once, and return the loss."""
+        """Find the neighbors of some rows, move every parameter once, and return the loss."""
         settings = self.settings
         if self.since_refresh == settings.refresh:
             self._refresh()
@@ -141,7 +141,7 @@ class Descent:
                 np.clip(weights, 0.0, 1.0, out=weights)
         return parts.total(self.lambda_y, self.lambda_f)
 
-    def _loss(self, batch, neighbors, found) -> tuple[Parts, Gradients]:
+    def _loss(self, batch, neighbors, found) -> tuple[LossTerms, Gradients]:
         with np.errstate(over="ignore", invalid="ignore"):  # `epoch` says what is wrong then
             return batch_loss(
                 self.parameters,
@@ -160,7 +160,7 @@ class Descent:
         batch = self.source.read(numbers)
         pool = self.pool
         if pool is None:
-            pool = Pool(batch, numbers, self.search, self.source.rules)
+            pool = NeighborPool(batch, numbers, self.search, self.source.rules)
             pool.refresh(self.parameters)
         if self.fixed is None:
             found = pool.find(self.parameters, batch, numbers)
@@ -178,18 +178,18 @@ class Descent:
         for start in range(0, len(order), size)[:steps]:
             yield np.sort(order[start : start + size])
 
-    def _first_losses(self) -> Parts:
+    def _first_losses(self) -> LossTerms:
         batches = list(self._batches())[:RATIO_BATCHES]
-        return Parts(
+        return LossTerms(
             *np.mean([self._loss(*self._neighborhood(batch))[0] for batch in batches], axis=0)
         )
 
-    def _dictionary(self) -> Pool:
+    def _dictionary(self) -> NeighborPool:
         numbers = self.rows
         if len(numbers) > self.settings.dictionary_size:
             numbers = self.rng.choice(numbers, self.settings.dictionary_size, replace=False)
             numbers.sort()
-        pool = Pool(self.source.read(numbers), numbers, self.search, self.source.rules)
+        pool = NeighborPool(self.source.read(numbers), numbers, self.search, self.source.rules)
         pool.refresh(self.parameters)
         return pool
 
@@ -208,7 +208,7 @@ class Descent:
         self.since_refresh = 0
 
 
-class Pace:
+class PlateauSchedule:
     """The best value of a validation so far, and a learning rate that falls with it.
 
     Parameters
@@ -225,7 +225,7 @@ class Pace:
 
     Examples
     --------
-    >>> pace = Pace(0.5)
+    >>> pace = PlateauSchedule(0.5)
     >>> pace.improves(0.4), pace.factor, pace.improves(0.6)
     (False, 0.8, True)
     """

@@ -28,7 +28,7 @@ class Dictionary:
     Parameters
     ----------
     values : float array of shape (D, L)
-        Label values, carried over the label graph.
+        Label values, propagated over the label graph.
     features : float array of shape (D, d)
     """
 
@@ -91,7 +91,7 @@ def joint_omp(
     k : int
         Most candidates for a query.
     lambda_y, lambda_f : float
-        Weights of labels and features in the score; nobody is found where all scores are 0.
+        Weights of labels and features in the score; none is found where all scores are 0.
     exclude : int array of shape (B,), optional
         A position that the query may not pick, such as itself; -1 for none.
     rule : {"break", "signs"}
@@ -189,14 +189,14 @@ def refit(
     *,
     coefficients: str = "clip",
 ) -> Neighbors:
-    """Weigh the same neighbours anew, after values or features have changed.
+    """Weigh the same neighbors anew, after values or features have changed.
 
     Parameters
     ----------
     values, features : float arrays of shape (B, L) and (B, d)
         Of the queries.
     near_values, near_features : float arrays of shape (B, k, L) and (B, k, d)
-        Of their neighbours; what stands where nobody was found does not matter.
+        Of their neighbors; what stands where none was found does not matter.
     found : Neighbors
     coefficients : {"clip", "nnls", "plain"}
         As in `joint_omp`.

@@ -59,11 +59,11 @@ class LabelGraph:
         dense[self.sources, self.targets] = self.weights
         return dense
 
-    def carry(self, values: np.ndarray) -> np.ndarray:
+    def propagate(self, values: np.ndarray) -> np.ndarray:
         """Give ``values @ A`` for label values (..., L)."""
         return np.asarray(values.reshape(-1, self.n_labels) @ self.matrix()).reshape(values.shape)
 
-    def carry_back(self, values: np.ndarray) -> np.ndarray:
+    def propagate_transposed(self, values: np.ndarray) -> np.ndarray:
         """Give ``values @ A.T`` for label values (..., L)."""
         return np.asarray(values.reshape(-1, self.n_labels) @ self.matrix().T).reshape(values.shape)
 

@@ -1,7 +1,7 @@
-"""IMCL's loss of a batch, with the neighbours given: value, parts and gradients.
+"""IMCL's loss of a batch, with the neighbors given: value, parts and gradients.
 
-A row's completed labels shall be those of its neighbours carried over the label graph, and its
-features theirs. It knows neither how neighbours are found nor how the parameters move.
+The loss compares each row's completed labels with those of its neighbors, propagated over the label
+graph, and its features with theirs.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Gradients(NamedTuple):
     feature_map: np.ndarray | None
 
 
-class Parts(NamedTuple):
+class LossTerms(NamedTuple):
     """The loss of a batch in its parts, before lambda_y and lambda_f.
 
     Attributes
@@ -51,8 +51,8 @@ class Parts(NamedTuple):
     classifier : float
         Logistic loss of the known cells.
     labels, features : float
-        Mean over the rows of the squared distance to what the neighbours say; a row without
-        neighbours counts 0.
+        Mean over the rows of the squared distance to the sum of the weighted neighbors; a row
+        without neighbors counts 0.
     penalty : float
     """
 
@@ -77,10 +77,10 @@ class LabelRules:
     after : bool
         Carry predicted values over the label graph, cut them to their range and then write known
         labels over them, as IMCL's released code does; else write known labels over predicted
-        values and carry the result, as the paper does.
+        values and propagate the result, as the paper does.
     outer_tanh : bool
-        Compare a row with the tanh of what its neighbours say, as the paper's formula has it. Its
-        fits and its code leave the tanh out.
+        Compare a row with the tanh of the sum of its weighted neighbors, as the paper's formula
+        has it. Its fits and its code leave the tanh out.
     """
 
     asymmetry: float = 2.0
@@ -104,16 +104,16 @@ class LabelRules:
         """Cut values to their range."""
         return np.clip(values, -1 / self.asymmetry, 1)
 
-    def carried(self, targets, values, graph):
-        """Complete the values and carry them over the label graph, in whichever order."""
+    def propagated(self, targets, values, graph):
+        """Complete the values and propagate them over the label graph, in whichever order."""
         if self.after:
-            return self.complete(targets, self.cut(graph.carry(values)))
-        return graph.carry(self.complete(targets, values))
+            return self.complete(targets, self.cut(graph.propagate(values)))
+        return graph.propagate(self.complete(targets, values))
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What is learnt.
+    """What is learned.
 
     Attributes
     ----------
@@ -185,11 +185,11 @@ def batch_loss(
     rules: LabelRules,
     penalty: Penalty,
     reduction: str = "mean",
-) -> tuple[Parts, Gradients]:
-    """Loss of a batch and its gradients, the neighbours and their weights held fixed.
+) -> tuple[LossTerms, Gradients]:
+    """Loss of a batch and its gradients, the neighbors and their weights held fixed.
 
     IMCL's paper, "constrained" step. Gradients reach the coefficients through the scores of known
-    cells, and through the values of unknown cells of rows and of their neighbours.
+    cells, and through the values of unknown cells of rows and of their neighbors.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def batch_loss(
     batch : Rows
         In one axis (b).
     neighbors : Rows
-        In two (b, k); what stands where nobody was found does not matter.
+        In two (b, k); what stands where none was found does not matter.
     found : Neighbors
         Its weights are used.
     lambda_y, lambda_f : float
@@ -208,7 +208,7 @@ def batch_loss(
 
     Returns
     -------
-    parts : Parts
+    parts : LossTerms
     gradients : Gradients
         Of ``parts.total(lambda_y, lambda_f)``.
     """
@@ -237,7 +237,7 @@ def batch_loss(
     by_coef = every.T @ every_mapped
     by_coef += decay
     gradients = Gradients(by_coef, every.sum(axis=0) + intercept_decay, by_edge, by_map)
-    return Parts(classifier, labels, features, value), gradients
+    return LossTerms(classifier, labels, features, value), gradients
 
 
 def _classifier_loss(scores, targets, reduction):
@@ -249,36 +249,36 @@ def _classifier_loss(scores, targets, reduction):
 
 
 def _label_loss(parameters, mapped, near, batch, neighbors, weights, smooth, lambda_y, rules):
-    """Value, and lambda_y times gradients by scores of batch and neighbours and by the edges."""
+    """Value, and lambda_y times gradients by scores of batch and neighbors and by the edges."""
     graph = parameters.graph
     values = rules.values(parameters.scores(mapped))
     near_values = rules.values(parameters.scores(near))
     if rules.after:
-        carried = graph.carry(near_values)
-        fit = _mixed(weights, rules.complete(neighbors.targets, rules.cut(carried)))
+        propagated = graph.propagate(near_values)
+        fit = _mixed(weights, rules.complete(neighbors.targets, rules.cut(propagated)))
     else:
         mixed = _mixed(weights, rules.complete(neighbors.targets, near_values))
-        fit = graph.carry(mixed)
-    said = np.tanh(fit) if rules.outer_tanh else fit
-    difference = rules.complete(batch.targets, values) - said
+        fit = graph.propagate(mixed)
+    target = np.tanh(fit) if rules.outer_tanh else fit
+    difference = rules.complete(batch.targets, values) - target
     side = batch.side - _mixed(weights, neighbors.side)
     value = float((smooth * difference**2).sum() + (smooth * side**2).sum()) / 2
     by_value = lambda_y * smooth * difference
     own = by_value * rules.slope(values) * (batch.targets == UNKNOWN)
-    by_fit = -by_value * (1 - said**2) if rules.outer_tanh else -by_value
+    by_fit = -by_value * (1 - target**2) if rules.outer_tanh else -by_value
     missing = neighbors.targets == UNKNOWN
     if rules.after:
-        by_carried = weights[:, :, None] * by_fit[:, None, :]
-        by_carried = by_carried * (missing & (rules.cut(carried) == carried))
+        by_propagated = weights[:, :, None] * by_fit[:, None, :]
+        by_propagated = by_propagated * (missing & (rules.cut(propagated) == propagated))
         flat = (-1, graph.n_labels)
-        by_edge = graph.edge_products(near_values.reshape(flat), by_carried.reshape(flat))
-        by_near = graph.carry_back(by_carried)
+        by_edge = graph.edge_products(near_values.reshape(flat), by_propagated.reshape(flat))
+        by_near = graph.propagate_transposed(by_propagated)
     else:
         by_edge = graph.edge_products(mixed, by_fit)
-        by_near = weights[:, :, None] * graph.carry_back(by_fit)[:, None, :] * missing
+        by_near = weights[:, :, None] * graph.propagate_transposed(by_fit)[:, None, :] * missing
     return value, own, by_near * rules.slope(near_values), by_edge
 
 
 def _mixed(weights, rows):
-    """Weighted sum over the neighbours: (b, k) and (b, k, m) to (b, m)."""
+    """Weighted sum over the neighbors: (b, k) and (b, k, m) to (b, m)."""
     return np.matmul(weights[:, None, :], rows)[:, 0]

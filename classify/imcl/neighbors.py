@@ -1,4 +1,4 @@
-"""Training rows as IMCL's batches take them, and the candidates among which neighbours are found.
+"""Training rows as IMCL's batches take them, and the candidates among which neighbors are found.
 
 Rows are read a batch at a time, so that a memory-mapped matrix never lies in memory as a whole.
 It knows no loss.
@@ -75,8 +75,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Search:
-    """How neighbours are found: the arguments of `classify.imcl.joint_omp.joint_omp`."""
+class NeighborSearch:
+    """How neighbors are found: the arguments of `classify.imcl.joint_omp.joint_omp`."""
 
     k: int
     lambda_y: float
@@ -86,12 +86,12 @@ class Search:
     balance: bool
 
     def __call__(self, queries: tuple[np.ndarray, np.ndarray], dictionary, exclude) -> Neighbors:
-        """Find the neighbours of queries given by their values and their features."""
+        """Find the neighbors of queries given by their values and their features."""
         return joint_omp(*queries, dictionary, exclude=exclude, **vars(self))
 
 
-class Pool:
-    """Rows to find neighbours among, with label values that are as old as the last `refresh`.
+class NeighborPool:
+    """Rows to find neighbors among, with label values that are as old as the last `refresh`.
 
     Parameters
     ----------
@@ -99,15 +99,15 @@ class Pool:
         The candidates, in one axis. They are held in memory.
     numbers : int array of shape (D,)
         Row number of each, ascending, so that no row finds itself.
-    search : Search
+    search : NeighborSearch
     rules : LabelRules
     """
 
-    def __init__(self, rows: Rows, numbers: np.ndarray, search: Search, rules: LabelRules):
+    def __init__(self, rows: Rows, numbers: np.ndarray, search: NeighborSearch, rules: LabelRules):
         self.rows, self.numbers, self.search, self.rules = rows, numbers, search, rules
 
     def refresh(self, parameters: Parameters) -> None:
-        """Predict every candidate's unknown labels and carry its values over the label graph."""
+        """Predict every candidate's unknown labels; propagate its values over the label graph."""
         n_labels, n_side = self.rows.targets.shape[1], self.rows.side.shape[1]
         dtype = self.rows.features.dtype
         values = np.empty((len(self.numbers), n_labels + n_side), dtype=dtype)
@@ -121,12 +121,12 @@ class Pool:
                 features[part] = mapped
             predicted = self.rules.values(parameters.scores(mapped))
             targets = self.rows.targets[part]
-            values[part, :n_labels] = self.rules.carried(targets, predicted, parameters.graph)
+            values[part, :n_labels] = self.rules.propagated(targets, predicted, parameters.graph)
         values[:, n_labels:] = self.rows.side
         self.dictionary = Dictionary(values, features)
 
     def find(self, parameters: Parameters, batch: Rows, numbers: np.ndarray) -> Neighbors:
-        """Find the neighbours of a batch, given its row numbers."""
+        """Find the neighbors of a batch, given its row numbers."""
         place = np.searchsorted(self.numbers, numbers)
         place[place == len(self.numbers)] = 0
         exclude = np.where(self.numbers[place] == numbers, place, -1)
@@ -136,14 +136,14 @@ class Pool:
         """Fit the weights to the values of now, which have moved on since the last `refresh`."""
         mapped = parameters.mapped(near.features)
         predicted = self.rules.values(parameters.scores(mapped))
-        carried = self.rules.carried(near.targets, predicted, parameters.graph)
-        values = np.concatenate([carried, near.side], axis=-1)
+        propagated = self.rules.propagated(near.targets, predicted, parameters.graph)
+        values = np.concatenate([propagated, near.side], axis=-1)
         completed, features = self._queries(parameters, batch)
         coefficients = self.search.coefficients
         return refit(completed, features, values, mapped, found, coefficients=coefficients)
 
     def take(self, found: Neighbors) -> Rows:
-        """Give the rows that were found, in two axes; any row stands where nobody was found."""
+        """Give the rows that were found, in two axes; any row stands where none was found."""
         return Rows(*(array[found.positions] for array in self.rows))
 
     def _queries(self, parameters, batch):

@@ -1,6 +1,6 @@
 """Interactive multi-label learning (IMCL): a linear tagger, a graph over labels, one over images.
 
-It joins the parts: the loss lies in ``classify.imcl.loss``, the search for neighbours in
+It joins the parts: the loss lies in ``classify.imcl.loss``, the search for neighbors in
 ``classify.imcl.neighbors`` and ``classify.imcl.joint_omp``, the label graph in
 ``classify.imcl.label_graph``; ``classify.imcl.variants`` holds where the paper and its code differ.
 """
@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from classify.base import UNKNOWN, BatchTagger
-from classify.imcl.descent import Descent, Pace, Settings
+from classify.imcl.descent import Descent, PlateauSchedule, Settings
 from classify.imcl.label_graph import cooccurrence_graph, given_graph, identity_graph
 from classify.imcl.loss import Parameters, Penalty
 from classify.imcl.neighbors import Source
@@ -39,9 +39,9 @@ class InteractiveTagger(Presets, BatchTagger):
         logistic loss of the known labels + L2 penalty
         + lambda_y sum_i |y_i - sum_j c_ij A y_j|^2 + lambda_f sum_i |f_i - sum_j c'_ij f_j|^2
 
-    a batch at a time: the neighbours and their weights c and c' are found anew by a joint matching
+    a batch at a time: the neighbors and their weights c and c' are found anew by a joint matching
     pursuit, then the classifier and the label graph A move by their gradients. Rows without any
-    known label take part. A row that finds no neighbour has no part in the two latter sums, and
+    known label take part. A row that finds no neighbor has no part in the two latter sums, and
     where nothing could be smoothed (`k` = 0, or no weight) the result is the initial one itself.
 
     Parameters
@@ -53,9 +53,9 @@ class InteractiveTagger(Presets, BatchTagger):
         Of the initial ``LogisticTagger("l2", C=C)``, and of the penalty later on.
     lambda_y, lambda_f : float
         Weights of similar labels and of similar features, 0 or more. Without a feature map
-        `lambda_f` acts on the choice of neighbours only.
+        `lambda_f` acts on the choice of neighbors only.
     k : int
-        Most neighbours of an image, from 0.
+        Most neighbors of an image, from 0.
     graph : {"cooccurrence", "identity"} or array of shape (L, L)
         The label graph to start from; row i, column j is how strongly i supports j.
     label_neighbors : int
@@ -63,15 +63,15 @@ class InteractiveTagger(Presets, BatchTagger):
     learn_graph : bool
         Move the weights of the label graph, within [0, 1].
     image_graph : {"learned", "fixed"}
-        Find neighbours at every step, or once for all, from the initial predictions.
+        Find neighbors at every step, or once for all, from the initial predictions.
     dictionary_size : int
-        Training rows among which neighbours are found, drawn at random where there are more; they
+        Training rows among which neighbors are found, drawn at random where there are more; they
         are held in memory. The paper's variant looks within the batch instead.
     refresh : int, optional
         Steps after which the label values of the dictionary are computed anew; default once an
         epoch.
     scaling : {"center", "length", "none"}
-        What features pass through on their way into the search and the descent: centred and
+        What features pass through on their way into the search and the descent: centered and
         divided by their mean length; divided only; neither. The coefficients are still for features
         as they are.
     feature_map : bool
@@ -233,7 +233,7 @@ class InteractiveTagger(Presets, BatchTagger):
         y : array of shape (n, L) of 1, 0 and -1 (unknown), or (n,) with two classes
         side_information : array of shape (n, q) of 1, 0 and -1 (unknown), optional
             Further labels, such as the class of a bird beside its attributes. They are compared
-            where neighbours are chosen and weighed, and nothing predicts them.
+            where neighbors are chosen and weighed, and nothing predicts them.
         coef_init, intercept_init : arrays of shape (L, d) and (L,), optional
             Where to start, in place of `init`; both or neither.
 
@@ -289,7 +289,7 @@ class InteractiveTagger(Presets, BatchTagger):
             return _check_start(coef_init, intercept_init, targets.shape[1], X.shape[1])
         init = LogisticTagger("l2", C=self.C) if self.init is None else clone(self.init)
         if self.early_stopping:
-            known = np.full_like(targets, UNKNOWN)  # rows set aside are as good as unlabelled
+            known = np.full_like(targets, UNKNOWN)  # rows set aside are as good as unlabeled
             known[rows] = targets[rows]
             targets = known
         model = init.fit(X, targets)
@@ -325,14 +325,14 @@ class InteractiveTagger(Presets, BatchTagger):
         self.lambda_y_, self.lambda_f_ = descent.lambda_y, descent.lambda_f
         pace = None
         if validation is not None:
-            pace = Pace(self._judge(parameters, source, validation))
+            pace = PlateauSchedule(self._evaluate(parameters, source, validation))
             self.validation_curve_.append(pace.best)
         for epoch in tqdm(range(1, self.epochs + 1), unit="epoch", disable=not self.verbose):
             self.loss_curve_.append(descent.epoch(1.0 if pace is None else pace.factor))
             if pace is None:
                 self.best_epoch_ = epoch
                 continue
-            self.validation_curve_.append(self._judge(parameters, source, validation))
+            self.validation_curve_.append(self._evaluate(parameters, source, validation))
             if pace.improves(self.validation_curve_[-1]):
                 self.best_epoch_ = epoch
                 self._keep(parameters, source)
@@ -345,7 +345,7 @@ class InteractiveTagger(Presets, BatchTagger):
         self.coef_, self.intercept_ = source.linear(parameters)
         self.graph_ = parameters.graph.with_weights(parameters.graph.weights.copy())
 
-    def _judge(self, parameters, source, validation) -> float:
+    def _evaluate(self, parameters, source, validation) -> float:
         coef, intercept = source.linear(parameters)
         scores = [source.X[block] @ coef.T + intercept for block in row_blocks(validation)]
         value = mean_average_precision(source.targets[validation], np.concatenate(scores))

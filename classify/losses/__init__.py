@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RANK_MODES = ("sample", "expected", "exact")
 ROUNDINGS = ("floor", "round")
 
-_RANKING = "classify.losses.ranking"
+_RANKING, _PAIRS = "classify.losses.ranking", "classify.losses.warp"
 _TORCH = "classify.finetune.losses"
 _WARP = ("beta", "kappa", "rank_mode", "rounding")
 
@@ -68,7 +68,7 @@ class Loss:
 LOSSES: dict[str, Loss] = {
     "ramp": Loss(
         "ramp-loss WARP",
-        f"{_RANKING}:warp_loss",
+        f"{_PAIRS}:warp_loss",
         f"{_TORCH}:warp_loss",
         _WARP,
         loss_scale=20.0,
@@ -84,7 +84,7 @@ LOSSES: dict[str, Loss] = {
     ),
     "hinge": Loss(
         "WARP",
-        f"{_RANKING}:warp_loss",
+        f"{_PAIRS}:warp_loss",
         f"{_TORCH}:warp_loss",
         _WARP[1:],
         {"beta": 0.0},
@@ -120,7 +120,7 @@ def named_loss(name: str, *, rng: "np.random.Generator", **options: Any) -> "Ima
         Draws the ranks where `rank_mode` is "sample".
     **options
         ``beta``, ``kappa``, ``rank_mode`` and ``rounding``, as in
-        `classify.losses.ranking.warp_loss`; those that the loss does not take are ignored.
+        `classify.losses.warp.warp_loss`; those that the loss does not take are ignored.
 
     Returns
     -------

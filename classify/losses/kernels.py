@@ -1,7 +1,7 @@
 """Loops over pairs of a present and an absent label, compiled by numba on first use.
 
 Time is |P| x L an image, memory L beyond what is passed in; a process compiles them in about a
-second. They check nothing: `classify.losses.ranking` calls them with arrays of the right types.
+second. They check nothing: `classify.losses.warp` calls them with arrays of the right types.
 
 Everywhere labels are int8 (b, L) of 1, 0 and -1, scores float64 (b, L), and `negatives` is the
 scores with -inf in place of all but absent labels, which then violate no margin.

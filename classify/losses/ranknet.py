@@ -15,7 +15,7 @@ ImageLoss = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 def ranknet_loss(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """RankNet as in Fast0Tag: the mean over present j and absent k of log(1 + exp(s_k - s_j)).
 
-    Parameters and returns are those of `classify.losses.ranking.wsabie_loss`. An image that lacks a
+    Parameters and returns are those of `classify.losses.warp.wsabie_loss`. An image that lacks a
     present or an absent label has loss 0.
 
     Examples
@@ -49,7 +49,7 @@ def with_threshold(loss: ImageLoss) -> ImageLoss:
 
     Examples
     --------
-    >>> from classify.losses.ranking import wsabie_loss
+    >>> from classify.losses.warp import wsabie_loss
     >>> values, _ = with_threshold(wsabie_loss)(np.zeros((1, 1)), np.ones((1, 1), dtype=np.int8))
     >>> values
     array([1.])

@@ -1,4 +1,4 @@
-"""Objective and duality gap of any weights, whoever found them."""
+"""Objective and duality gap of any weights, whatever solver they come from."""
 
 import numpy as np
 

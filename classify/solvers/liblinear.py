@@ -75,8 +75,8 @@ def solve(
     if bias != "none":
         intercept = weights[:, -1]
     every = loss.take(slice(None))
-    judged = objective_and_gap(X, every, coef, intercept, penalty=penalty, C=C, bias=bias)
-    return Solution(coef, intercept, *judged, np.zeros(len(loss), dtype=int))
+    reached = objective_and_gap(X, every, coef, intercept, penalty=penalty, C=C, bias=bias)
+    return Solution(coef, intercept, *reached, np.zeros(len(loss), dtype=int))
 
 
 def _solve_labels(X: np.ndarray, loss, options: str) -> np.ndarray:

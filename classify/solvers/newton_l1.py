@@ -1,4 +1,4 @@
-"""L1-penalised losses of many labels over one shared matrix, along a path of C.
+"""L1-penalized losses of many labels over one shared matrix, along a path of C.
 
 The labels are dealt out to threads, and all labels of a thread share one matrix product per round.
 Each label keeps a small working set of columns, on which a Newton step needs only a Gram matrix of

@@ -1,4 +1,4 @@
-"""L2-penalised losses of many labels over one shared matrix, along a path of C.
+"""L2-penalized losses of many labels over one shared matrix, along a path of C.
 
 The L2 norm doesn't change under rotation, so the rows are first written in the eigenbasis of the
 smaller Gram matrix: n coordinates a row where the columns outnumber the n rows. One eigenbasis
@@ -179,8 +179,8 @@ def _dots(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 class _RowBasis:
     """Rows in the eigenbasis of X X', for n <= d: n coordinates a row, or fewer.
 
-    The weights of a penalised constant column are among them. A free intercept is the last
-    coordinate, of ridge 0, and the others then belong to centred columns.
+    The weights of a penalized constant column are among them. A free intercept is the last
+    coordinate, of ridge 0, and the others then belong to centered columns.
     """
 
     def __init__(self, X: np.ndarray, bias: str):

@@ -32,7 +32,7 @@ def share_labels(solve: Callable[[np.ndarray, int], None], count: int) -> None:
     blas = _matrix_libraries()
     threads = max((library["num_threads"] for library in blas.info()), default=1)
     share = max(1, min(threads, count))
-    # Neighbours in a file are often alike in cost: deal them out in turn.
+    # Neighbors in a file are often alike in cost: deal them out in turn.
     parts = [np.arange(first, count, share) for first in range(share)]
     with blas.limit(limits=1):
         if share == 1:

@@ -1,4 +1,4 @@
-"""Which epoch of a descent to keep, judged on rows it never trains on. It knows no loss."""
+"""Choose the epoch of a descent that is best on rows held out from training."""
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class BestEpoch:
         self.number = 0
 
     def see(self, epoch: Epoch) -> int:
-        """Judge one more epoch and give how many have passed since the best.
+        """Evaluate one more epoch and return how many have passed since the best.
 
         Raises
         ------

@@ -1,6 +1,6 @@
-"""Labels for unlabelled rows: those of the nearest labelled row, trusted less the farther it is.
+"""Labels for unlabeled rows: those of the nearest labeled row, trusted less the farther it is.
 
-The search is exact, by whatever means. It knows no learner.
+The search is exact, by matrix products or by faiss.
 """
 
 from collections.abc import Callable
@@ -10,22 +10,22 @@ import numpy as np
 
 from features.errors import InputError
 
-QUERIES_AT_ONCE = 4096  # unlabelled rows read and handed to faiss together
-ROWS_AT_ONCE = 512  # of them, rows a product: 8 MiB of float32 against 4,000 labelled ones
-PRODUCT_SIZE = 1 << 25  # entries of a product, 128 MiB of float32: fewer rows beside many labelled
-FAISS_FROM = 1 << 16  # labelled rows; against so many, faiss took a third of the products' time
-NEIGHBOURS = 4  # of which faiss must show one to be too far; else the product decides
+QUERIES_AT_ONCE = 4096  # unlabeled rows read and handed to faiss together
+ROWS_AT_ONCE = 512  # of them, rows a product: 8 MiB of float32 against 4,000 labeled ones
+PRODUCT_SIZE = 1 << 25  # entries of a product, 128 MiB of float32: fewer rows beside many labeled
+FAISS_FROM = 1 << 16  # labeled rows; against so many, faiss took a third of the products' time
+NEIGHBORS = 4  # of which faiss must show one to be too far; else the product decides
 PAIRS_AT_ONCE = 256  # differences of rows held at once: 4 MiB of 2,048 float64 columns
-TEMPERATURES = ("mean_all", "mean_unlabelled")
+TEMPERATURES = ("mean_all", "mean_unlabeled")
 SEARCHES = ("auto", "product", "faiss")
 
-# Of a block (b, d), squared lengths of the references (l,) and rounding bounds (b,): pairs of a row
-# and a reference, each in an array, among which every row has all that may be nearest to it.
+# Maps a block of queries (b, d), squared lengths of the references (l,) and rounding bounds (b,) to
+# (query, reference) index pairs that are guaranteed to contain each query's nearest reference.
 _Search = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Propagation(NamedTuple):
-    """What the unlabelled rows got.
+    """What the unlabeled rows got.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Propagation(NamedTuple):
     weights : float64 array of shape (u,)
         exp(-distance / temperature), in (0, 1].
     nearest : int array of shape (u,)
-        The labelled row each took its labels from, as a row of X.
+        The labeled row each took its labels from, as a row of X.
     distances : float64 array of shape (u,)
     temperature : float
     """
@@ -48,13 +48,13 @@ class Propagation(NamedTuple):
 def propagate_labels(
     X: np.ndarray,
     Y: np.ndarray,
-    labelled: np.ndarray,
-    unlabelled: np.ndarray,
+    labeled: np.ndarray,
+    unlabeled: np.ndarray,
     *,
     temperature: str | float = "mean_all",
     search: str = "auto",
 ) -> Propagation:
-    """Give every unlabelled row the labels of its nearest labelled row and a heat-kernel weight.
+    """Give every unlabeled row the labels of its nearest labeled row and a heat-kernel weight.
 
     The weight is exp(-d / t) with d the Euclidean distance, not its square (the ramp-loss WARP
     paper).
@@ -62,13 +62,13 @@ def propagate_labels(
     Parameters
     ----------
     X : array of shape (n, d)
-        May be memory-mapped: only the labelled rows are held in memory.
+        May be memory-mapped: only the labeled rows are held in memory.
     Y : int8 array of shape (n, L)
-    labelled, unlabelled : int arrays of shape (l,) and (u,)
+    labeled, unlabeled : int arrays of shape (l,) and (u,)
         Rows to take labels from and rows to give them to.
-    temperature : {"mean_all", "mean_unlabelled"} or float
-        t. The mean of d over all l + u rows, a labelled one counting 0 (the paper's released code);
-        the mean over the unlabelled rows; or a number above 0, in units of X.
+    temperature : {"mean_all", "mean_unlabeled"} or float
+        t. The mean of d over all l + u rows, a labeled one counting 0 (the paper's released code);
+        the mean over the unlabeled rows; or a number above 0, in units of X.
     search : {"auto", "product", "faiss"}
         As in `nearest_rows`.
 
@@ -88,8 +88,8 @@ def propagate_labels(
     >>> result.labels, result.weights.round(6)
     (array([[1, 0]], dtype=int8), array([0.367879]))
     """
-    nearest, distances = nearest_rows(X, labelled, unlabelled, search=search)
-    value = _temperature(temperature, distances, len(labelled))
+    nearest, distances = nearest_rows(X, labeled, unlabeled, search=search)
+    value = _temperature(temperature, distances, len(labeled))
     # All distances are 0 where the value is: every row is a copy, and its labels are certain.
     weights = np.exp(-distances / value) if value else np.ones(len(distances))
     return Propagation(Y[nearest], weights, nearest, distances, value)
@@ -188,7 +188,7 @@ def _by_product(known: np.ndarray) -> _Search:
 def _by_faiss(faiss, known: np.ndarray) -> _Search:
     index = faiss.IndexFlatL2(known.shape[1])
     index.add(known)
-    shown = min(NEIGHBOURS, len(known))
+    shown = min(NEIGHBORS, len(known))
     by_product = _by_product(known)
 
     def candidates(block, squares, bound):
@@ -236,10 +236,10 @@ def _squared_distances(block, rows, known, candidates):
     return exact
 
 
-def _temperature(rule, distances, n_labelled):
+def _temperature(rule, distances, n_labeled):
     if rule == "mean_all":
-        return float(distances.sum() / (len(distances) + n_labelled))
-    if rule == "mean_unlabelled":
+        return float(distances.sum() / (len(distances) + n_labeled))
+    if rule == "mean_unlabeled":
         return float(distances.mean())
     if isinstance(rule, str) or not 0 < rule < np.inf:
         raise InputError(

@@ -1,4 +1,4 @@
-"""A tagger fitted to labelled and unlabelled rows together (SS-RMLC with `WarpTagger`)."""
+"""A tagger fitted to labeled and unlabeled rows together (SS-RMLC with `WarpTagger`)."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -15,27 +15,27 @@ from features.errors import InputError, check_choice
 
 
 class SemiSupervisedTagger(BatchTagger):
-    """A tagger on labelled rows and on unlabelled ones, which take their neighbors' labels.
+    """A tagger on labeled rows and on unlabeled ones, which take their neighbors' labels.
 
-    Each unlabelled row gets the labels of its nearest labelled row, once, before training, and its
+    Each unlabeled row gets the labels of its nearest labeled row, once, before training, and its
     loss the weight exp(-d / t) of their distance d (`classify.warp.propagation`). A clone of the
-    estimator is then fitted to the labelled rows, followed by the unlabelled ones.
+    estimator is then fitted to the labeled rows, followed by the unlabeled ones.
 
     A `WarpTagger` sets rows aside for early stopping before labels are propagated: they give no
-    labels, and its `init` is fitted to labelled rows only. Any other estimator is fitted to a copy
+    labels, and its `init` is fitted to labeled rows only. Any other estimator is fitted to a copy
     of the rows and to the weights as its `sample_weight`.
 
-    A row is unlabelled where all of its cells are -1. In a single column it is where the entry is
+    A row is unlabeled where all of its cells are -1. In a single column it is where the entry is
     -1, provided that two other classes occur: -1 beside one class only is a class of its own.
 
     Parameters
     ----------
     estimator : classify.base.Tagger, optional
         Default ``WarpTagger()``. Its `fit` must take `sample_weight`.
-    temperature : {"mean_all", "mean_unlabelled"} or float
+    temperature : {"mean_all", "mean_unlabeled"} or float
         t, as in `classify.warp.propagation.propagate_labels`.
     labeled_weight : float
-        Weight of the loss of a labelled row; that of an unlabelled one is at most 1.
+        Weight of the loss of a labeled row; that of an unlabeled one is at most 1.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class SemiSupervisedTagger(BatchTagger):
     coef_, intercept_ : arrays of shapes (L, d) and (L,)
         Those of a linear `estimator_`.
     temperature_ : float
-        t in use; NaN if no row was unlabelled.
+        t in use; NaN if no row was unlabeled.
     propagated_labels_ : int8 array of shape (n, L)
         The labels that were trained on.
     label_weights_ : float64 array of shape (n,)
@@ -64,7 +64,7 @@ class SemiSupervisedTagger(BatchTagger):
            [0, 1]], dtype=int8)
     """
 
-    #: In the code for few labels, pairs and single labels weigh alike and labelled rows count 5.
+    #: In the code for few labels, pairs and single labels weigh alike and labeled rows count 5.
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {"labeled_weight": 1.0},
         "official": {
@@ -135,8 +135,8 @@ class SemiSupervisedTagger(BatchTagger):
             self.estimator_ = estimator.fit_with(X, targets, self._training_rows, sample_weight)
             return self
         weights = check_sample_weight(sample_weight, len(X))
-        labelled = usable_rows(targets, weights)
-        rows = self._propagate(X, targets, weights, labelled)
+        labeled = usable_rows(targets, weights)
+        rows = self._propagate(X, targets, weights, labeled)
         weights = (weights * self.label_weights_)[rows]
         labels = self.propagated_labels_[rows]
         chosen = np.take(X, rows, axis=0)
@@ -164,22 +164,22 @@ class SemiSupervisedTagger(BatchTagger):
         targets[known] = encoded
         return X, targets
 
-    def _training_rows(self, X, targets, weights, labelled):
+    def _training_rows(self, X, targets, weights, labeled):
         """Rows, labels and weights of a `WarpTagger`, whose loss is a mean over the rows."""
-        rows = self._propagate(X, targets, weights, labelled)
+        rows = self._propagate(X, targets, weights, labeled)
         return rows, self.propagated_labels_, weights / weights[rows].mean() * self.label_weights_
 
-    def _propagate(self, X, targets, weights, labelled):
-        """Label rows by their neighbors; return the rows to learn from, labelled ones first."""
+    def _propagate(self, X, targets, weights, labeled):
+        """Label rows by their neighbors; return the rows to learn from, labeled ones first."""
         bare = (targets == UNKNOWN).all(axis=1)
-        unlabelled = np.flatnonzero(bare & (weights > 0))
-        rows = np.concatenate([labelled, unlabelled])
+        unlabeled = np.flatnonzero(bare & (weights > 0))
+        rows = np.concatenate([labeled, unlabeled])
         self.propagated_labels_, self.label_weights_ = targets.copy(), np.zeros(len(X))
-        self.label_weights_[labelled], self.temperature_ = self.labeled_weight, np.nan
-        if len(unlabelled):
-            given = propagate_labels(X, targets, labelled, unlabelled, temperature=self.temperature)
-            self.propagated_labels_[unlabelled] = given.labels
-            self.label_weights_[unlabelled] = given.weights
+        self.label_weights_[labeled], self.temperature_ = self.labeled_weight, np.nan
+        if len(unlabeled):
+            given = propagate_labels(X, targets, labeled, unlabeled, temperature=self.temperature)
+            self.propagated_labels_[unlabeled] = given.labels
+            self.label_weights_[unlabeled] = given.weights
             self.temperature_ = given.temperature
         return rows
 

@@ -1,7 +1,7 @@
 """Linear taggers trained by stochastic gradient descent on losses that rank a row's labels.
 
 They turn labels, weights and unknown cells into what the descent takes. The losses lie in
-`classify.losses.ranking`, the descent in `classify.sgd`, label propagation in
+`classify.losses`, the descent in `classify.sgd`, label propagation in
 `classify.warp.propagation`.
 """
 
@@ -25,7 +25,7 @@ from classify.warp.early_stopping import BestEpoch
 from features.errors import InputError
 from features.splits import inner_split
 
-#: From X, targets, weights and labelled rows to the rows to learn from, all targets, all weights.
+#: From X, targets, weights and labeled rows to the rows to learn from, all targets, all weights.
 TrainingRows = Callable[
     [np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]
 ]
@@ -34,8 +34,8 @@ TrainingRows = Callable[
 class WarpTagger(Presets, BatchTagger):
     """Linear scores trained on a ranking loss, by default that of the ramp-loss WARP paper (RMLC).
 
-    With W the coefficients of features that are centred and divided by the mean length of a row,
-    it minimises
+    With W the coefficients of features that are centered and divided by the mean length of a row,
+    it minimizes
 
         1/n sum_i s_i loss_i / divisor + weight_decay/2 ||W||^2
 
@@ -46,7 +46,7 @@ class WarpTagger(Presets, BatchTagger):
     Parameters
     ----------
     loss : {"ramp", "hinge", "pairwise", "softmax", "lsep", "bce"}
-        See `classify.losses.ranking`. "ramp" is RMLC; "hinge" with ``kappa=0`` is WARP. With
+        See `classify.losses`. "ramp" is RMLC; "hinge" with ``kappa=0`` is WARP. With
         "hinge" and ``kappa=0``, "pairwise", "softmax" and "lsep" only the order of a row's scores
         has a meaning, not their signs: use the top k, not `predict`.
     beta : float
@@ -55,11 +55,11 @@ class WarpTagger(Presets, BatchTagger):
         Weight of the labels by themselves, beside their pairs. Only for "ramp" and "hinge".
     rank_mode : {"expected", "sample", "exact"}
     rounding : {"floor", "round"}
-        How the rank is estimated, as in `classify.losses.ranking.rank_weights`.
+        How the rank is estimated, as in `classify.losses.warp.rank_weights`.
     warm_up : float
         Share of the epochs, from the first, in which the hinge stands in for the ramp: an addition
         of this library, 0 in the presets. Without them and without `init`, rare labels fall off the
-        ramp before they are learnt, as nothing moves a score beyond it. Only for "ramp".
+        ramp before they are learned, as nothing moves a score beyond it. Only for "ramp".
     divisor : float, optional
         Default 20 for the losses of pairs, as in the released code, and 1 for the others.
     center : bool
@@ -82,7 +82,7 @@ class WarpTagger(Presets, BatchTagger):
         Set rows aside, keep the epoch that is best on them, and stop after `patience` epochs
         without a better one.
     validation_fraction : float
-        Share of the labelled rows to set aside.
+        Share of the labeled rows to set aside.
     validation_metric : str
         A name of `classify.metrics.METRICS`; the default is what the released code selects by.
     patience : int
@@ -224,7 +224,7 @@ class WarpTagger(Presets, BatchTagger):
             For a parameter out of its range, for X, y or weights that can't be fitted, and when the
             descent diverges.
         """
-        return self.fit_with(X, y, _labelled_alone, sample_weight)
+        return self.fit_with(X, y, _labeled_alone, sample_weight)
 
     def fit_with(self, X, y, training_rows: TrainingRows, sample_weight=None):
         """Fit all labels at once, on rows, labels and weights that are made after the split.
@@ -234,7 +234,7 @@ class WarpTagger(Presets, BatchTagger):
         X, y, sample_weight
             As in `fit`.
         training_rows : callable
-            Takes X, int8 targets of shape (n, L), weights of shape (n,) and the labelled rows to
+            Takes X, int8 targets of shape (n, L), weights of shape (n,) and the labeled rows to
             learn from: without those that early stopping sets aside, and all that `init` is fitted
             to. Returns the rows to descend on, and targets and weights of all rows.
 
@@ -280,7 +280,7 @@ class WarpTagger(Presets, BatchTagger):
         """Coefficients and intercepts to descend from."""
         if self.init is None:
             return np.zeros((targets.shape[1], X.shape[1])), np.zeros(targets.shape[1])
-        known = np.full_like(targets, UNKNOWN)  # rows set aside are as good as unlabelled
+        known = np.full_like(targets, UNKNOWN)  # rows set aside are as good as unlabeled
         known[rows] = targets[rows]
         model = clone(self.init).fit(X, known, sample_weight=sample_weight)
         shape = targets.shape[1], X.shape[1]
@@ -352,5 +352,5 @@ class WarpTagger(Presets, BatchTagger):
         return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
 
 
-def _labelled_alone(X, targets, weights, labelled):
-    return labelled, targets, weights / weights[labelled].mean()
+def _labeled_alone(X, targets, weights, labeled):
+    return labeled, targets, weights / weights[labeled].mean()

@@ -89,7 +89,7 @@ def test_every_update_is_the_written_one(problem, settings, rows):
     assert last.penalty == pytest.approx(decay / 2 * (4 * coef**2).sum())  # scale 2
 
 
-@pytest.mark.parametrize("center", [None, np.arange(5.0)], ids=["as they are", "centred"])
+@pytest.mark.parametrize("center", [None, np.arange(5.0)], ids=["as they are", "centered"])
 def test_the_start_is_given_for_features_as_they_are(problem, center):
     X, T = problem
     coef, intercept = np.arange(15.0).reshape(3, 5), np.arange(3.0)

@@ -13,7 +13,8 @@ from benchmarks.speed.warp_peers import (
     objective,
     torch_pairwise,
 )
-from classify.losses.ranking import pairwise_loss, warp_loss
+from classify.losses.ranking import pairwise_loss
+from classify.losses.warp import warp_loss
 from classify.warp.tagger import WarpTagger
 from features.command_line import load, parse
 from features.errors import InputError

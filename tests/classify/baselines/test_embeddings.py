@@ -120,8 +120,8 @@ def test_adam_is_that_of_torch():
     A, target = rng.normal(size=(5, 3)), rng.normal(size=5)
     w = np.ones(3)
     peer = torch.nn.Parameter(torch.ones(3, dtype=torch.float64))
-    optimiser = torch.optim.Adam([peer], lr=0.1)
-    drops = torch.optim.lr_scheduler.MultiStepLR(optimiser, [6, 8], gamma=0.1)
+    optimizer = torch.optim.Adam([peer], lr=0.1)
+    drops = torch.optim.lr_scheduler.MultiStepLR(optimizer, [6, 8], gamma=0.1)
 
     def gradients(rows):
         error = A @ w - target
@@ -129,9 +129,9 @@ def test_adam_is_that_of_torch():
 
     settings = {"learning_rate": 0.1, "batch_size": 4, "epochs": 10}
     for _ in adam_epochs([w], gradients, np.arange(4), rng=rng, **settings):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         ((torch.tensor(A) @ peer - torch.tensor(target)) ** 2).sum().div(2).backward()
-        optimiser.step()
+        optimizer.step()
         drops.step()
     np.testing.assert_allclose(w, peer.detach().numpy(), rtol=1e-6)
 

@@ -120,5 +120,5 @@ def test_batches_are_the_images_whatever_is_kept(tmp_path):
 def test_a_broken_image_is_one_line(tmp_path):
     dataset = load_dataset(make_images(tmp_path / "d", n=4, broken=(2,)))
     images = Images(dataset, Transform(32))
-    with pytest.raises(InputError, match="002.png can't be learnt from .*; mend the file or take"):
+    with pytest.raises(InputError, match="002.png can't be learned from .*; mend the file or take"):
         list(images.batches([[0], [2]]))

@@ -132,18 +132,18 @@ def test_smoothness_begins_after_the_warm_up_as_large_as_the_cross_entropy(objec
     np.testing.assert_array_equal(made.rows(1), rows)
 
 
-def test_nobody_is_a_neighbour_of_itself(objective):
+def test_nobody_is_a_neighbor_of_itself(objective):
     made, _, _, predict = objective
     made.start_epoch(1, predict)
     rows = np.arange(12)  # two of them stand in no dictionary
     scores, features = predict(rows)
     values = complete_labels(made.labels[rows], label_values(scores))
-    picked, weights = made._neighbours(rows, values, features)
+    picked, weights = made._neighbors(rows, values, features)
     assert (weights > 0).any()
     assert not ((made._pool[picked] == rows[:, None]) & (weights > 0)).any()
 
 
-def test_neighbours_never_say_worse_than_nothing():
+def test_neighbors_never_say_worse_than_nothing():
     """Few labels are present: rows of values are nearly alike, as are all sums of them."""
     rng = np.random.default_rng(0)
     n, n_labels, config = 60, 23, replace(CONFIG, neighbors=5)
@@ -155,7 +155,7 @@ def test_neighbours_never_say_worse_than_nothing():
     made.head(30)
     made.start_epoch(2, lambda rows: (scores[rows], X[rows]))
     values = complete_labels(Y, label_values(scores))
-    picked, weights = made._neighbours(np.arange(n), values, X)
+    picked, weights = made._neighbors(np.arange(n), values, X)
     said = np.einsum("bk,bkl->bl", weights, made._dictionary.values[picked])
     apart, alone = ((values - said) ** 2).sum(axis=1), (values**2).sum(axis=1)
     assert (weights > 0).any(axis=1).all() and (apart <= alone * (1 + 1e-5)).all()

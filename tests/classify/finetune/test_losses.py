@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classify.finetune import embedding_losses, losses
-from classify.losses import ranking
+from classify.losses import ranking, warp
 from features.errors import InputError
 
 SCORES = torch.tensor([[0.2, -1.5, 0.9, -0.4, 0.1, -2.0]], dtype=torch.float64)
@@ -53,7 +53,7 @@ def test_warp_equals_its_numpy_form(beta, kappa, rounding, mode):
     options = {"beta": beta, "kappa": kappa, "rank_mode": mode, "rounding": rounding}
     check_pair(
         lambda s, y: losses.warp_loss(s, y, **options, uniforms=torch.from_numpy(uniforms)),
-        lambda s, y: ranking.warp_loss(s, y, **options, uniforms=uniforms),
+        lambda s, y: warp.warp_loss(s, y, **options, uniforms=uniforms),
         scores,
         labels,
     )

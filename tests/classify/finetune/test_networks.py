@@ -14,7 +14,7 @@ from classify.finetune.networks import (
     map_layer,
 )
 from classify.finetune.objectives import Batch, ConstrainedRanking
-from classify.finetune.optimizer import build_optimiser, set_rates
+from classify.finetune.optimizer import build_optimizer, set_rates
 from extract.backbones import BACKBONES, find_backbone
 from extract.network import parameter_shapes
 from extract.weights import load_weights
@@ -221,11 +221,11 @@ def test_every_part_has_its_rate_and_weights_alone_decay(small):
         graph_learning_rate=0.3,
         weight_decay=0.4,
     )
-    optimiser = build_optimiser(network, config)
-    set_rates(optimiser, "step", 0.7)
+    optimizer = build_optimizer(network, config)
+    set_rates(optimizer, "step", 0.7)
     found = {
         id(parameter): (group["lr"], group["weight_decay"])
-        for group in optimiser.param_groups
+        for group in optimizer.param_groups
         for parameter in group["params"]
     }
     expected = {

@@ -68,7 +68,11 @@ def test_sparse_products_are_the_dense_ones(monkeypatch):
     both = np.stack([left, right])
 
     def products():
-        return graph.carry(both), graph.carry_back(both), graph.edge_products(left, right)
+        return (
+            graph.propagate(both),
+            graph.propagate_transposed(both),
+            graph.edge_products(left, right),
+        )
 
     dense = products()
     np.testing.assert_allclose(dense[0], both @ graph.matrix())

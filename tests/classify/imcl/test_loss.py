@@ -19,9 +19,9 @@ NO_PENALTY = Penalty(0.0, np.zeros(2), 1.0)
 def test_completion_before_and_after_the_label_graph_by_worked_numbers():
     for after, first in ((False, [0.803774, 0.411321, -0.5]), (True, [1, 0.398070, -0.5])):
         rules = LabelRules(after=after)
-        carried = rules.carried(TARGETS, rules.values(SCORES), LabelGraph.from_matrix(A))
-        np.testing.assert_allclose(carried[0], first, atol=1e-5)
-        np.testing.assert_allclose(carried[1], [-0.133406, 0.049431, 1], atol=1e-5)
+        propagated = rules.propagated(TARGETS, rules.values(SCORES), LabelGraph.from_matrix(A))
+        np.testing.assert_allclose(propagated[0], first, atol=1e-5)
+        np.testing.assert_allclose(propagated[1], [-0.133406, 0.049431, 1], atol=1e-5)
     completed = rules.complete(TARGETS, rules.values(SCORES))
     expected = [[1, 0.215095, -0.5], [-0.224825, 0.140850, 1]]
     np.testing.assert_allclose(completed, expected, atol=1e-5)

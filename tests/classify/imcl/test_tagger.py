@@ -8,7 +8,7 @@ from classify.imcl import tagger as module
 from classify.imcl.joint_omp import Neighbors
 from classify.imcl.label_graph import given_graph
 from classify.imcl.loss import LabelRules, Parameters
-from classify.imcl.neighbors import Pool, Search, Source
+from classify.imcl.neighbors import NeighborPool, NeighborSearch, Source
 from classify.imcl.tagger import InteractiveTagger
 from classify.imcl.variants import VARIANTS, Variant
 from classify.logistic import LogisticTagger
@@ -55,7 +55,7 @@ def test_without_weights_it_is_masked_logistic_regression(problem, feature_map):
         np.testing.assert_allclose(tagger.intercept_, start.intercept_, rtol=1e-9, atol=1e-12)
 
 
-def test_without_neighbours_it_is_masked_logistic_regression(problem):
+def test_without_neighbors_it_is_masked_logistic_regression(problem):
     X, Y, _ = problem
     tagger = InteractiveTagger(k=0, graph="identity").fit(X, Y)
     start = LogisticTagger("l2").fit(X, Y)
@@ -70,7 +70,7 @@ def test_the_descent_itself_stays_at_the_logistic_optimum(problem, scaling, monk
         empty = np.zeros((len(numbers), 2))
         return Neighbors(np.full((len(numbers), 2), -1), empty, empty)
 
-    monkeypatch.setattr(Pool, "find", nobody)
+    monkeypatch.setattr(NeighborPool, "find", nobody)
     options = {"batch_size": 1000, "epochs": 20, "learning_rate": 0.1}
     for y in (Y, truth):
         start = LogisticTagger("l2", tol=1e-10).fit(X, y)
@@ -138,7 +138,7 @@ def test_it_ranks_better_than_its_start_where_labels_go_together_and_most_are_un
         assert after > before + 0.003
 
 
-def test_side_information_chooses_the_neighbours():
+def test_side_information_chooses_the_neighbors():
     rng = np.random.default_rng(0)
     X, Y = np.abs(rng.normal(size=(30, 4))), rng.integers(0, 2, size=(30, 3)).astype(np.int8)
     side = np.eye(3, dtype=np.int8)[np.arange(30) % 3]
@@ -147,7 +147,9 @@ def test_side_information_chooses_the_neighbours():
     rows = np.arange(30)
     assert source.read(rows[:2]).side.tolist() == [[0, 0, 0], [-0.5, 10, -0.5]]
     parameters = Parameters(np.zeros((3, 4)), np.zeros(3), given_graph(np.eye(3), 3))
-    pool = Pool(source.read(rows), rows, Search(2, 1.0, 0.5, "break", "clip", False), LabelRules())
+    pool = NeighborPool(
+        source.read(rows), rows, NeighborSearch(2, 1.0, 0.5, "break", "clip", False), LabelRules()
+    )
     pool.refresh(parameters)
     found = pool.find(parameters, source.read(rows[1:]), rows[1:])
     assert (found.positions[:, 0] % 3 == rows[1:] % 3).all()
@@ -168,8 +170,8 @@ def test_rows_of_a_pool_do_not_find_themselves_by_number():
     source = Source(X, Y, np.zeros((20, 0), dtype=np.int8), 1.0, np.zeros(4), 1.0, LabelRules())
     numbers = np.array([2, 5, 11])
     parameters = Parameters(np.zeros((2, 4)), np.zeros(2), given_graph(np.eye(2), 2))
-    search = Search(1, 1.0, 0.5, "break", "clip", False)
-    pool = Pool(source.read(numbers), numbers, search, LabelRules())
+    search = NeighborSearch(1, 1.0, 0.5, "break", "clip", False)
+    pool = NeighborPool(source.read(numbers), numbers, search, LabelRules())
     pool.refresh(parameters)
     queries = np.array([2, 3, 11, 19])
     found = pool.find(parameters, source.read(queries), queries)

@@ -7,17 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classify.losses.ranking import (
-    bce_loss,
-    lsep_loss,
+from classify.losses.ranking import bce_loss, lsep_loss, pairwise_loss, softmax_loss
+from classify.losses.warp import (
     pair_loss,
-    pairwise_loss,
     point_loss,
     ramp,
     ramp_derivative,
     rank_weight,
     rank_weights,
-    softmax_loss,
     violators,
     warp_loss,
 )

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from classify.losses.ranking import rank_weight, wsabie_loss
 from classify.losses.ranknet import ranknet_loss, with_threshold
+from classify.losses.warp import rank_weight, wsabie_loss
 
 LOSSES = [wsabie_loss, ranknet_loss, with_threshold(wsabie_loss), with_threshold(ranknet_loss)]
 

@@ -18,7 +18,7 @@ LABELLED, UNLABELLED = np.arange(3), np.arange(3, 6)
     ("temperature", "value", "weights"),
     [
         ("mean_all", 7 / 6, [0.424373, 0.424373, 0.013764]),
-        ("mean_unlabelled", 7 / 3, [0.651439, 0.651439, 0.117319]),
+        ("mean_unlabeled", 7 / 3, [0.651439, 0.651439, 0.117319]),
         (1.0, 1.0, [0.367879, 0.367879, 0.006738]),
     ],
 )
@@ -110,7 +110,7 @@ def test_without_faiss_the_product_does_it(monkeypatch):
         nearest_rows(X, LABELLED, UNLABELLED, search="tree")
 
 
-def test_copies_of_labelled_rows_are_certain():
+def test_copies_of_labeled_rows_are_certain():
     X = np.ones((4, 3))
     Y = np.array([[1, 0], [0, 1], [-1, -1], [-1, -1]])
     result = propagate_labels(X, Y, np.array([0, 1]), np.array([2, 3]))
@@ -126,5 +126,5 @@ def test_features_too_large_for_their_squares():
 
 @pytest.mark.parametrize("temperature", ["median", 0.0, -1.0, np.inf, np.nan])
 def test_wrong_temperature(temperature):
-    with pytest.raises(InputError, match="temperature must be one of mean_all, mean_unlabelled or"):
+    with pytest.raises(InputError, match="temperature must be one of mean_all, mean_unlabeled or"):
         propagate_labels(X6, Y6, LABELLED, UNLABELLED, temperature=temperature)

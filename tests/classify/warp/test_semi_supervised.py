@@ -18,7 +18,7 @@ def test_is_a_scikit_learn_estimator(estimator, check):
 
 @pytest.fixture
 def problem():
-    """200 rows in four clusters with two labels each; 20 of them labelled, one of those in part."""
+    """200 rows in four clusters with two labels each; 20 of them labeled, one of those in part."""
     rng = np.random.default_rng(0)
     cluster = np.arange(200) % 4
     X = rng.normal(size=(200, 6)) + 4 * np.eye(4, 6)[cluster]
@@ -31,7 +31,7 @@ def problem():
     return X, Y, truth
 
 
-def test_unlabelled_rows_help(problem):
+def test_unlabeled_rows_help(problem):
     X, Y, truth = problem
     tagger = SemiSupervisedTagger().fit(X, Y)
     labels = tagger.propagated_labels_
@@ -57,7 +57,7 @@ def test_it_is_the_supervised_learner_on_propagated_labels_and_weights(problem):
     np.testing.assert_allclose(tagger.estimator_.loss_curve_, peer.loss_curve_, rtol=1e-8)
 
 
-def test_without_unlabelled_rows_it_is_the_supervised_learner(problem):
+def test_without_unlabeled_rows_it_is_the_supervised_learner(problem):
     X, _, truth = problem
     tagger = SemiSupervisedTagger(WarpTagger(epochs=5)).fit(X, truth)
     np.testing.assert_array_equal(tagger.coef_, WarpTagger(epochs=5).fit(X, truth).coef_)
@@ -105,7 +105,7 @@ def test_minus_one_beside_one_class_is_a_class(problem):
     assert np.isnan(tagger.temperature_)
 
 
-def test_no_labelled_row():
+def test_no_labeled_row():
     with pytest.raises(InputError, match="no positive label at all"):
         SemiSupervisedTagger().fit(np.eye(4), np.full((4, 2), -1))
 
@@ -134,28 +134,28 @@ def test_presets():
         SemiSupervisedTagger.from_preset("code")
 
 
-def test_any_tagger_with_sample_weights_is_fitted_to_labelled_rows_and_then_the_others(problem):
+def test_any_tagger_with_sample_weights_is_fitted_to_labeled_rows_and_then_the_others(problem):
     X, Y, truth = problem
     order = np.random.default_rng(1).permutation(200)
     shuffled, labels = X[order], Y[order]
-    labelled, unlabelled = np.flatnonzero(order < 20), np.flatnonzero(order >= 20)
+    labeled, unlabeled = np.flatnonzero(order < 20), np.flatnonzero(order >= 20)
     tagger = SemiSupervisedTagger(LogisticTagger("l2", C=0.1), labeled_weight=5.0)
     tagger.fit(shuffled, labels)
-    given = propagate_labels(shuffled, labels, labelled, unlabelled)
-    rows = np.concatenate([labelled, unlabelled])
+    given = propagate_labels(shuffled, labels, labeled, unlabeled)
+    rows = np.concatenate([labeled, unlabeled])
     weights = np.concatenate([np.full(20, 5.0), given.weights])
     peer = LogisticTagger("l2", C=0.1)
-    peer.fit(shuffled[rows], np.concatenate([labels[labelled], given.labels]), weights)
+    peer.fit(shuffled[rows], np.concatenate([labels[labeled], given.labels]), weights)
     np.testing.assert_array_equal(tagger.coef_, peer.coef_)
     np.testing.assert_array_equal(tagger.decision_function(X), peer.decision_function(X))
     assert (tagger.predict(X[20:]) == truth[20:]).mean() > 0.9
 
 
-def test_init_sees_labelled_rows_only(problem):
+def test_init_sees_labeled_rows_only(problem):
     X, Y, _ = problem
     start = {"init": LogisticTagger("l2"), "epochs": 1, "learning_rate": 1e-12}
     tagger = SemiSupervisedTagger(WarpTagger(**start)).fit(X, Y)
-    bare = LogisticTagger("l2").fit(X, Y)  # unlabelled rows have no part in its loss
+    bare = LogisticTagger("l2").fit(X, Y)  # unlabeled rows have no part in its loss
     np.testing.assert_allclose(tagger.coef_, bare.coef_, atol=1e-6)
 
 

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from classify import losses
 from classify.logistic import LogisticTagger
-from classify.losses import ranking
+from classify.losses import ranking, warp
 from classify.metrics import METRICS
 from classify.sgd import Settings, sgd_epochs
 from classify.warp import tagger as module
@@ -80,7 +80,7 @@ def test_hinge_of_one_label_reaches_the_optimum_of_libsvm(problem):
     optimum = np.maximum(0, 1 - margins).mean() + decay / 2 * (peer.coef_**2).sum()
 
     def hinge(scores, labels):
-        return ranking.warp_loss(scores, labels, beta=0.0)
+        return warp.warp_loss(scores, labels, beta=0.0)
 
     reached = objective(tagger, X, Y[:, 2:3], hinge)
     assert optimum <= reached * (1 + 1e-6)
@@ -113,7 +113,7 @@ def test_a_step_of_the_worked_example_is_its_outer_product():
 
     def loss(rows, found, epoch):
         labels = np.array([[1, 1, 0, 0, 0, 0]], dtype=np.int8)
-        return ranking.warp_loss(found, labels, rank_mode="sample", uniforms=uniforms)
+        return warp.warp_loss(found, labels, rank_mode="sample", uniforms=uniforms)
 
     start, rng = (np.zeros((6, 3)), scores), np.random.default_rng(0)
     (epoch,) = sgd_epochs(x, np.array([0]), loss, *start, settings=plain, rng=rng)
@@ -171,7 +171,7 @@ def test_weights_count_relative_to_their_mean(problem):
 def test_a_seed_settles_every_bit_whatever_the_threads(problem, rank_mode, monkeypatch):
     X, Y = problem
     X = np.tile(X, 20)  # wide enough for a product to be shared between threads
-    threads, warp_loss = set(), ranking.warp_loss
+    threads, warp_loss = set(), warp.warp_loss
 
     def spy(*args, **kwargs):
         threads.update(
@@ -185,7 +185,7 @@ def test_a_seed_settles_every_bit_whatever_the_threads(problem, rank_mode, monke
 
     with threadpool_limits(1):
         first = fit(3)
-    monkeypatch.setattr(ranking, "warp_loss", spy)
+    monkeypatch.setattr(warp, "warp_loss", spy)
     with threadpool_limits(2):
         np.testing.assert_array_equal(fit(3), first)
     assert threads == {1}
@@ -196,10 +196,10 @@ def test_centring_changes_the_way_and_not_what_the_coefficients_are_for(problem)
     X, Y = problem
     options = {"loss": "bce", "weight_decay": 0.01, "batch_size": 240, "epochs": 800}
     scale = np.linalg.norm(X - X.mean(axis=0), axis=1).mean() / np.linalg.norm(X, axis=1).mean()
-    centred = WarpTagger(**options).fit(X, Y)
-    # The decay is that of features divided by their length, and centred ones are shorter.
+    centered = WarpTagger(**options).fit(X, Y)
+    # The decay is that of features divided by their length, and centered ones are shorter.
     plain = WarpTagger(center=False, **{**options, "weight_decay": 0.01 * scale**2}).fit(X, Y)
-    np.testing.assert_allclose(centred.decision_function(X), plain.decision_function(X), atol=0.05)
+    np.testing.assert_allclose(centered.decision_function(X), plain.decision_function(X), atol=0.05)
     few = {**options, "epochs": 20}
     losses = [
         WarpTagger(**few, center=center).fit(X + 5, Y).loss_curve_[-1] for center in (False, True)
@@ -337,7 +337,7 @@ def test_presets_are_those_losses_from_the_first_step(problem, name, options):
     rng = np.random.default_rng(check_random_state(4).randint(2**31 - 1))
     rng.random(Y.shape)  # drawn for the loss of scores that are all zero
     order, uniforms = rng.permutation(240), rng.random(Y.shape)
-    values, _ = ranking.warp_loss(
+    values, _ = warp.warp_loss(
         start.decision_function(X)[order],
         Y[order],
         rank_mode="sample",
