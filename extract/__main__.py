@@ -15,9 +15,9 @@ EXAMPLE = """\
 example:
   python -m extract --data photos --backbone vgg16 --weights vgg16-conv --out photos.cache
 
-photos/images/ holds the images. photos/labels.csv, which is optional, has a column `image` and
-one column per label with 0, 1, or nothing (or -1) for unknown. A stopped extraction resumes with
-the same command.
+photos/images/, or photos itself, holds the images. photos/labels.csv, which is optional, has a
+column `image` and one column per label with 0, 1, or nothing (or -1) for unknown. A stopped
+extraction resumes with the same command.
 """
 TEXTS = {
     "backbone": f"network: {', '.join(BACKBONES)}",
@@ -51,7 +51,12 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parse.add_argument
-    add("--data", type=Path, required=True, help="folder with images/ and, optionally, labels.csv")
+    add(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder of images, or one with images/ and labels.csv",
+    )
     add("--out", type=Path, required=True, help="folder of the cache; made, or resumed")
     add_options(
         parse,
@@ -64,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--shards", metavar="I/N", help="compute part I of N, 0/N to N-1/N, as in a job array")
     add("--dask", metavar="ADDRESS", help="compute on tcp://HOST:PORT, or on local:N processes")
+    add("--strict-names", action="store_true", help="refuse names that aren't exactly a file's")
     add("--dry-run", action="store_true", help="print rows, bytes and an estimate of the time")
     return parse
 
@@ -114,7 +120,8 @@ def main(argv: list[str] | None = None) -> None:
 
     from features.datasets import load_dataset  # from here on, imports may take seconds
 
-    dataset = load_dataset(given["data"])
+    dataset = load_dataset(given["data"], strict_names=given["strict_names"])
+    dataset.tell()
     if given["dry_run"]:
         from extract.estimate import estimate
         from extract.job import Job

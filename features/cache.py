@@ -12,6 +12,7 @@ import numpy as np
 from features import schema, shards
 from features.errors import InputError, check_choice
 from features.index import IndexRow, read_index
+from features.inputs.file_names import match_ids
 from features.labels import read_labels_csv
 from features.manifest import manifest_hash, read_manifest
 from features.mapped_shards import MappedShards
@@ -283,9 +284,9 @@ def labels_of(
                 "0/1 column per label."
             )
         return cache.labels, cache.label_names
-    ids, given, names = read_labels_csv(labels)
+    listed, given, names = read_labels_csv(labels)
     row_of = {id_: row for row, id_ in enumerate(cache.ids)}
-    unknown = [id_ for id_ in ids if id_ not in row_of]
+    ids, unknown, *_ = match_ids(cache.ids, listed, labels)
     if unknown:
         raise InputError(
             f"{labels} names {unknown[0]!r} and {len(unknown) - 1} more images that {cache.folder} "

@@ -4,18 +4,21 @@ Only names and labels are read; extraction finds out whether a file decodes as a
 """
 
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from features.errors import InputError
-from features.labels import check_ids, check_label_names, read_labels_csv, some_of
+from features.image_kinds import image_suffixes
+from features.inputs.file_names import Matches, check_distinct, match_names
+from features.inputs.listing import list_images, scan
+from features.labels import check_ids, check_label_names, plain_names, read_labels_csv, some_of
 
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
+#: Files beside the pictures that mean something else.
+_BESIDE = ("labels.csv", "split.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,9 @@ class Dataset:
         1 present, 0 absent, -1 unknown; None for images without labels.
     label_names : tuple of L str
         Empty for images without labels.
+    notes : tuple of str
+        What was taken otherwise than it is written, and what was left out: a line each, for the
+        user.
     """
 
     root: Path
@@ -41,22 +47,31 @@ class Dataset:
     paths: tuple[str, ...]
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def tell(self) -> None:
+        """Print the notes on stderr."""
+        for note in self.notes:
+            print(note, file=sys.stderr)
 
-def load_dataset(folder: str | Path) -> Dataset:
-    """Read a folder that holds `images/` and, optionally, `labels.csv`.
+
+def load_dataset(folder: str | Path, *, strict_names: bool = False) -> Dataset:
+    """Read a folder of pictures, or one that holds `images/`, and `labels.csv` if there is one.
 
     With `labels.csv` the rows are its rows; see `features.labels.read_labels_csv` for its form.
-    Without it they are the files `list_images` finds, and there are no labels. A million rows with
-    23 labels take about 9 s on one core: 4 s for the csv and its checks, 5 s to look for each file.
+    Without it they are the files that `features.inputs.listing.scan` finds, and there are no
+    labels. A million rows with 23 labels take about 9 s on one core: 4 s for the csv and its
+    checks, 5 s to look for each file.
 
     Parameters
     ----------
     folder : str or Path
         The folder.
+    strict_names : bool
+        Refuse names in `labels.csv` that are not exactly their files'.
 
     Returns
     -------
@@ -69,21 +84,43 @@ def load_dataset(folder: str | Path) -> Dataset:
         The folder, its images or a listed file do not exist, or `labels.csv` is malformed.
     """
     root = Path(folder)
-    images = root / "images"
-    if not images.is_dir():
-        what = (
-            f"There is no folder images/ in {root}" if root.is_dir() else f"{root} is not a folder"
+    if not root.is_dir():
+        raise InputError(
+            f"{root} is not a folder. Give a folder of images, or one with images/ and, "
+            "optionally, labels.csv."
         )
-        raise InputError(f"{what}. Give a folder with images/ and, optionally, labels.csv.")
+    images = root / "images"
+    is_inside = images.is_dir()
+    images = images if is_inside else root
     labels_csv = root / "labels.csv"
     if os.path.lexists(labels_csv):
-        return index_images(images, *read_labels_csv(labels_csv), source=labels_csv)
-    ids = list_images(images)
-    if not ids:
-        raise InputError(
-            f"No images in {images}. Put some there ({' '.join(sorted(IMAGE_SUFFIXES))})."
+        ids, labels, names = _read_labels(labels_csv, images)
+        return index_images(
+            images, ids, labels, names, source=labels_csv, root=root, strict_names=strict_names
         )
-    return index_images(images, ids, source=images)
+    found = scan(images)
+    if not found.pictures:
+        if not is_inside:
+            raise InputError(
+                f"There is no folder images/ in {root}, and no image. Give a folder of images, or "
+                "one with images/ and, optionally, labels.csv."
+            )
+        lines = [f"No images in {images}", *found.left_out()]
+        endings = " ".join(sorted(image_suffixes()))
+        raise InputError(f"{'; '.join(lines)}. Put some there ({endings}).")
+    return index_images(
+        images, found.pictures, source=images, root=root, notes=found.left_out(beside=_BESIDE)
+    )
+
+
+def _read_labels(path: Path, images: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    """Read labels.csv; a file of another form is told how it becomes one."""
+    try:
+        return read_labels_csv(path)
+    except InputError as error:
+        from features.annotations.catalog import advice
+
+        raise InputError(" ".join(filter(None, [str(error), advice(path, images)]))) from None
 
 
 def index_images(
@@ -93,61 +130,116 @@ def index_images(
     label_names: Sequence[str] = (),
     *,
     source: object,
+    root: Path | None = None,
+    unite: bool = False,
+    strict_names: bool = False,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """Make a `Dataset` of named files, all of which must exist.
 
     Parameters
     ----------
     images : Path
-        The folder that `ids` start from; its parent becomes the data set's `root`.
+        The folder that `ids` start from.
     ids : sequence of n str
-        Paths under `images`.
+        Names of files under `images`; `features.inputs.file_names` finds the file of each.
     labels : ndarray of shape (n, L), int8, or None
         1 present, 0 absent, -1 unknown.
     label_names : sequence of L str
-        Names of the labels.
+        Names of the labels; blanks around them are taken away.
     source : object
         Where the names come from; messages begin with it.
+    root : Path, optional
+        The data set's `root`: `images` or, by default, its parent.
+    unite : bool
+        Rows of one file become one: a label is present if any row has it, or else unknown if any
+        row says so. By default two rows of one file are refused.
+    strict_names : bool
+        Refuse names that are not exactly their files'.
+    notes : sequence of str
+        Lines that the data set's notes begin with.
 
     Returns
     -------
     Dataset
-        In the order of `ids`.
+        In the order of `ids`, which are the files' own names.
 
     Raises
     ------
     InputError
-        A file does not exist, or `features.labels` refuses an id or a label name.
+        A file does not exist, two files may be meant by one name, or `features.labels` refuses an
+        id or a label name.
     """
-    check_ids(ids, source)
     if labels is not None:
+        label_names = plain_names(label_names)
         check_label_names(label_names, source)
-    missing = [image for image in ids if not os.path.exists(f"{images}/{image}")]
-    if missing:
-        raise InputError(
-            f"{source}: {some_of(missing)} of {len(ids)} images not found under {images}. "
-            "Add these files or leave them out."
-        )
-    paths = tuple(f"{images.name}/{image}" for image in ids)
-    return Dataset(images.parent, tuple(ids), paths, labels, tuple(label_names))
+    matches = match_names(images, ids, source)
+    if matches.missing:
+        raise _not_found(matches, len(ids), images, source)
+    told = [*notes]
+    if inexact := matches.inexact():
+        if strict_names:
+            raise InputError(f"{source}: {inexact}. Write the files' names, or allow it.")
+        told.append(f"{source}: {inexact}")
+    files = matches.files
+    if unite and labels is not None:
+        files, labels, lines = unite_rows(files, labels, source)
+        told.extend(lines)
+    else:
+        check_distinct(matches, ids, source)
+    check_ids(files, source)
+    front = "" if root == images else f"{images.name}/"
+    paths = tuple(f"{front}{file}" for file in files)
+    return Dataset(
+        root or images.parent, tuple(files), paths, labels, tuple(label_names), tuple(told)
+    )
 
 
-def list_images(images: Path) -> tuple[str, ...]:
-    """List the files under a folder, at any depth, whose name ends like an image's.
-
-    Hidden files and folders are left out, and links to folders are not followed.
+def unite_rows(
+    files: Sequence[str], labels: np.ndarray, source: object
+) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
+    """Make one row of all rows of one file.
 
     Parameters
     ----------
-    images : Path
-        The folder.
+    files : sequence of n str
+    labels : ndarray of shape (n, L), int8
+    source : object
+        What the line begins with.
 
     Returns
     -------
-    tuple of str
-        Sorted paths relative to `images`, with `/` between their parts.
+    files : list of m str
+        Each file once, in the order of its first row.
+    labels : ndarray of shape (m, L), int8
+        1 if any row has 1, or else -1 if any row has -1.
+    lines : tuple of str
+        One line that counts the files, if there are any.
     """
-    return tuple(sorted(_walk(images, "")))
+    row_of: dict[str, int] = {}
+    rows = np.array([row_of.setdefault(file, len(row_of)) for file in files], dtype=np.intp)
+    if len(row_of) == len(files):
+        return list(files), labels, ()
+    united = np.zeros((len(row_of), labels.shape[1]), dtype=np.int8)
+    for value in (-1, 1):
+        at, column = np.nonzero(labels == value)
+        united[rows[at], column] = value
+    counts = np.bincount(rows)
+    twice = [file for file, row in row_of.items() if counts[row] > 1]
+    return (
+        list(row_of),
+        united,
+        (f"{source}: {some_of(twice)} files come more than once; their labels are united",),
+    )
+
+
+def _not_found(matches: Matches, total: int, images: Path, source: object) -> InputError:
+    there = list_images(images)
+    seen = f"which has {some_of(there)} images" if there else "which has no images"
+    return InputError(
+        f"{source}: {some_of(matches.missing)} of {total} images not found under {images}, {seen}. "
+        "Add these files or leave them out."
+    )
 
 
 def file_sizes(dataset: Dataset) -> np.ndarray:
@@ -171,14 +263,3 @@ def file_sizes(dataset: Dataset) -> np.ndarray:
     root = os.fspath(dataset.root)
     sizes = (os.stat(f"{root}/{path}").st_size for path in dataset.paths)
     return np.fromiter(sizes, dtype=np.int64, count=len(dataset))
-
-
-def _walk(folder: str | Path, prefix: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path, f"{prefix}{entry.name}/")
-            elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():
-                yield prefix + entry.name

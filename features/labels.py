@@ -4,9 +4,8 @@
 """
 
 import csv
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +13,29 @@ from numpy.typing import ArrayLike
 
 from features.errors import InputError
 from features.files import atomic_write
+from features.inputs.csv_rows import csv_rows, plain_header
+from features.inputs.file_names import CONTROL, NOT_A_PATH, match_ids, not_plain
+from features.inputs.label_values import label_value
 
 SPLIT_NAMES = ("train", "val", "test")
 
-_VALUES = {"1": 1, "0": 0, "-1": 255, "": 255}  # as the byte of an int8; unknown is -1
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last: names that are not UTF-8
-_NOT_A_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # a part that is empty, "." or ".."
+
+class _Values(dict[str, int]):
+    """Cells as the bytes of an int8; each form that occurs is read once."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = value = label_value(text) % 256
+        return value
 
 
 def read_labels_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
     """Read which image has which label.
 
-    UTF-8 (with or without a byte order mark), comma-separated; the first column is `image`, then
-    one column for each label: 1 present, 0 absent, -1 or empty unknown. Takes about 3 s and 150 MB
-    for a million rows with 23 labels.
+    The first column is `image`, then one column for each label: 1 present, 0 absent, -1 or empty
+    unknown, or what `features.inputs.label_values` reads as one of these. Encoding and separator
+    are those that `features.inputs.csv_rows` tells apart; a first column without a name, as
+    pandas writes its index, is dropped. Takes about 3 s and 150 MB for a million rows with 23
+    labels.
 
     Parameters
     ----------
@@ -48,30 +56,51 @@ def read_labels_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str,
     InputError
         The file breaks the rules above, has no rows, or names an image or a label twice.
     """
-    rows = _rows(path)
+    rows = csv_rows(path)
     _, header = next(rows, (0, [""]))
-    if header[0] != "image":
+    first = 1 if plain_header(header)[:2] == ["", "image"] else 0
+    if header[first].strip().casefold() != "image":
         raise InputError(
             f"{path}: the columns must be 'image', then one per label, separated by commas. The "
-            f"first is {header[0]!r}."
+            f"first is {header[first]!r}."
         )
-    label_names = tuple(header[1:])
+    label_names = plain_names(header[first + 1 :])
     check_label_names(label_names, path)
     ids = []
     values = bytearray()
-    for line, (image, *fields) in rows:
-        ids.append(image)
+    known = _Values()
+    for line, fields in rows:
+        ids.append(fields[first])
         try:
-            values.extend(map(_VALUES.__getitem__, fields))
-        except KeyError:
-            column = next(i for i, value in enumerate(fields) if value not in _VALUES)
-            raise InputError(
-                f"{path}, line {line}, column {label_names[column]!r}: a label must be 1, "
-                f"0, -1 or empty (unknown). Got {fields[column]!r}."
-            ) from None
-    check_ids(ids, path)
+            values.extend(map(known.__getitem__, fields[first + 1 :]))
+        except InputError:
+            raise _bad_cell(path, line, label_names, fields[first + 1 :]) from None
+    _check_unique(ids, path)
     labels = np.frombuffer(values, dtype=np.int8).reshape(len(ids), len(label_names))
     return tuple(ids), labels, label_names
+
+
+def _bad_cell(
+    path: Path, line: int, label_names: Sequence[str], cells: Sequence[str]
+) -> InputError:
+    for name, cell in zip(label_names, cells, strict=True):
+        try:
+            label_value(cell)
+        except InputError as error:
+            return InputError(f"{path}, line {line}, column {name!r}: {error}")
+    raise AssertionError("every cell is a label's value")
+
+
+def plain_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Take blanks away around names of labels, unless that would make two names one.
+
+    Examples
+    --------
+    >>> plain_names(["cat", " dog "]), plain_names(["cat", "cat "])
+    (('cat', 'dog'), ('cat', 'cat '))
+    """
+    counts = Counter(name.strip() for name in names)
+    return tuple(name.strip() if counts[name.strip()] == 1 else name for name in names)
 
 
 def write_labels_csv(
@@ -136,12 +165,13 @@ def read_split_csv(path: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
     InputError
         The header or a split name is another one, or an image is unknown, missing or listed twice.
     """
-    rows = _rows(path)
+    rows = csv_rows(path)
     _, header = next(rows, (0, []))
-    if header != ["image", "split"]:
+    if plain_header(header) != ["image", "split"]:
         raise InputError(f"{path}: the columns must be image,split. Got {','.join(header)}.")
     split_of: dict[str, str] = {}
-    for line, (image, split) in rows:
+    for line, (image, text) in rows:
+        split = text.strip().casefold()
         if split not in SPLIT_NAMES:
             raise InputError(
                 f"{path}, line {line}: the 'split' column must be one of {', '.join(SPLIT_NAMES)}. "
@@ -150,8 +180,10 @@ def read_split_csv(path: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
         if image in split_of:
             raise InputError(f"{path}, line {line}: {image!r} is listed twice. Keep one line.")
         split_of[image] = split
-    if unknown := sorted(split_of.keys() - set(ids)):
+    matches = match_ids(ids, list(split_of), path)
+    if unknown := sorted(matches.missing):
         raise InputError(f"{path}: {some_of(unknown)} not in the index. Remove these lines.")
+    split_of = dict(zip(matches.files, split_of.values(), strict=True))
     if missing := [image for image in ids if image not in split_of]:
         raise InputError(f"{path}: no split for {some_of(missing)}. Add one line for each.")
     splits = np.array([split_of[image] for image in ids])
@@ -174,16 +206,10 @@ def check_ids(ids: Sequence[str], source: object) -> None:
         An absolute path, a part `.` or `..`, a control character, a name that is not UTF-8, a
         duplicate, or an empty sequence.
     """
-    if not ids:
-        raise InputError(f"{source} lists no images; it must list one or more.")
     for image in ids:
-        if _NOT_A_PATH.search(image) or _CONTROL.search(image):
-            raise InputError(
-                f"{source}: {image!r} is not a plain path under images/. Name it like "
-                "'cats/1.jpg', without '.', '..', a leading '/' or control characters, in UTF-8."
-            )
-    if twice := _repeated(ids):
-        raise InputError(f"{source} names images twice: {some_of(twice)}. Keep one of each.")
+        if NOT_A_PATH.search(image) or CONTROL.search(image):
+            raise not_plain(image, source)
+    _check_unique(ids, source)
 
 
 def check_label_names(label_names: Sequence[str], source: object) -> None:
@@ -204,7 +230,7 @@ def check_label_names(label_names: Sequence[str], source: object) -> None:
     if not label_names:
         raise InputError(f"{source} names no labels; it must name one or more.")
     for position, name in enumerate(label_names, start=1):
-        if not name or _CONTROL.search(name):
+        if not name.strip() or CONTROL.search(name):
             raise InputError(
                 f"{source}: label {position} is called {name!r}. Give it a plain name."
             )
@@ -223,27 +249,11 @@ def some_of(names: Sequence[str]) -> str:
     return f"{len(names)} (first {', '.join(map(repr, names[:3]))})"
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and fields of every line that is not blank, the header first."""
-    width = 0
-    line = 1
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            for fields in reader:
-                line = reader.line_num
-                width = width or len(fields)
-                if len(fields) not in (0, width):
-                    raise InputError(
-                        f"{path}, line {line}: {len(fields)} fields where the header has {width}. "
-                        "Quote a name that holds a comma."
-                    )
-                if fields:
-                    yield line, fields
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8. Save it again with that encoding.") from None
-    except csv.Error as error:
-        raise InputError(f"{path}, after line {line}: {error}. Repair the quotes.") from None
+def _check_unique(ids: Sequence[str], source: object) -> None:
+    if not ids:
+        raise InputError(f"{source} lists no images; it must list one or more.")
+    if twice := _repeated(ids):
+        raise InputError(f"{source} names images twice: {some_of(twice)}. Keep one of each.")
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

@@ -71,6 +71,7 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
         or one that another run writes; out of memory; a loss that is not finite.
     """
     dataset = load_dataset(data)
+    dataset.tell()
     Y, split, validation = _parts(config, dataset)
     learned = hide_in_rows(
         Y, split.train, missing=config.missing, unlabelled=config.unlabelled, seed=config.seed

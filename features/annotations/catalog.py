@@ -26,8 +26,8 @@ class Format(NamedTuple):
     source : str
         What the reader is given, in a few words: a file or a folder.
     reader : str
-        ``module:function`` of a function ``(source, images) -> Dataset``. It reads names and
-        labels and opens no image.
+        ``module:function`` of a function ``(source, images, *, strict_names) -> Dataset``. It
+        reads names and labels and opens no image.
     """
 
     name: str
@@ -49,7 +49,7 @@ FORMATS = (
 NAMES = tuple(format.name for format in FORMATS)
 
 
-def find_reader(name: str) -> "Callable[[Path, Path], Dataset]":
+def find_reader(name: str) -> "Callable[..., Dataset]":
     """Load the reader of a format.
 
     Parameters
@@ -75,3 +75,8 @@ def find_reader(name: str) -> "Callable[[Path, Path], Dataset]":
 def describe_sources() -> str:
     """List what each format's reader is given, for a help text."""
     return "; ".join(f"{format.name}: {format.source}" for format in FORMATS)
+
+
+def advice(path: "Path", images: "Path") -> str:
+    """Say which command turns a file into `labels.csv`, if a format's reader would take it."""
+    return ""

@@ -10,7 +10,7 @@ from features.datasets import Dataset, index_images
 from features.errors import InputError
 
 
-def read_coco(source: Path, images: Path) -> Dataset:
+def read_coco(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
     """Read a COCO instances file, such as `instances_val2017.json`.
 
     Every image of the file gets a row, in the file's order; one without annotations has all labels
@@ -25,6 +25,8 @@ def read_coco(source: Path, images: Path) -> Dataset:
         some six times its size in memory (110 MB: 7 s and 0.7 GB).
     images : Path
         The folder that each `file_name` starts from.
+    strict_names : bool
+        As for `features.datasets.index_images`.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def read_coco(source: Path, images: Path) -> Dataset:
     )
     labels[rows, columns] = 1
     file_names = _values(content, source, "images", "file_name", str)
-    return index_images(images, file_names, labels, names, source=source)
+    return index_images(images, file_names, labels, names, source=source, strict_names=strict_names)
 
 
 def _load(source: Path) -> Any:

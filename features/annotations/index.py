@@ -1,6 +1,7 @@
 """Published annotations of any format to a data set: `labels.csv` beside a link to the images."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from features.annotations.catalog import find_reader
@@ -10,7 +11,9 @@ from features.files import remove_temporaries
 from features.labels import write_labels_csv
 
 
-def index_annotations(format: str, source: Path, images: Path, out: Path) -> Dataset:
+def index_annotations(
+    format: str, source: Path, images: Path, out: Path, *, strict_names: bool = False
+) -> Dataset:
     """Write `out/labels.csv` from published annotations and make `out/images` the images.
 
     Parameters
@@ -24,11 +27,13 @@ def index_annotations(format: str, source: Path, images: Path, out: Path) -> Dat
     out : Path
         The data set's folder, made if need be. `out/images` becomes a link to `images` unless it
         is that folder already; nothing is copied.
+    strict_names : bool
+        Refuse names of images that are not exactly their files'.
 
     Returns
     -------
     Dataset
-        What `load_dataset(out)` gives.
+        What `load_dataset(out)` gives, with what the reader notes.
 
     Raises
     ------
@@ -51,11 +56,11 @@ def index_annotations(format: str, source: Path, images: Path, out: Path) -> Dat
     link = out / "images"
     if os.path.lexists(link) and not (link.exists() and link.samefile(images)):
         raise InputError(f"{link} exists and is not {images}. Give another --out.")
-    dataset = read(source, images)
+    dataset = read(source, images, strict_names=strict_names)
     assert dataset.labels is not None  # every reader gives labels
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
     if not link.exists():
         link.symlink_to(images.resolve(), target_is_directory=True)
     write_labels_csv(labels_csv, dataset.ids, dataset.labels, dataset.label_names)
-    return load_dataset(out)
+    return replace(load_dataset(out), notes=dataset.notes)

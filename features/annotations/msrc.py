@@ -13,8 +13,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from features.annotations.matlab import read_mat
-from features.datasets import Dataset, index_images, list_images
+from features.datasets import Dataset, index_images
 from features.errors import InputError
+from features.inputs.listing import list_images, visible
 from features.labels import some_of
 
 # Colors as in the data set's own description; the order is that of the cleaned labels 1 to 23.
@@ -48,7 +49,7 @@ VOID = (0, 0, 0)
 _NUMBER_OF = {color: number for number, color in enumerate((VOID, *COLORS.values()))}
 
 
-def read_msrc(source: Path, images: Path) -> Dataset:
+def read_msrc(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
     """Read MSRC v2 as Microsoft published it: color-coded ground truth pictures.
 
     Parameters
@@ -58,6 +59,8 @@ def read_msrc(source: Path, images: Path) -> Dataset:
     images : Path
         The folder `Images`. Images may have been converted to other formats; ground truth has to
         keep its exact colors.
+    strict_names : bool
+        As for `features.datasets.index_images`.
 
     Returns
     -------
@@ -70,10 +73,10 @@ def read_msrc(source: Path, images: Path) -> Dataset:
         For an image without ground truth or the reverse, a picture that can't be read, and a
         color that is not in the table.
     """
-    return _read(source, images, "_GT.bmp", _numbers_in_picture)
+    return _read(source, images, "_GT.bmp", _numbers_in_picture, strict_names)
 
 
-def read_msrc_cleaned(source: Path, images: Path) -> Dataset:
+def read_msrc_cleaned(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
     """Read MSRC v2 with the cleaned segmentations of Malisiewicz and Efros (BMVC 2007).
 
     Parameters
@@ -84,6 +87,8 @@ def read_msrc_cleaned(source: Path, images: Path) -> Dataset:
         pixels a segment has, `newseg`, is not used.
     images : Path
         The folder `Images`.
+    strict_names : bool
+        As for `features.datasets.index_images`.
 
     Returns
     -------
@@ -96,13 +101,19 @@ def read_msrc_cleaned(source: Path, images: Path) -> Dataset:
         For an image without segmentation or the reverse, a file that can't be read or lacks
         `newlabels`, and a number out of range.
     """
-    return _read(source, images, "_GT.mat", _numbers_of_segments)
+    return _read(source, images, "_GT.mat", _numbers_of_segments, strict_names)
 
 
-def _read(source: Path, images: Path, suffix: str, read: Callable[[Path], np.ndarray]) -> Dataset:
+def _read(
+    source: Path,
+    images: Path,
+    suffix: str,
+    read: Callable[[Path], np.ndarray],
+    strict_names: bool,
+) -> Dataset:
     ids = list_images(images)
     stems = [PurePosixPath(image).stem for image in ids]
-    known = {path.name.removesuffix(suffix) for path in source.glob(f"*{suffix}")}
+    known = {path.name.removesuffix(suffix) for path in visible(source.glob(f"*{suffix}"))}
     if missing := [f"{stem}{suffix}" for stem in stems if stem not in known]:
         raise InputError(f"{source}: no ground truth {some_of(missing)}. Add it, or remove images.")
     if surplus := sorted(known.difference(stems)):
@@ -110,7 +121,9 @@ def _read(source: Path, images: Path, suffix: str, read: Callable[[Path], np.nda
     labels = np.zeros((len(ids), 1 + len(COLORS)), dtype=np.int8)
     for row, stem in enumerate(tqdm(stems, desc="msrc", unit="file")):
         labels[row, read(source / f"{stem}{suffix}")] = 1
-    return index_images(images, ids, labels[:, 1:], tuple(COLORS), source=source)
+    return index_images(
+        images, ids, labels[:, 1:], tuple(COLORS), source=source, strict_names=strict_names
+    )
 
 
 def _numbers_in_picture(path: Path) -> np.ndarray:

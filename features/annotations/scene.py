@@ -15,7 +15,7 @@ from features.datasets import Dataset, index_images
 from features.errors import InputError
 
 
-def read_scene(source: Path, images: Path) -> Dataset:
+def read_scene(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
     """Read the Scene set.
 
     Parameters
@@ -24,6 +24,8 @@ def read_scene(source: Path, images: Path) -> Dataset:
         The file `miml data.mat`.
     images : Path
         The folder `original`.
+    strict_names : bool
+        As for `features.datasets.index_images`.
 
     Returns
     -------
@@ -52,4 +54,4 @@ def read_scene(source: Path, images: Path) -> Dataset:
         )
     ids = [f"{number}.jpg" for number in range(1, targets.shape[1] + 1)]
     labels = (targets.T == 1).astype(np.int8)
-    return index_images(images, ids, labels, names, source=source)
+    return index_images(images, ids, labels, names, source=source, strict_names=strict_names)

@@ -16,7 +16,7 @@ VOC_CLASSES = (
 )
 
 
-def read_voc(source: Path, images: Path) -> Dataset:
+def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
     """Read a folder of VOC annotations.
 
     A class is present where an image has an object of it that is not `difficult`, unknown (-1)
@@ -28,6 +28,8 @@ def read_voc(source: Path, images: Path) -> Dataset:
         The folder `Annotations`; each `*.xml` in it is a row, in the order of their names.
     images : Path
         The folder `JPEGImages`, which each `filename` element starts from.
+    strict_names : bool
+        As for `features.datasets.index_images`.
 
     Returns
     -------
@@ -54,7 +56,9 @@ def read_voc(source: Path, images: Path) -> Dataset:
     for row, of_image in enumerate(objects):
         for name, is_sure in of_image.items():
             labels[row, column_of[name]] = 1 if is_sure else -1
-    return index_images(images, names, labels, label_names, source=source)
+    return index_images(
+        images, names, labels, label_names, source=source, strict_names=strict_names
+    )
 
 
 def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:

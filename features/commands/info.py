@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from features.cache import FeatureCache
-from features.datasets import Dataset, list_images
-from features.label_warnings import label_warnings
+from features.datasets import Dataset
+from features.inputs.label_warnings import label_warnings
+from features.inputs.listing import scan
 from features.manifest import flatten
 
 
@@ -71,8 +72,10 @@ def describe_index(dataset: Dataset, images: Path) -> str:
     assert dataset.labels is not None  # annotations are labels
     lines = [f"{dataset.root}: {len(dataset)} rows, {count_labels(dataset.labels)}"]
     lines.extend(f"  {line}" for line in label_warnings(dataset.labels, dataset.label_names))
-    if left_out := len(set(list_images(images)).difference(dataset.ids)):
-        lines.append(f"  {left_out} more images in {images} have no annotation and are left out")
+    found = scan(images)
+    if more := len(set(found.pictures).difference(dataset.ids)):
+        lines.append(f"  {more} more images in {images} have no annotation and are left out")
+    lines.extend(f"  {line}" for line in found.left_out())
     return "\n".join(lines)
 
 

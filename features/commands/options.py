@@ -22,16 +22,21 @@ def add_index_arguments(parser: argparse.ArgumentParser) -> None:
         "source": catalog.describe_sources(),
         "images": "folder of the images; it is linked, not copied",
         "out": "folder for labels.csv, which is then given to extract as --data",
+        "strict_names": "refuse names of images that aren't exactly their files'",
     }
     add_options(parser, run_index, texts, format={"choices": catalog.NAMES})
 
 
-def run_index(*, format: str, source: Path, images: Path, out: Path) -> None:
+def run_index(
+    *, format: str, source: Path, images: Path, out: Path, strict_names: bool = False
+) -> None:
     """Make a data set of published annotations and describe it."""
     from features.annotations.index import index_annotations
     from features.commands.info import describe_index
 
-    print(describe_index(index_annotations(format, source, images, out), images))
+    dataset = index_annotations(format, source, images, out, strict_names=strict_names)
+    dataset.tell()
+    print(describe_index(dataset, images))
 
 
 def add_info_arguments(parser: argparse.ArgumentParser) -> None:

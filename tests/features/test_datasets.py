@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.datasets import IMAGE_SUFFIXES, file_sizes, index_images, list_images, load_dataset
+from features.datasets import file_sizes, index_images, load_dataset
 from features.errors import InputError
 from features.files import TEMPORARY, remove_temporaries
+from features.image_kinds import image_suffixes
+from features.inputs.listing import list_images
 from features.labels import read_labels_csv, read_split_csv, write_labels_csv
 
 
@@ -67,7 +69,7 @@ def test_without_csv_the_rows_are_the_sorted_files(folder):
     assert dataset.label_names == ()
 
 
-@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(image_suffixes()))
 def test_suffixes_in_either_case_are_images(tmp_path, suffix):
     for name in (f"a{suffix}", f"b{suffix.upper()}"):
         (tmp_path / name).touch()
@@ -87,7 +89,7 @@ def test_byte_order_mark_and_line_ends_make_no_difference(folder, encoding, end)
     [
         ("", "must be 'image', .* The first is ''"),
         ("file,cat\nb.jpg,1\n", "must be 'image', .* The first is 'file'"),
-        ("image;cat\nb.jpg;1\n", "separated by commas. The first is 'image;cat'"),
+        ("image cat\nb.jpg 1\n", "separated by commas. The first is 'image cat'"),
         ("image\nb.jpg\n", "names no labels"),
         ("image,cat,\nb.jpg,1,\n", "label 2 is called ''"),
         ('image,"cat\ndog"\nb.jpg,1\n', r"label 1 is called 'cat\\ndog'"),
@@ -95,10 +97,10 @@ def test_byte_order_mark_and_line_ends_make_no_difference(folder, encoding, end)
         ("image,cat\n", "lists no images"),
         ("image,cat\nb.jpg,1\na.PNG,0,1\n", "line 3: 3 fields where the header has 2"),
         ("image,cat\nb.jpg\n", "line 2: 1 fields where the header has 2"),
-        ("image,cat,dog\n\nb.jpg,0,yes\n", "line 3, column 'dog': a label must be 1, .* Got 'yes'"),
+        ("image,cat,dog\n\nb.jpg,0,yep\n", "line 3, column 'dog': a label must be 1, .* Got 'yep'"),
         ("image,cat\nb.jpg,2\n", "line 2, column 'cat': .* Got '2'"),
-        ("image,cat\nb.jpg, 1\n", "line 2, column 'cat': .* Got ' 1'"),
-        ("image,cat\nb.jpg,1.0\n", "line 2, column 'cat': .* Got '1.0'"),
+        ("image,cat\nb.jpg, 2\n", "line 2, column 'cat': .* Got ' 2'"),
+        ("image,cat\nb.jpg,0.5\n", "line 2, column 'cat': .* Got '0.5'"),
         ("image,cat\nb.jpg,1\na.PNG,1\nb.jpg,0\n", r"images twice: 1 \(first 'b.jpg'\)"),
         (
             "image,cat\nb.jpg,1\nx.jpg,1\ny.jpg,1\n",
@@ -106,8 +108,7 @@ def test_byte_order_mark_and_line_ends_make_no_difference(folder, encoding, end)
         ),
         ("image,cat\n../b.jpg,1\n", "'../b.jpg' is not a plain path"),
         ("image,cat\nzoo/../b.jpg,1\n", "'zoo/../b.jpg' is not a plain path"),
-        ("image,cat\n/b.jpg,1\n", "'/b.jpg' is not a plain path"),
-        ("image,cat\n./b.jpg,1\n", "'./b.jpg' is not a plain path"),
+        ("image,cat\n/etc/b.jpg,1\n", "'/etc/b.jpg' is not a plain path"),
         ("image,cat\n,1\n", "'' is not a plain path"),
         ('image,cat\n"b\n.jpg",1\n', r"'b\\n.jpg' is not a plain path"),
         ('image,cat\n"b.jpg,1\n', "after line 1: .*. Repair the quotes"),
@@ -129,12 +130,12 @@ def test_another_encoding_is_named(folder):
 
 
 def test_folders_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(InputError, match="nowhere is not a folder. Give a folder with images/"):
+    with pytest.raises(InputError, match="nowhere is not a folder. Give a folder of images"):
         load_dataset(tmp_path / "nowhere")
     with pytest.raises(InputError, match="There is no folder images/ in "):
         load_dataset(tmp_path)
     (tmp_path / "images").mkdir()
-    with pytest.raises(InputError, match=r"No images in .*\(\.bmp"):
+    with pytest.raises(InputError, match=r"No images in .*\(\.apng"):
         load_dataset(tmp_path)
 
 
@@ -175,7 +176,9 @@ images = st.lists(parts, min_size=1, max_size=3).map("/".join)
 @st.composite
 def label_tables(draw):
     ids = draw(st.lists(images, min_size=1, max_size=6, unique=True))
-    names = draw(st.lists(plain_text, min_size=1, max_size=4, unique=True))
+    names = draw(
+        st.lists(plain_text.map(str.strip).filter(bool), min_size=1, max_size=4, unique=True)
+    )
     row = st.lists(st.sampled_from([1, 0, -1]), min_size=len(names), max_size=len(names))
     return ids, draw(st.lists(row, min_size=len(ids), max_size=len(ids))), names
 

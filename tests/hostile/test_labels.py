@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from features.label_warnings import label_warnings
+from features.datasets import load_dataset
+from features.errors import InputError
+from features.inputs.label_warnings import label_warnings
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,67 @@ def test_a_file_of_1_and_minus_1_is_one_line_and_not_one_per_label():
     labels = np.where(np.eye(5), 1, -1).astype(np.int8)
     (found,) = label_warnings(labels, tuple("abcde"))
     assert "5 (first 'a', 'b', 'c') of 5 labels" in found
+
+
+# labels.csv as spreadsheets and libraries write it
+
+
+def load(folder, content):
+    for name in ("a.jpg", "b,c.jpg"):
+        (folder / name).touch()
+    (folder / "labels.csv").write_bytes(content)
+    return load_dataset(folder)
+
+
+PLAIN = 'image,cat,big dog\na.jpg,1,0\n"b,c.jpg",-1,1\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAIN,
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace("\n", "\r"),
+        "\ufeff" + PLAIN,
+        PLAIN.rstrip("\n"),
+        "\n\n" + PLAIN + ",,\n\n",
+        'image;cat;big dog\na.jpg;1;0\n"b,c.jpg";-1;1\n',
+        "sep=;\nimage;cat;big dog\na.jpg;1,0;0,0\nb,c.jpg;-1,0;1,0\n",
+        "image\tcat\tbig dog\na.jpg\t1\t0\nb,c.jpg\t-1\t1\n",
+        'Image, cat , big dog\na.jpg, 1 , 0\n"b,c.jpg", -1,1 \n',
+        'image, "cat", "big dog"\n"a.jpg", "1", "0"\n"b,c.jpg", "-1", "1"\n',
+        '"image","cat","big dog"\n"a.jpg","1","0"\n"b,c.jpg","","1"\n',
+        'image,cat,big dog\n a.jpg ,1.0,0.0\n"b,c.jpg",-1.0,1.00\n',
+        'image,cat,big dog\na.jpg,True,False\n"b,c.jpg",,TRUE\n',
+        'image,cat,big dog\na.jpg,yes,no\n"b,c.jpg",NA,Y\n',
+        'image,cat,big dog\na.jpg,1e0,-0.0\n"b,c.jpg",nan,+1\n',
+        ',image,cat,big dog\n0,a.jpg,1,0\n1,"b,c.jpg",-1,1\n',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_every_dialect_gives_the_same_labels(tmp_path, text, encoding):
+    if encoding == "utf-16":
+        text = text.removeprefix("\ufeff")  # the encoder writes one
+    dataset = load(tmp_path, text.encode(encoding))
+    assert dataset.ids == ("a.jpg", "b,c.jpg")
+    assert dataset.label_names == ("cat", "big dog")
+    np.testing.assert_array_equal(dataset.labels, [[1, 0], [-1, 1]])
+
+
+@pytest.mark.parametrize("cell", ["2", "0.5", "-2", "1_0", "maybe", "inf", "x", "1 0", "0x1", "--"])
+def test_a_cell_that_says_neither_is_named(tmp_path, cell):
+    message = rf"labels.csv, line 3, column 'dog': a label must be .* Got '{cell}'"
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, f'image,cat,dog\na.jpg,1,1\n"b,c.jpg",0,{cell}\n'.encode())
+
+
+def test_names_that_differ_by_a_blank_stay_apart_and_are_told(tmp_path):
+    dataset = load(tmp_path, b'image,cat,cat \na.jpg,1,0\n"b,c.jpg",0,1\n')
+    assert dataset.label_names == ("cat", "cat ")
+    (line,) = label_warnings(dataset.labels, dataset.label_names)
+    assert "'cat' and 'cat '" in line
+
+
+def test_two_columns_of_one_name_are_still_refused(tmp_path):
+    with pytest.raises(InputError, match=r"labels of one name: 1 \(first 'cat'\)"):
+        load(tmp_path, b"image,cat,cat\na.jpg,1,0\n")

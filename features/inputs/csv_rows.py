@@ -1,0 +1,94 @@
+"""Rows of a csv file, however it is written: its encoding, separator, line ends and quotes.
+
+Spreadsheets and libraries differ in all four. What can be told from the first bytes and the first
+line is told from them; a file that can't be read so is refused with its line.
+"""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from features.errors import InputError
+
+_FIRST_FIELD = re.compile(r'\s*(?:"(?:[^"]|"")*"|[^,;\t"]*)\s*([,;\t])( ?)')
+_STATED = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # a first line for Excel
+
+
+class _Form(NamedTuple):
+    delimiter: str
+    skip_blanks: bool  # the header has a blank behind its first separator
+    skip_line: bool  # the first line only states the separator
+
+
+def csv_rows(path: Path, *, ragged: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the fields of every line that is not blank, the header first.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, with or without a byte order mark, or UTF-16 with one. Fields are separated by what
+        follows the first field of the first line: a comma, a semicolon or a tab.
+    ragged : bool
+        Allow lines of other lengths than the header's.
+
+    Yields
+    ------
+    line : int
+        From 1.
+    fields : list of str
+        Blanks around them are kept; those before them are not if the header begins its second
+        field with one.
+
+    Raises
+    ------
+    InputError
+        Another encoding, quotes that don't close, or a line of another length.
+    """
+    width = line = 0
+    try:
+        with open(path, encoding=_encoding(path), newline="") as file:
+            form = _form(file)
+            reader = csv.reader(
+                file, strict=True, delimiter=form.delimiter, skipinitialspace=form.skip_blanks
+            )
+            for fields in reader:
+                line = reader.line_num + form.skip_line
+                if not any(map(str.strip, fields)):
+                    continue  # spreadsheets leave lines of separators at the end
+                width = width or len(fields)
+                if len(fields) != width and not ragged:
+                    raise InputError(
+                        f"{path}, line {line}: {len(fields)} fields where the header has {width}. "
+                        "Quote a name that holds a comma."
+                    )
+                yield line, fields
+    except UnicodeError:
+        raise InputError(f"{path} is not UTF-8. Save it again with that encoding.") from None
+    except csv.Error as error:
+        raise InputError(f"{path}, after line {line}: {error}. Repair the quotes.") from None
+
+
+def plain_header(header: list[str]) -> list[str]:
+    """Give a header's names without blanks around them, in lower case, to compare with."""
+    return [name.strip().casefold() for name in header]
+
+
+def _encoding(path: Path) -> str:
+    with open(path, "rb") as file:
+        start = file.read(2)
+    return "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _form(file: TextIO) -> _Form:
+    """Read the form from the first line, and leave the file where the rows begin."""
+    first = file.readline()
+    while first and not first.strip():
+        first = file.readline()
+    if stated := _STATED.fullmatch(first):
+        return _Form(stated[1], False, True)
+    file.seek(0)
+    found = _FIRST_FIELD.match(first)
+    delimiter = found[1] if found else ","
+    return _Form(delimiter, bool(found and found[2]), False)

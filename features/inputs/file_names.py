@@ -1,0 +1,278 @@
+"""The file that a name means: exactly that file, or the only one that differs by how it is written.
+
+Annotations name files as the system did on which they were made: with backslashes, another case,
+no extension, the folder's own name in front, other Unicode forms, or as a URL.
+"""
+
+import os
+import re
+import stat
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from features.errors import InputError
+from features.image_kinds import FORMATS
+from features.inputs.listing import list_images
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last: names that are not UTF-8
+NOT_A_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # a part that is empty, "." or ".."
+
+_FRONT, _EXTENSION, _SPELLING = (
+    "the folder's name in front",
+    "no extension",
+    "spelling of the extension",
+)
+_FORMAT_OF = {ending: name for name, endings in FORMATS.items() for ending in endings}
+
+
+def _no_blanks(name: str) -> str:
+    return "/".join(part.strip() for part in name.split("/"))
+
+
+def _no_dots(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+_STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("URL encoding", unquote),
+    ("backslashes", lambda name: name.replace("\\", "/")),
+    ("blanks", _no_blanks),
+    ("'./' or '/'", _no_dots),
+    ("Unicode form", lambda name: unicodedata.normalize("NFC", name)),
+    ("case", str.casefold),
+)
+
+
+class Matches(NamedTuple):
+    """Names and their files.
+
+    Attributes
+    ----------
+    files : list of str
+        For each name its file, relative to the folder, or the name itself if there is none.
+    missing : list of str
+        Names without a file.
+    ways : Counter
+        How many names were matched in which way, other than exactly.
+    first : tuple of str
+        The first such name and its file; empty if there is none.
+    """
+
+    files: list[str]
+    missing: list[str]
+    ways: Counter[str]
+    first: tuple[str, ...]
+
+    def inexact(self) -> str:
+        """Count in one line the names that aren't exactly their files'; empty for none."""
+        if not self.ways:
+            return ""
+        counts = ", ".join(f"{way} ({count})" for way, count in self.ways.most_common())
+        name, file = self.first
+        return (
+            f"{self.ways.total()} of {len(self.files)} names differ from their files' in: {counts} "
+            f"(first {name!r} for {file!r})"
+        )
+
+
+def match_names(images: Path, names: Sequence[str], source: object) -> Matches:
+    """Find the file of each name.
+
+    Parameters
+    ----------
+    images : Path
+        The folder that the names start from. It is listed only if a name is not exactly a file's.
+    names : sequence of n str
+    source : object
+        Where they come from; messages begin with it.
+
+    Returns
+    -------
+    Matches
+
+    Raises
+    ------
+    InputError
+        A name is no plain path under the folder, or two files may be meant; both are named.
+    """
+    own = {images.name, images.resolve().name}
+
+    def is_file(name: str) -> bool:
+        try:
+            return _is_plain(name) and not stat.S_ISDIR(os.stat(f"{images}/{name}").st_mode)
+        except OSError:
+            return False
+
+    def is_there(name: str) -> bool:  # a folder keeps its row, and fails when it is read
+        return _is_plain(name) and os.path.exists(f"{images}/{name}")
+
+    return _match(names, source, is_file, is_there, lambda: _Known(list_images(images), own))
+
+
+def match_ids(ids: Sequence[str], names: Sequence[str], source: object) -> Matches:
+    """Find the id of each name, as `match_names` finds files.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Paths under a folder of images, as an index lists them.
+    names : sequence of n str
+    source : object
+        Where the names come from; messages begin with it.
+
+    Returns
+    -------
+    Matches
+
+    Raises
+    ------
+    InputError
+        Two ids may be meant, or two names mean one id.
+    """
+    known = set(ids)
+    found = _match(
+        names, source, known.__contains__, known.__contains__, lambda: _Known(ids, {"images"})
+    )
+    check_distinct(found, names, source)
+    return found
+
+
+def check_distinct(matches: Matches, names: Sequence[str], source: object) -> None:
+    """Refuse two names of one file.
+
+    Raises
+    ------
+    InputError
+        With both names and the file.
+    """
+    name_of: dict[str, str] = {}
+    for name, file in zip(names, matches.files, strict=True):
+        if name_of.setdefault(file, name) != name:
+            raise InputError(
+                f"{source}: {name_of[file]!r} and {name!r} both name {file!r}. Keep one of them."
+            )
+
+
+def _match(
+    names: Sequence[str],
+    source: object,
+    is_file: Callable[[str], bool],
+    is_there: Callable[[str], bool],
+    make: Callable[[], "_Known"],
+) -> Matches:
+    known: _Known | None = None
+    files: list[str] = []
+    missing: list[str] = []
+    ways: Counter[str] = Counter()
+    first: tuple[str, ...] = ()
+    for name in names:
+        if is_file(name):
+            files.append(name)
+            continue
+        known = known or make()
+        file, way = known.find(name, source)
+        if file is not None:
+            ways[way] += 1
+            first = first or (name, file)
+        elif not _is_plain(name):
+            raise not_plain(name, source)
+        elif not is_there(name):
+            missing.append(name)
+        files.append(name if file is None else file)
+    return Matches(files, missing, ways, first)
+
+
+def not_plain(name: str, source: object) -> InputError:
+    """Make the error of a name that can't be one of a file under the folder."""
+    return InputError(
+        f"{source}: {name!r} is not a plain path under images/. Name it like 'cats/1.jpg', without "
+        "'.', '..', a leading '/' or control characters, in UTF-8."
+    )
+
+
+class _Known:
+    """Files by what is left of their names when all forms are made one."""
+
+    def __init__(self, pictures: Sequence[str], own: set[str]):
+        self.own = {_key(name) for name in own}
+        self.by_name: dict[str, list[str]] = defaultdict(list)
+        self.by_stem: dict[str, list[str]] = defaultdict(list)
+        for picture in pictures:
+            key = _key(picture)
+            self.by_name[key].append(picture)
+            self.by_stem[_stem(key)].append(picture)
+
+    def find(self, name: str, source: object) -> tuple[str | None, str]:
+        """Give the file that a name means and how they differ, or None."""
+        whole = _key(name)
+        if CONTROL.search(whole) or ".." in whole.split("/"):
+            raise not_plain(name, source)
+        for front, key in ((False, whole), *((True, cut) for cut in self._cuts(whole))):
+            for extra, found in self._candidates(key):
+                if len(found) > 1:
+                    listed = " or ".join(map(repr, found[:3]))
+                    raise InputError(
+                        f"{source}: {name!r} may mean {listed}. Write the one that is meant."
+                    )
+                if found:
+                    return found[0], _way(name, found[0], front, extra)
+        return None, ""
+
+    def _candidates(self, key: str) -> list[tuple[str, list[str]]]:
+        spelled = _FORMAT_OF.get(_ending(key))
+        alike = self.by_stem.get(_stem(key), []) if spelled else []
+        return [
+            ("", self.by_name.get(key, [])),
+            (_EXTENSION, self.by_stem.get(key, [])),
+            (_SPELLING, [file for file in alike if _FORMAT_OF.get(_ending(file)) == spelled]),
+        ]
+
+    def _cuts(self, key: str) -> list[str]:
+        parts = key.split("/")
+        return [
+            "/".join(parts[position + 1 :])
+            for position, part in enumerate(parts[:-1])
+            if part in self.own
+        ]
+
+
+def _is_plain(name: str) -> bool:
+    return not (NOT_A_PATH.search(name) or CONTROL.search(name))
+
+
+def _key(name: str, without: str = "") -> str:
+    for way, step in _STEPS:
+        if way != without:
+            name = step(name)
+    return name
+
+
+def _ending(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _stem(key: str) -> str:
+    return key.removesuffix(PurePosixPath(key).suffix)
+
+
+def _way(name: str, file: str, front: bool, extra: str) -> str:
+    """List the differences without which a name would not be its file's."""
+
+    def differ(without: str) -> bool:
+        a, b = _key(name, without), _key(file, without)
+        if extra == _EXTENSION:
+            b = _stem(b)
+        elif extra == _SPELLING:
+            a, b = _stem(a), _stem(b)
+        return a != b and not (front and a.endswith(f"/{b}"))
+
+    needed = [way for way, _ in _STEPS if differ(way)]
+    if "case" in needed and not extra:
+        a, b = (_stem(_key(one, "case")) for one in (name, file))
+        if a == b or (front and a.endswith(f"/{b}")):
+            needed[needed.index("case")] = "case of the extension"
+    return " and ".join([*needed, *([_FRONT] if front else []), *([extra] if extra else [])])

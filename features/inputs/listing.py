@@ -1,0 +1,170 @@
+"""The pictures under a folder, and a count of what else lies there.
+
+Hidden files and the companions that systems leave (`._a.jpg`, `Thumbs.db`, `__MACOSX/`) are
+skipped. Links are followed; each folder is listed once, so that loops end.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from features.image_kinds import describe_left_out, image_suffixes
+
+_COMPANIONS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
+
+
+@dataclass
+class Listing:
+    """What lies under a folder; paths are relative to it, with `/` between their parts.
+
+    Attributes
+    ----------
+    pictures : list of str
+        Files that are read as pictures, sorted.
+    others : list of str
+        Other files.
+    loops : list of str
+        Links to a folder that is listed already, or that holds the folder itself.
+    broken : list of str
+        Links to nothing, and names of pictures that aren't files.
+    """
+
+    pictures: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    loops: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    def left_out(self, *, beside: Iterable[str] = ()) -> tuple[str, ...]:
+        """Count by kind what is left out.
+
+        Parameters
+        ----------
+        beside : iterable of str
+            Files that are read as something else, such as `labels.csv`.
+
+        Returns
+        -------
+        tuple of str
+            One line for files, one for links; empty where there are none.
+        """
+        known = set(beside)
+        lines = [describe_left_out(name for name in self.others if name not in known)]
+        if self.loops:
+            lines.append(
+                f"{len(self.loops)} links to folders that are listed already are left out (first "
+                f"{self.loops[0]!r})"
+            )
+        if self.broken:
+            lines.append(
+                f"{len(self.broken)} links to nothing, or no files, are left out (first "
+                f"{self.broken[0]!r})"
+            )
+        return tuple(filter(None, lines))
+
+
+def is_companion(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or one of those that systems leave behind.
+
+    Examples
+    --------
+    >>> is_companion("._0.xml"), is_companion("Thumbs.db"), is_companion("0.xml")
+    (True, True, False)
+    """
+    return name.startswith(".") or name.casefold() in _COMPANIONS
+
+
+def visible(paths: Iterable[Path]) -> list[Path]:
+    """Sort paths, without companions."""
+    return sorted(path for path in paths if not is_companion(path.name))
+
+
+def scan(folder: Path) -> Listing:
+    """List a folder at any depth.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Listing
+        Every real folder is listed once: under its own path if it lies in `folder`, or else under
+        the first link to it, in the order of paths.
+    """
+    found = Listing()
+    suffixes = image_suffixes()
+    seen = {_identity(parent) for parent in (folder.resolve(), *folder.resolve().parents)}
+    links: list[tuple[str, str]] = []
+    _walk(os.fspath(folder), "", found, suffixes, seen, links)
+    while links:
+        links.sort(reverse=True)
+        relative, path = links.pop()
+        identity = _identity(path)
+        if identity in seen:
+            found.loops.append(relative)
+            continue
+        seen.add(identity)
+        _walk(path, f"{relative}/", found, suffixes, seen, links)
+    for names in (found.pictures, found.others, found.loops, found.broken):
+        names.sort()
+    return found
+
+
+def list_images(images: Path) -> tuple[str, ...]:
+    """List the files under a folder, at any depth, whose name ends like an image's.
+
+    Parameters
+    ----------
+    images : Path
+        The folder.
+
+    Returns
+    -------
+    tuple of str
+        Sorted paths relative to `images`, with `/` between their parts; see `scan`.
+    """
+    return tuple(scan(images).pictures)
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _walk(
+    top: str,
+    prefix: str,
+    found: Listing,
+    suffixes: frozenset[str],
+    seen: set[tuple[int, int]],
+    links: list[tuple[str, str]],
+) -> None:
+    """List real folders; put links to folders aside, since a real path goes first."""
+    waiting = [(top, prefix)]
+    while waiting:
+        folder, prefix = waiting.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                if is_companion(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    identity = _identity(entry.path)
+                    if identity in seen:  # reached by a link before
+                        found.loops.append(name)
+                        continue
+                    seen.add(identity)
+                    waiting.append((entry.path, f"{name}/"))
+                elif os.path.isdir(entry.path):  # a link; entry.is_dir() raises for one to itself
+                    links.append((name, entry.path))
+                elif not _is_picture(entry.name, suffixes):
+                    found.others.append(name)
+                elif os.path.isfile(entry.path):
+                    found.pictures.append(name)
+                else:
+                    found.broken.append(name)
+
+
+def _is_picture(name: str, suffixes: frozenset[str]) -> bool:
+    return os.path.splitext(name)[1].lower() in suffixes
