@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from classify.decisions.rules import RULES
 from classify.learners import MEANING_OF_C, describe_learners
 from classify.metrics import METRICS
 from classify.predictions import predict
 from classify.scaling import describe_scalings
 from classify.sweep import SELECTIONS, parse_C, summarize, sweep
-from classify.training import fit
+from classify.training import CALIBRATIONS, fit
 from features.command_line import add_options, argument
 
 _POSITIONAL = {"positional": True}
@@ -23,11 +24,22 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     texts = {
         "cache": "features to learn from",
         "out": "the model file, .safetensors",
-        "learner": "one of those listed above",
-        "C": f"{MEANING_OF_C} (1, for those that take it)",
-        "scaling": "of features, of those listed above",
+        "learner": "one of those listed above, or auto: compare l2 on every scaling, then l1 and, "
+        "where labels are unknown, imcl and curriculum on the best ones, over folds",
+        "C": f"{MEANING_OF_C} (1, for those that take it, or chosen by auto)",
+        "scaling": "of features, of those listed above (none, or chosen by auto)",
         "layers": _LAYERS,
         "labels": _LABELS,
+        "metric": f"what auto compares, of {', '.join(METRICS)}",
+        "folds": "of the rows, for auto, thresholds and calibration",
+        "seed": "of the folds",
+        "thorough": "auto also tries learners trained by descent: rmlc, bce, ss-rmlc",
+        "blend": "auto averages up to three candidates where that is better out of fold",
+        "thresholds": f"how labels are decided, from out-of-fold scores: {RULES} (f1 with auto, "
+        "else zero)",
+        "calibration": f"probabilities from out-of-fold scores: {', '.join(CALIBRATIONS)} (platt "
+        "with auto, else none)",
+        "jobs": "processes for the folds, -1 for one per core",
     }
     add_options(parser, fit, texts, cache=_POSITIONAL)
 

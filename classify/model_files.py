@@ -14,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from classify.decisions.rules import parse_rule
 from classify.learners import find_learner
 from classify.models import Decisions, Member, TaggerModel
 from classify.scaling import find_scaling
@@ -35,6 +36,7 @@ def save_model(path: Path, model: TaggerModel) -> None:
         members.append(
             {
                 "learner": member.learner,
+                "weight": member.weight,
                 "estimator": _described(member.estimator),
                 "scaler": {"scaling": member.scaler.scaling, "widths": member.scaler.widths},
             }
@@ -114,7 +116,7 @@ def _model(found: Mapping[str, Any], arrays: Arrays) -> TaggerModel:
     for k, one in enumerate(found["members"]):
         estimator = _restored(one["estimator"]).set_arrays(_of(f"{k}.learner", arrays), **size)
         scaler = _scaler(one["scaler"], _of(f"{k}.scaler", arrays), found["features"])
-        members.append(Member(one["learner"], estimator, scaler))
+        members.append(Member(one["learner"], estimator, scaler, one["weight"]))
     if not members:
         raise ValueError("it holds no learner")
     return _with_members(
@@ -143,7 +145,6 @@ def _decisions(found: Mapping[str, Any] | None, arrays: Arrays, n_labels: int) -
     if found is None:
         return None
     from classify.decisions.calibration import Calibrator
-    from classify.decisions.thresholds import parse_rule
 
     thresholds = arrays["decisions.thresholds"]
     if thresholds.shape != (n_labels,):

@@ -14,7 +14,7 @@ from features.manifest import Manifest, differences
 if TYPE_CHECKING:  # help texts import this module, and are to wait neither for h5py nor sklearn
     from classify.base import Tagger
     from classify.decisions.calibration import Calibrator
-    from classify.decisions.thresholds import Rule
+    from classify.decisions.rules import Rule
     from classify.feature_scaler import FeatureScaler
     from classify.inputs import Takes
     from classify.miml.base import BagTagger
@@ -36,17 +36,21 @@ class Member:
         Fitted on scaled features.
     scaler : FeatureScaler
         Fitted on the same rows.
+    weight : float
+        Factor of the scores.
     """
 
     learner: str
     estimator: "Tagger | BagTagger"
     scaler: "FeatureScaler"
+    weight: float = 1.0
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Score images as a cache holds them: (n, d), or bags (n, size, d), to (n, L)."""
         from classify.inputs import scale
 
-        return self.estimator.decision_function(scale(self.scaler, X))
+        scores = self.estimator.decision_function(scale(self.scaler, X))
+        return scores if self.weight == 1 else self.weight * scores
 
 
 @dataclass(frozen=True)

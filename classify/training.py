@@ -3,27 +3,58 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from classify.learners import Learner, check_C, check_labels, find_learner
+import numpy as np
+
+from classify.decisions.rules import parse_rule
+from classify.learners import LEARNERS, Learner, check_C, check_labels, find_learner
+from classify.metrics import METRICS
 from classify.model_files import save_model
-from classify.models import Member, TaggerModel, library_versions
+from classify.models import Decisions, Member, TaggerModel, library_versions
 from classify.scaling import find_scaling
-from features.errors import InputError
+from features.errors import InputError, check_choice, check_number
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # help texts import this module, and are to wait neither for h5py nor sklearn
+    from classify.selection.blend import Blend
     from features.cache import FeatureCache
+
+AUTO = "auto"
+CALIBRATIONS = ("platt", "isotonic", "none")
+
+
+class _Rows(NamedTuple):
+    """Training rows, their labels, and the columns of each layer."""
+
+    X: np.ndarray
+    Y: np.ndarray
+    widths: list[int]
+
+
+class _Choice(NamedTuple):
+    """What is to be trained on all rows, and what was compared for it."""
+
+    chosen: "Blend"
+    records: list[dict[str, Any]]
 
 
 def fit(
     cache: Path,
     out: Path,
     *,
-    learner: str = "l2",
+    learner: str = AUTO,
     C: float | None = None,
-    scaling: str = "none",
+    scaling: str | None = None,
     layers: Sequence[str] | None = None,
     labels: Path | None = None,
+    metric: str = "example_ap+map",
+    folds: int = 3,
+    seed: int = 0,
+    thorough: bool = False,
+    blend: bool = False,
+    thresholds: str | None = None,
+    calibration: str | None = None,
+    jobs: int = -1,
 ) -> TaggerModel:
     """Train on every row of a cache that has features, and write the model file.
 
@@ -34,17 +65,35 @@ def fit(
     out : Path
         The model file, `.safetensors`.
     learner : str
-        A name in `classify.learners`.
+        A name in `classify.learners`, or "auto", which compares learners, scalings and values of C
+        over folds, prints what it compared, and trains the best on all rows.
     C : float, optional
         Weight of the summed loss; see `classify.learners` for those trained by descent. By default
-        1 for every learner that takes it.
-    scaling : str
-        A name in `classify.scaling`.
+        1 for every learner that takes it, and what suits best with "auto".
+    scaling : str, optional
+        A name in `classify.scaling`, by default "none", and what suits best with "auto".
     layers : sequence of str, optional
         Layers to learn from; by default all, or for a learner of bags all quadrant-pooled ones, or
         else all maps.
     labels : Path, optional
         A labels.csv instead of the cache's own.
+    metric : str
+        What "auto" compares; a name in `classify.metrics.METRICS`.
+    folds, seed : int
+        Stratified folds of the rows, for "auto", thresholds and calibration.
+    thorough : bool
+        Whether "auto" tries the learners trained by descent too.
+    blend : bool
+        Whether "auto" averages the scores of up to three candidates where that is better out of
+        fold.
+    thresholds : str, optional
+        A rule as `classify.decisions.rules.parse_rule` reads it, applied to out-of-fold
+        scores; by default "f1" with "auto", else "zero".
+    calibration : {"platt", "isotonic", "none"}, optional
+        How probabilities are learned from out-of-fold scores; by default "platt" with "auto", else
+        "none".
+    jobs : int
+        Processes for the folds; -1 for one per core.
 
     Returns
     -------
@@ -54,38 +103,70 @@ def fit(
     Raises
     ------
     InputError
-        Unknown learner, layer or scaling; no labels, labels of other images, or not the unknown or
-        known labels that the learner needs; no layer with the instances that it takes; a C that is
-        not positive, or that it doesn't take.
+        Unknown learner, layer, scaling, metric, rule or calibration; no labels, labels of other
+        images, or not the unknown or known labels that the learner needs; no layer with the
+        instances that it takes; a C that is not positive, or that the learner doesn't take; fewer
+        rows than folds.
     """
-    from classify.inputs import fit_scaler, input_widths, read_inputs, resolve_layers, scale
-    from features.cache import FeatureCache, labels_of  # h5py, and the line above scikit-learn
+    from classify.inputs import input_widths, read_inputs, resolve_layers
+    from classify.selection.candidates import Fixed  # scikit-learn, and the next h5py
+    from features.cache import FeatureCache, labels_of
 
-    named, scaling = find_learner(learner), find_scaling(scaling).name
-    strength = _strength(named, C)
+    auto = learner == AUTO
+    _check(learner, C, scaling, metric, folds)
+    rule, method = _decision_options(auto, thresholds, calibration)
     features = FeatureCache(cache)
-    names = resolve_layers(features, layers, named.takes)
+    takes = "vectors" if auto else find_learner(learner).takes
+    names = resolve_layers(features, layers, takes)
     Y, label_names = labels_of(features, labels)
-    rows = features.valid_rows
-    Y = Y[rows]
-    check_labels(named, Y)
+    valid = features.valid_rows
+    Y = Y[valid]
+    if not auto:
+        check_labels(find_learner(learner), Y)
     report_excluded(features)
-    taken = named.rows_to_train_on(Y)
-    rows, Y = rows[taken], Y[taken]
-    X = read_inputs(features, names, rows, named.takes)
-    scaler = fit_scaler(scaling, input_widths(features, names, named.takes), X)
-    estimator = named.make(strength, Y).fit(scale(scaler, X), Y)
+    if not auto:
+        taken = find_learner(learner).rows_to_train_on(Y)
+        valid, Y = valid[taken], Y[taken]
+    X = read_inputs(features, names, valid, takes)
+    rows = _Rows(X, Y, input_widths(features, names, takes))
+    options = {"metric": metric, "folds": folds, "seed": seed, "jobs": jobs}
+    if auto:
+        fixed = Fixed(scaling and find_scaling(scaling).name, C)
+        choice = _search(rows, {**options, "thorough": thorough, "fixed": fixed}, blend)
+    elif (rule, method) == ("zero", "none"):
+        choice = _given(learner, scaling, C)
+    else:
+        choice = _given(learner, scaling, C, rows, options)
     model = TaggerModel(
-        members=[Member(learner, estimator, scaler)],
+        members=_fit_members(choice.chosen, rows),
         label_names=label_names,
         layers=names,
-        n_rows=len(rows),
+        n_rows=len(rows.X),
         manifest=features.manifest,
         manifest_hash=features.manifest_hash,
         versions=library_versions(),
+        decisions=_decisions(rule, method, choice.chosen.scores, Y, label_names),
+        selection=choice.records,
     )
     save_model(out, model)
     return model
+
+
+def report_excluded(cache: "FeatureCache") -> None:
+    """Say on stderr which rows of a cache hold no features, if any."""
+    if cache.excluded:
+        print(cache.excluded, file=sys.stderr)
+
+
+def _check(learner: str, C, scaling, metric: str, folds: int) -> None:
+    check_choice("metric", metric, METRICS)
+    check_number("folds", folds, whole=True, low=2)
+    find_scaling(scaling or "none")
+    if learner != AUTO:
+        check_choice("learner", learner, (*LEARNERS, AUTO))
+        _strength(find_learner(learner), C)
+    elif C is not None:
+        check_C([C])
 
 
 def _strength(learner: Learner, C: float | None) -> float | None:
@@ -97,7 +178,69 @@ def _strength(learner: Learner, C: float | None) -> float | None:
     return C
 
 
-def report_excluded(cache: "FeatureCache") -> None:
-    """Say on stderr which rows of a cache hold no features, if any."""
-    if cache.excluded:
-        print(cache.excluded, file=sys.stderr)
+def _decision_options(auto: bool, thresholds, calibration) -> tuple[str, str]:
+    rule = thresholds or ("f1" if auto else "zero")
+    method = calibration or ("platt" if auto else "none")
+    parse_rule(rule)
+    check_choice("calibration", method, CALIBRATIONS)
+    return rule, method
+
+
+def _search(rows: _Rows, options: dict[str, Any], blended: bool) -> _Choice:
+    from classify.selection import blend, report
+    from classify.selection.search import search
+
+    found, data = search(*rows, **options)
+    best = found.ranked(data.metric)[0]
+    chosen = blend.blend(found, data) if blended else blend.single(found, best)
+    lines = report.records(found, data, chosen)
+    print(report.table(lines, chosen), file=sys.stderr)
+    return _Choice(chosen, lines)
+
+
+def _given(
+    learner: str, scaling, C, rows: _Rows | None = None, options: dict[str, Any] | None = None
+) -> _Choice:
+    """Take the user's learner; with `rows`, also its out-of-fold scores."""
+    from classify.selection import blend, search
+    from classify.selection.candidates import Candidate
+
+    named, scaling = find_learner(learner), find_scaling(scaling or "none").name
+    candidate = Candidate(learner, scaling, _strength(named, C))
+    if rows is None or options is None:
+        return _Choice(blend.Blend((candidate,), (1.0,), (), np.empty((0, 0))), [])
+    data = search.folded(*rows, **options)
+    found = search.try_one(candidate, data)
+    return _Choice(blend.single(found, found.tried[0]), [])
+
+
+def _fit_members(chosen: "Blend", rows: _Rows) -> list[Member]:
+    from classify.inputs import fit_scaler, scale
+
+    members = []
+    for candidate, weight in zip(chosen.candidates, chosen.weights, strict=True):
+        scaler = fit_scaler(candidate.scaling, rows.widths, rows.X)
+        estimator = find_learner(candidate.learner).make(candidate.C, rows.Y)
+        estimator.fit(scale(scaler, rows.X), rows.Y)
+        members.append(Member(candidate.learner, estimator, scaler, weight))
+    return members
+
+
+def _decisions(rule: str, method: str, scores: np.ndarray, Y, label_names) -> Decisions | None:
+    if (rule, method) == ("zero", "none"):
+        return None
+    from classify.decisions.calibration import Calibrator
+    from classify.decisions.thresholds import choose_thresholds
+
+    calibrator = None
+    if method != "none":
+        calibrator = Calibrator(method).fit(scores, Y)
+        shared = [name for name, s in zip(label_names, calibrator.shared_, strict=True) if s]
+        if shared:
+            print(
+                f"{len(shared)} of {len(label_names)} labels have fewer than "
+                f"{calibrator.min_rows} positive or negative rows; their probabilities take the "
+                f"slope of all labels: {', '.join(shared[:5])}{', ...' if shared[5:] else ''}",
+                file=sys.stderr,
+            )
+    return Decisions(parse_rule(rule), choose_thresholds(parse_rule(rule), scores, Y), calibrator)

@@ -75,6 +75,11 @@ def _decided(Y, scores, *, value: str, k: int | None = None, threshold: float | 
     return precision_recall_f1(Y, predicted)[value]
 
 
+def _mean_of_aps(Y, scores) -> float:
+    """Mean of the average precisions along examples and along labels."""
+    return (example_ap(Y, scores) + mean_average_precision(Y, scores)) / 2
+
+
 #: The five of the multi-instance multi-label papers, in their order.
 MIML_METRICS = ("example_ap", "coverage", "hamming_loss", "one_error", "ranking_loss")
 
@@ -89,6 +94,7 @@ METRICS: dict[str, Metric] = {
     "ranking_loss": Metric(ranking_loss, False),
     "accuracy": Metric(accuracy, True),
     "map": Metric(mean_average_precision, True),
+    "example_ap+map": Metric(_mean_of_aps, True),
     "map_voc12": Metric(map_voc12, True),
     "map_voc07_11pt": Metric(map_voc07_11pt, True),
 } | {

@@ -181,11 +181,15 @@ def test_predictions_as_csv_and_json_lines_are_the_same(cache, model, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     assert len(rows) == 2 * (ROWS - 1)
     assert {row["image"] for row in rows} == {f"ä{i}.jpg" for i in range(ROWS) if i != 4}
-    scores = load_model(model).scores(FeatureCache(cache).read())
-    for row, line, score in zip(rows, lines, scores.ravel(), strict=True):
+    loaded = load_model(model)
+    scores = loaded.scores(FeatureCache(cache).read())
+    columns = (scores.ravel(), loaded.predict_proba(scores).ravel(), loaded.decide(scores).ravel())
+    for row, line, score, probability, decision in zip(rows, lines, *columns, strict=True):
         assert (row["image"], row["label"]) == (line["image"], line["label"])
         assert float(row["score"]) == line["score"] == score
-        assert int(row["decision"]) == line["decision"] == (score > 0)
+        assert int(row["decision"]) == line["decision"] == decision
+        assert line["probability"] == probability
+        assert float(row["probability"]) == pytest.approx(probability, rel=1e-5)
 
 
 def test_a_cache_of_other_images_is_tagged_and_one_of_other_features_refused(
@@ -207,7 +211,7 @@ def test_a_cache_of_other_images_is_tagged_and_one_of_other_features_refused(
 def test_labels_may_come_from_another_file(cache, tmp_path):
     labels = tmp_path / "labels.csv"
     write_labels(labels, FeatureCache(cache).ids[:12][::-1])
-    fitted = fit(cache, tmp_path / "m.safetensors", labels=labels)
+    fitted = fit(cache, tmp_path / "m.safetensors", learner="l2", labels=labels)
     features = FeatureCache(cache)
     rows = [r for r in range(11, -1, -1) if r != 4]
     Y = np.array([[i % 2, i % 3 == 0] for i in range(12) if 11 - i != 4], dtype=int)
@@ -322,10 +326,82 @@ def test_a_model_of_the_second_format_still_loads(cache, tmp_path):
 
 
 def test_scaling_by_layer_knows_the_caches_layers(cache, tmp_path):
-    fit(cache, tmp_path / "m.safetensors", scaling="layer-l2")
+    fit(cache, tmp_path / "m.safetensors", learner="l2", scaling="layer-l2")
     scaler = load_model(tmp_path / "m.safetensors").members[0].scaler
     features = FeatureCache(cache)
     assert scaler.widths == list(features.layers.values())
     scaled = scaler.transform(features.read())
     lengths = np.linalg.norm(scaled[:, : features.layers["net/pool"]], axis=1)
     np.testing.assert_allclose(lengths, 1, rtol=1e-5)
+
+
+def test_auto_is_the_default_and_the_model_tells_what_was_compared(cache, model, capsys, tmp_path):
+    loaded = load_model(model)
+    assert {one["learner"] for one in loaded.selection} >= {"l1", "l2"}
+    (chosen,) = [one for one in loaded.selection if one["chosen"]]
+    assert chosen["learner"] == loaded.members[0].learner
+    assert str(loaded.decisions.rule) == "f1"
+    fit(cache, tmp_path / "again.safetensors")
+    assert "chosen: " in capsys.readouterr().err
+    again = load_model(tmp_path / "again.safetensors")
+    X = FeatureCache(cache).read()
+    np.testing.assert_array_equal(again.scores(X), loaded.scores(X))
+
+
+def test_a_blend_is_kept_in_a_file(cache, tmp_path, monkeypatch):
+    from classify.selection import blend
+
+    def two(found, data):
+        first, second = (one.candidate for one in found.ranked(data.metric)[:2])
+        return blend.Blend((first, second), (0.5, 1.5), (0.1, 0.1, 0.1), found.scores[first])
+
+    monkeypatch.setattr(blend, "blend", two)
+    fitted = fit(cache, tmp_path / "m.safetensors", blend=True)
+    X = FeatureCache(cache).read()
+    first, second = (one.scaler.transform(X) for one in fitted.members)
+    parts = [
+        0.5 * fitted.members[0].estimator.decision_function(first),
+        1.5 * fitted.members[1].estimator.decision_function(second),
+    ]
+    np.testing.assert_allclose(fitted.scores(X), np.mean(parts, axis=0))
+    np.testing.assert_array_equal(
+        load_model(tmp_path / "m.safetensors").scores(X), fitted.scores(X)
+    )
+
+
+@pytest.mark.parametrize("calibration", ["platt", "isotonic", "none"])
+@pytest.mark.parametrize("thresholds", ["f1", "recall:1", "top:1", "zero"])
+def test_a_named_learner_may_be_calibrated(cache, tmp_path, thresholds, calibration):
+    path, out = tmp_path / "m.safetensors", tmp_path / "p.csv"
+    options = {"thresholds": thresholds, "calibration": calibration}
+    fitted = fit(cache, path, learner="l2", scaling="max", **options)
+    predict(path, cache, out)
+    with open(out, encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    scores = load_model(path).scores(FeatureCache(cache).read())
+    np.testing.assert_array_equal(scores, fitted.scores(FeatureCache(cache).read()))
+    decided = np.array([int(line["decision"]) for line in lines]).reshape(scores.shape)
+    np.testing.assert_array_equal(decided, fitted.decide(scores))
+    probabilities = fitted.predict_proba(scores)
+    if calibration == "none":
+        assert probabilities is None and {line["probability"] for line in lines} == {""}
+    else:
+        written = [float(line["probability"]) for line in lines]
+        np.testing.assert_allclose(written, probabilities.ravel(), rtol=1e-5)
+    if thresholds == "top:1":
+        assert (decided.sum(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"metric": "ap"}, "The 'metric' option must be one of example_ap"),
+        ({"thresholds": "best"}, "The 'thresholds' option must be zero, f1"),
+        ({"calibration": "beta"}, "The 'calibration' option must be one of platt, isotonic, none"),
+        ({"folds": 1}, "The 'folds' option"),
+        ({"folds": 99}, "The 'folds' option must be from 2 to the 22 rows"),
+    ],
+)
+def test_bad_settings_of_auto_are_one_line(cache, tmp_path, change, match):
+    with pytest.raises(InputError, match=match):
+        fit(cache, tmp_path / "m.safetensors", **change)

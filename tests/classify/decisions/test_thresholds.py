@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from classify.decisions.thresholds import Rule, choose_thresholds, decide, parse_rule
+from classify.decisions.rules import Rule, parse_rule
+from classify.decisions.thresholds import choose_thresholds, decide
 from features.errors import InputError
 
 
@@ -29,6 +30,7 @@ def all_measures(scores, Y):
     return np.array([measures(scores, Y, s) for s in np.unique(scores[Y != -1])])
 
 
+@settings(max_examples=30)
 @given(labeled_scores())
 def test_no_threshold_has_a_better_f1(case):
     scores, Y = case
@@ -36,6 +38,7 @@ def test_no_threshold_has_a_better_f1(case):
     assert measures(scores, Y, threshold)[0] == pytest.approx(all_measures(scores, Y)[:, 0].max())
 
 
+@settings(max_examples=30)
 @given(labeled_scores(), st.sampled_from([0.3, 0.5, 0.9, 1.0]))
 def test_the_wished_precision_is_reached_at_the_best_recall(case, wished):
     scores, Y = case
@@ -49,6 +52,7 @@ def test_the_wished_precision_is_reached_at_the_best_recall(case, wished):
         assert precision == pytest.approx(precisions.max())
 
 
+@settings(max_examples=30)
 @given(labeled_scores(), st.sampled_from([0.3, 0.5, 0.9, 1.0]))
 def test_the_wished_recall_is_reached_at_the_highest_threshold(case, wished):
     scores, Y = case

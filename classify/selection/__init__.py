@@ -1,0 +1,1 @@
+"""The choice of learner, scaling and C inside the training rows."""
