@@ -46,9 +46,9 @@ COMMANDS = (
 )
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Parse the command line and run the command."""
-    run_commands(
+def main(argv: list[str] | None = None) -> int | None:
+    """Parse the command line and run the command; give its exit code, None for 0."""
+    return run_commands(
         COMMANDS,
         "python -m classify",
         "Learn labels from cached features, on a CPU; or fine-tune a whole network.",

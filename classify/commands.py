@@ -1,6 +1,7 @@
 """The options of ``fit``, ``predict`` and ``sweep``, and what the commands print."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from classify.learners import MEANING_OF_C, describe_learners
 from classify.metrics import METRICS
 from classify.predictions import predict
 from classify.scaling import describe_scalings
-from classify.sweep import SELECTIONS, parse_C, summarize, sweep
+from classify.sweep import SELECTIONS, failures, parse_C, summarize, sweep
 from classify.training import CALIBRATIONS, fit
 from features.command_line import add_options, argument
 
@@ -88,10 +89,20 @@ def run_predict(**options: Any) -> None:
     print(predict(**options))
 
 
-def run_sweep(**options: Any) -> None:
-    """Run a sweep; print what its splits give on average, and where the lines are."""
+def run_sweep(**options: Any) -> int:
+    """Run a sweep; print what its splits give on average, and where the lines are.
+
+    Returns
+    -------
+    int
+        The exit code: 1 if a fit failed.
+    """
     path = sweep(**options)
     for name, splits, values in summarize(path):
         numbers = "  ".join(f"{m} {mean:.4f} ± {std:.4f}" for m, (mean, std) in values.items())
         print(f"{name} ({splits} fits): {numbers}")
     print(path)
+    failed = failures(path)
+    if failed:
+        print(f"error: {failed}", file=sys.stderr)
+    return 1 if failed else 0

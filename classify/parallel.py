@@ -11,10 +11,12 @@ from functools import cache
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.results import ResultFile
+from features.errors import InputError
 
 Trial = Mapping[str, Any]
 RETRIES = 3  # of a trial whose task raises on a cluster
@@ -53,6 +55,11 @@ def run_grid(
         Run on its Dask workers instead; a lost worker costs the trials that it was running.
     description : str, optional
         Stands before the progress bar on stderr.
+
+    Raises
+    ------
+    InputError
+        A process was killed.
     """
     keys = [[tuple(line[name] for name in results.key) for line in expected(t)] for t in trials]
     todo = [
@@ -66,11 +73,17 @@ def run_grid(
         finished = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
             delayed(_lines)(work, trial, shared, os.getpid()) for trial in todo
         )
-        for lines in finished:
-            for line in lines:
-                if tuple(line[name] for name in results.key) not in results:
-                    results.append(line)
-                    bar.update()
+        try:
+            for lines in finished:
+                for line in lines:
+                    if tuple(line[name] for name in results.key) not in results:
+                        results.append(line)
+                        bar.update()
+        except TerminatedWorkerError as error:
+            raise InputError(
+                f"a process of --jobs {jobs} was killed, most likely because memory ran out: run "
+                f"the same command with fewer jobs; what is finished stays in {results.path}"
+            ) from error
 
 
 def _backend(client: Any) -> parallel_config:

@@ -6,16 +6,18 @@ appended as they come and put in order at the end, so nothing in them may depend
 in which order they were made: no times, no host names.
 """
 
-import fcntl
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from features.errors import InputError
-from features.files import write_text
+from features.files import create, write_text
+from features.files.locks import open_locked
+from features.files.ownership import LONGEST_LINE, claim, first_line
 from features.manifest import differences
 
 Line = dict[str, Any]
@@ -28,17 +30,19 @@ class ResultFile:
     ----------
     path : Path
         Opened if it exists, made with the header otherwise. Its folder must exist. A last line
-        that a killed run left half-written is dropped.
+        that a killed run left half-written is dropped. A symbolic link to a result file stays.
     key : tuple of str
         The fields that identify a line; together they are unique.
     header : mapping
         JSON values that all lines share. They must equal those of an existing file.
+    odd : callable, optional
+        Tells what is wrong with a line of an existing file, or gives an empty text.
 
     Raises
     ------
     InputError
-        When the file was made under another header or key, has a line that can't be read, or is
-        being written by another process.
+        When the file is no result file, was made under another header or key, has a line that can't
+        be read, or is being written by another process. It is then as it was.
 
     Examples
     --------
@@ -52,18 +56,25 @@ class ResultFile:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: Path, *, key: tuple[str, ...], header: Mapping[str, Any]) -> None:
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        key: tuple[str, ...],
+        header: Mapping[str, Any],
+        odd: Callable[[Line], str] = lambda line: "",
+    ) -> None:
+        self.path = claim_results(path)
         self.key = key
         self.header = json.loads(json.dumps({**header, "key": list(key)}))
-        if not self.path.exists():
-            write_text(self.path, _to_text({"header": self.header}))
-        self._file = self.path.open("r+b")
+        create(self.path, _to_text({"header": self.header}).encode("utf-8"))
+        self._file = open_locked(self.path)
         try:
-            self._lock()
-            _drop_half_line(self._file)
-            found, self._lines = parse_results(self.path, self._file.read())
+            data = self._file.read()
+            whole = data[: data.rfind(b"\n") + 1]
+            found, self._lines = parse_results(self.path, whole, odd)
             self._refuse_another(found)
+            self._file.truncate(len(whole))
         except BaseException:
             self._file.close()
             raise
@@ -80,7 +91,7 @@ class ResultFile:
     @property
     def lines(self) -> list[Line]:
         """All lines, in the order of their keys."""
-        return [self._lines[key] for key in sorted(self._lines)]
+        return _in_order(self._lines)
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add a line and put it on disk before returning.
@@ -96,16 +107,29 @@ class ResultFile:
         InputError
             When a field of the key is missing, the key is there already, or a value is infinite
             or no scalar.
+        OSError
+            The disk is full, or the file can't be written; it ends with the line before.
         """
         flat = {name: _scalar(name, value) for name, value in line.items()}
         key = _key_of(flat, self.key, "a result line")
         if key in self._lines:
             raise InputError(f"{self.path} already has a line for {_name(self.key, key)}")
-        self._file.seek(0, os.SEEK_END)
-        self._file.write(_to_text(flat).encode("utf-8"))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._write(_to_text(flat).encode("utf-8"))
         self._lines[key] = flat
+
+    def _write(self, data: bytes) -> None:
+        descriptor = self._file.fileno()  # no buffer that closing the file would try again to write
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(descriptor, end)
+            error.filename = str(self.path)
+            raise
 
     def finish(self) -> None:
         """Put the file in the order of its keys, all or nothing, and close it."""
@@ -117,29 +141,51 @@ class ResultFile:
         """Close the file as it stands; the next run goes on from there."""
         self._file.close()
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{self.path} is being written by another run: wait for it or write elsewhere"
-            ) from None
-
     def _refuse_another(self, found: Mapping[str, Any]) -> None:
         differing = differences(dict(found), self.header)
         if differing:
             raise InputError(
                 f"{self.path} holds results of something else: {'; '.join(differing)}. "
-                "Write to another folder, or remove the file to start again"
+                "Write to another file, or remove this one to start again"
             )
 
 
-def read_results(path: Path) -> tuple[dict[str, Any], list[Line]]:
+def claim_results(path: Path) -> Path:
+    """Check that results can be written to a file, before they are computed.
+
+    Returns
+    -------
+    Path
+        The file itself, where `path` is a symbolic link to one.
+
+    Raises
+    ------
+    InputError
+        Something that is no result file has that name, or it is a link to nothing.
+    OSError
+        Nothing can be written there.
+    """
+    return claim(Path(path), first_line(_is_first_line), what="a file of result lines")
+
+
+def header_of(path: Path) -> dict[str, Any] | None:
+    """Give the header of a file of results, None where there is no file."""
+    if not path.exists():
+        return None
+    with open(path, "rb") as file:
+        return _from_json(file.readline(LONGEST_LINE)).get("header")
+
+
+def read_results(
+    path: Path, odd: Callable[[Line], str] = lambda line: ""
+) -> tuple[dict[str, Any], list[Line]]:
     """Read a result file without opening it for writing.
 
     Parameters
     ----------
     path : Path
+    odd
+        As for `ResultFile`.
 
     Returns
     -------
@@ -153,11 +199,13 @@ def read_results(path: Path) -> tuple[dict[str, Any], list[Line]]:
         For a line that can't be read; the message names the file and the line.
     """
     data = Path(path).read_bytes()
-    header, lines = parse_results(Path(path), data[: data.rfind(b"\n") + 1])
-    return header, [lines[key] for key in sorted(lines)]
+    header, lines = parse_results(Path(path), data[: data.rfind(b"\n") + 1], odd)
+    return header, _in_order(lines)
 
 
-def parse_results(path: Path, data: bytes) -> tuple[dict[str, Any], dict[tuple, Line]]:
+def parse_results(
+    path: Path, data: bytes, odd: Callable[[Line], str] = lambda line: ""
+) -> tuple[dict[str, Any], dict[tuple, Line]]:
     """Read the bytes of a result file.
 
     Parameters
@@ -166,6 +214,8 @@ def parse_results(path: Path, data: bytes) -> tuple[dict[str, Any], dict[tuple, 
         Named in messages.
     data : bytes
         Whole lines. Beside the header, the first may hold ``run``, how the lines were made.
+    odd
+        As for `ResultFile`.
 
     Returns
     -------
@@ -179,29 +229,50 @@ def parse_results(path: Path, data: bytes) -> tuple[dict[str, Any], dict[tuple, 
         For a line that can't be read; the message names the file and the line.
     """
     first, *rest = data.splitlines() or [b""]
-    header = _from_json(first).get("header")
-    if not isinstance(header, dict) or "key" not in header:
-        raise InputError(f"{path}, line 1 is no header of a result file: remove the file")
+    if not _is_first_line(_from_json(first)):
+        raise InputError(f"{path}, line 1 is no header of a result file: give a file of results")
+    header = _from_json(first)["header"]
     lines: dict[tuple, Line] = {}
     for number, raw in enumerate(rest, start=2):
         where = f"{path}, line {number}"
         line = _from_json(raw)
-        if not line:
+        if not line or any(isinstance(value, dict | list) for value in line.values()):
             raise InputError(f"{where} is damaged: remove that line, and its result is redone")
         key = _key_of(line, header["key"], where)
+        if wrong := odd(line):
+            raise InputError(f"{where} {wrong}: remove that line, and its result is redone")
         if key in lines:
             raise InputError(f"{where} repeats {_name(header['key'], key)}: remove one of the two")
         lines[key] = line
     return header, lines
 
 
+def _is_first_line(value: Any) -> bool:
+    header = value.get("header") if isinstance(value, dict) else None
+    key = header.get("key") if isinstance(header, dict) else None
+    return isinstance(key, list) and all(isinstance(name, str) for name in key)
+
+
 def _from_json(raw: bytes) -> Line:
     """Give the object in `raw`, or an empty one where there is none."""
     try:
-        line = json.loads(raw)
-    except ValueError:  # not JSON, or not UTF-8
+        line = json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested too deeply
         return {}
     return line if isinstance(line, dict) else {}
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _in_order(lines: Mapping[tuple, Line]) -> list[Line]:
+    """Sort lines by their keys: None, then numbers, then text."""
+    return [lines[key] for key in sorted(lines, key=lambda key: [_rank(one) for one in key])]
+
+
+def _rank(value: Any) -> tuple:
+    return (0,) if value is None else (2, value) if isinstance(value, str) else (1, value)
 
 
 def _key_of(line: Line, names, where: str) -> tuple:
@@ -209,12 +280,6 @@ def _key_of(line: Line, names, where: str) -> tuple:
     if missing:
         raise InputError(f"{where} lacks {', '.join(missing)}: every line needs {', '.join(names)}")
     return tuple(line[name] for name in names)
-
-
-def _drop_half_line(file) -> None:
-    data = file.read()
-    file.truncate(data.rfind(b"\n") + 1)
-    file.seek(0)
 
 
 def _scalar(name: str, value: Any) -> str | int | float | bool | None:

@@ -2,22 +2,23 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from classify.learners import check_C, check_labels, find_learner
 from classify.metrics import METRICS
 from classify.models import library_versions
-from classify.results import ResultFile, read_results
+from classify.results import ResultFile, claim_results, header_of, read_results
 from classify.scaling import find_scaling
 from features.dask_client import connect
 from features.errors import InputError, check_choice, check_number
-from features.files import sha256_of_text
 from features.splits import random_split, splits_hash
 
+MOST_C = 10_000  # values of C that a range may name
 SELECTIONS = ("inner-cv", "none")
 KEY = ("learner", "scaling", "split", "C")
 _LAYERS = {"vectors": "layers", "instances": "instance_layers"}  # keys of the header
@@ -83,11 +84,15 @@ def sweep(
         An unknown name, a C that is not positive, no labels, or an `out` of another sweep. A fit
         that fails is no error: its line contains the reason.
     """
-    from classify.parallel import Trial, run_grid  # joblib; the next two: sklearn, h5py
-    from classify.trials import read_all_inputs, run_trial_on
+    from classify.parallel import Trial, run_grid  # joblib; the next ones: sklearn, h5py
+    from classify.provenance import hash_features, hash_labels
+    from classify.trials import odd_line, read_all_inputs, run_trial_on
     from features.cache import FeatureCache, labels_of
 
-    _check(learner, C, splits, select, metric, scaling)
+    learner, scaling = list(dict.fromkeys(learner)), list(dict.fromkeys(scaling))
+    _check(learner, C, select, metric, scaling)
+    _check_counts(splits, seed, jobs)
+    out = claim_results(out)
     features = FeatureCache(cache)
     Y, label_names = labels_of(features, labels)
     rows = features.valid_rows
@@ -97,22 +102,23 @@ def sweep(
     for name in learner:
         check_labels(find_learner(name), Y)
     inputs = read_all_inputs(features, layers, rows, map(find_learner, learner))
+    drawn = {seed + k: random_split(len(rows), seed + k) for k in range(splits)}
+    check_number("folds", folds, whole=True, low=2, high=len(drawn[seed].train))
     values = sorted(set(C))
     plan = {"C": values, "select": select, "metric": metric, "folds": folds}
     header = {
         **plan,
         "manifest": features.manifest_hash,
         **{_LAYERS[takes]: one.names for takes, one in inputs.items()},
-        "labels": sha256_of_text(repr((label_names, Y.tolist()))),
-        "splits": splits_hash(
-            [random_split(len(rows), seed + k) for k in range(splits)],
-            [features.index[row].id for row in rows],
-        ),
+        "features": hash_features(features),
+        "labels": hash_labels(label_names, Y),
+        "splits": splits_hash(list(drawn.values()), [features.index[row].id for row in rows]),
         "versions": library_versions(),
     }
+    header = _as_earlier(header, header_of(out), label_names, Y)
     trials: list[Trial] = [
-        {"learner": name, "scaling": one, "split": seed + k}
-        for k in range(splits)
+        {"learner": name, "scaling": one, "split": number}
+        for number in drawn
         for name in learner
         for one in scaling
     ]
@@ -120,9 +126,9 @@ def sweep(
     def expected(trial: Trial) -> list[Trial]:
         return [{**trial, "C": C} for C in find_learner(trial["learner"]).strengths(values)]
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     client = connect(dask) if dask else nullcontext()
-    with client as reached, ResultFile(out, key=KEY, header=header) as results:
+    file = ResultFile(out, key=KEY, header=header, odd=odd_line)
+    with file as results, client as reached:
         run_grid(
             run_trial_on,
             trials,
@@ -135,6 +141,23 @@ def sweep(
         )
         results.finish()
     return out
+
+
+def failures(path: Path) -> str:
+    """Count a sweep's lines without a result in one line, with the first reason; or give none.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `sweep` wrote.
+    """
+    _, lines = read_results(path)
+    failed = [line for line in lines if line["error"] is not None]
+    if not failed:
+        return ""
+    first = ", ".join(f"{name} {failed[0][name]}" for name in KEY)
+    reason = failed[0]["error"]
+    return f"{len(failed)} of {len(lines)} fits failed; the first: {first}: {reason}"
 
 
 def summarize(path: Path) -> list[tuple[str, int, dict[str, tuple[float, float]]]]:
@@ -151,9 +174,9 @@ def summarize(path: Path) -> list[tuple[str, int, dict[str, tuple[float, float]]
         For each learner and scaling, with C where it was not selected, metric to mean and standard
         deviation (ddof 1) over the splits.
     """
-    from classify.trials import REPORTED_METRICS
+    from classify.trials import REPORTED_METRICS, odd_line
 
-    header, lines = read_results(path)
+    header, lines = read_results(path, odd_line)
     groups: dict[str, list[dict]] = {}
     for line in lines:
         if line["error"] is None and (line["selected"] or header["select"] == "none"):
@@ -183,20 +206,36 @@ def parse_C(text: str) -> list[float]:
     try:
         if ":" in text:
             low, high, count = text.split(":")
-            spaced = np.geomspace(float(low), float(high), int(count))
-            values = [float(f"{value:.12g}") for value in spaced]
+            ends, number = [float(low), float(high)], int(count)
         else:
-            values = [float(word) for word in text.split(",")]
+            ends, number = [float(word) for word in text.split(",")], 0
     except ValueError as error:
         raise InputError(
             "The 'C' option must be LOW:HIGH:COUNT, as in 0.01:100:9, or numbers, as in 0.1,1,10. "
             f"Got {text!r}."
         ) from error
-    check_C(values)
-    return values
+    check_C(ends)
+    if ":" not in text:
+        return ends
+    check_number("COUNT of C", number, whole=True, low=1, high=MOST_C)
+    return [float(f"{value:.12g}") for value in np.geomspace(ends[0], ends[1], number)]
 
 
-def _check(learner, C, splits, select, metric, scaling) -> None:
+def _as_earlier(header: dict[str, Any], found: Mapping[str, Any] | None, label_names, Y):
+    """Write a header as the version did that began the file, if its labels are those."""
+    if found is None or "features" in found:
+        return header
+    from classify.provenance import hash_labels_as_text
+
+    header = {key: value for key, value in header.items() if key != "features"}
+    earlier = hash_labels_as_text(label_names, Y)
+    return header | {"labels": earlier} if found.get("labels") == earlier else header
+
+
+def _check(learner, C, select, metric, scaling) -> None:
+    for name, values in (("learner", learner), ("scaling", scaling), ("C", C)):
+        if not len(values):
+            raise InputError(f"The {name!r} option must have a value. Got none.")
     for name in learner:
         find_learner(name)
     for name in scaling:
@@ -204,7 +243,13 @@ def _check(learner, C, splits, select, metric, scaling) -> None:
     check_C(C)
     check_choice("metric", metric, METRICS)
     check_choice("select", select, SELECTIONS)
+
+
+def _check_counts(splits: int, seed: int, jobs: int) -> None:
     check_number("splits", splits, whole=True, low=1)
+    check_number("seed", seed, whole=True, low=0)
+    if jobs != -1:
+        check_number("jobs", jobs, whole=True, low=1)
 
 
 def _mean_and_std(values: Sequence[float | None]) -> tuple[float, float]:

@@ -7,6 +7,7 @@ matrices and warm starts.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import NoneType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from classify.parallel import Trial
 from features.cache import FeatureCache
 from features.splits import inner_folds, random_split
 
+#: What a fit may raise about its data. Memory that ran out concerns all fits, and ends the run.
+_OF_A_FIT = (ValueError, ArithmeticError, LookupError, RuntimeError, TypeError, AssertionError)
 REPORTED_METRICS = (*MIML_METRICS, "map", "f1_macro", "f1_micro")
 
 
@@ -151,13 +154,16 @@ def _fit_all(trial: Trial, plan, Cs: Sequence[float | None], X, Y, rows) -> list
     """Fit along C; where that fails, every C alone, so that one bad C costs no other."""
     learner = find_learner(trial["learner"])
     rows = rows[learner.rows_to_train_on(Y[rows])]
-    scaler = fit_scaler(trial["scaling"], plan.get("widths"), X[rows])
-    here = scale(scaler, X[rows])
+    try:
+        scaler = fit_scaler(trial["scaling"], plan.get("widths"), X[rows])
+        here = scale(scaler, X[rows])
+    except _OF_A_FIT as error:
+        return [Fitted(error=_named(error))] * len(Cs)
     first = learner.make(Cs[0], Y[rows])
     try:
         if hasattr(first, "fit_path"):
             return [Fitted(model, scaler) for model in first.fit_path(here, Y[rows], Cs)]
-    except Exception:  # every C is fitted again below, where its error is recorded
+    except _OF_A_FIT:  # every C is fitted again below, where its error is recorded
         pass
     return [_fit_one(learner.make(C, Y[rows]), scaler, here, Y[rows]) for C in Cs]
 
@@ -165,21 +171,42 @@ def _fit_all(trial: Trial, plan, Cs: Sequence[float | None], X, Y, rows) -> list
 def _fit_one(estimator, scaler, X, Y) -> Fitted:
     try:
         return Fitted(estimator.fit(X, Y), scaler)
-    except Exception as error:  # a failing fit is a line of the sweep, not its end
-        return Fitted(error=f"{type(error).__name__}: {error}")
+    except _OF_A_FIT as error:  # a failing fit is a line of the sweep, not its end
+        return Fitted(error=_named(error))
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _scored(fitted: Fitted, X: np.ndarray) -> tuple[np.ndarray, str | None]:
+    """Score images, or say why there are no scores that a metric could take."""
+    nothing = np.empty((0, 0))
+    if fitted.error:
+        return nothing, fitted.error
+    try:
+        scores = fitted.scores(X)
+    except _OF_A_FIT as error:
+        return nothing, _named(error)
+    bad = np.count_nonzero(~np.isfinite(scores))
+    if bad:
+        return nothing, f"{bad} of {scores.size} scores are not finite"
+    return scores, None
 
 
 def _score(line: dict[str, Any], fitted: Fitted, X, Y, rows, function) -> float:
-    if fitted.error:
-        line["error"] = fitted.error
+    scores, error = _scored(fitted, X[rows])
+    if error:
+        line["error"] = error
         return math.nan
-    return function(Y[rows], fitted.scores(X[rows]))
+    return function(Y[rows], scores)
 
 
 def _evaluate(learner: Learner, fitted: Fitted, X, Y, rows, describe) -> dict[str, Any]:
-    if fitted.error:
-        return {**_empty(), "error": fitted.error}
-    model, scores = fitted.estimator, fitted.scores(X[rows])
+    scores, error = _scored(fitted, X[rows])
+    if error:
+        return {**_empty(), "error": error}
+    model = fitted.estimator
     values = {name: get_metric(name).function(Y[rows], scores) for name in REPORTED_METRICS}
     gap = getattr(model, "dual_gap_", np.array([math.nan])) / getattr(model, "objective_", 1.0)
     return {
@@ -188,6 +215,26 @@ def _evaluate(learner: Learner, fitted: Fitted, X, Y, rows, describe) -> dict[st
         "relative_gap": float(np.nanmax(gap)) if not np.isnan(gap).all() else math.nan,
         **(describe(model) if describe else {}),
     }
+
+
+def odd_line(line: Mapping[str, Any]) -> str:
+    """Tell what keeps a line from being one of `run_trial`; empty if nothing does.
+
+    Examples
+    --------
+    >>> odd_line({"selected": True})
+    'has inner missing'
+    """
+    kinds = {
+        **dict.fromkeys(("inner", *_empty()), (int, float, NoneType)),
+        "selected": (bool,),
+        "error": (str, NoneType),
+    }
+    for name, kind in kinds.items():
+        value = line.get(name, _empty)
+        if type(value) not in kind:
+            return f"has {name} {'missing' if value is _empty else repr(value)}"
+    return ""
 
 
 def _empty() -> dict[str, float]:

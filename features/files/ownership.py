@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from features.errors import InputError
-from features.files import create, require_regular
+from features.files import Temporary, create, require_regular
 
 LONGEST_LINE = 1 << 24  # bytes; a first line of ours is shorter
 
@@ -49,6 +49,41 @@ def require_ours(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) 
             f"{path} exists and is not {what} that this program made, so it is left as it is. "
             "Give another name, or move the file away."
         )
+
+
+def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path:
+    """Check that a file can be written under a name, before what it is to hold is computed.
+
+    Its folder is made.
+
+    Parameters
+    ----------
+    path : Path
+    is_ours, what
+        As for `require_ours`.
+
+    Returns
+    -------
+    Path
+        Where to write: `path`, or the file that it is a symbolic link to.
+
+    Raises
+    ------
+    InputError
+        Something of another kind has that name, or it is a symbolic link to nothing.
+    OSError
+        Nothing can be written there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    require_ours(path, is_ours, what=what)
+    if path.is_symlink():
+        if not path.exists():
+            raise InputError(
+                f"{path} is a symbolic link to nothing, so it is left as it is. Give another name."
+            )
+        path = path.resolve()
+    Temporary(path).discard()
+    return path
 
 
 def write_once(path: Path, data: bytes, *, remedy: str) -> None:

@@ -43,7 +43,7 @@ def run(path, work, trials, expected):
 
 
 def count_calls(monkeypatch, run_once, at=None, after=False):
-    """Run with a count of all fsyncs and renames; stop before or after number `at`."""
+    """Run with a count of all fsyncs, links and renames; stop before or after number `at`."""
     calls = 0
 
     def counted(function):
@@ -59,7 +59,7 @@ def count_calls(monkeypatch, run_once, at=None, after=False):
         return call
 
     with monkeypatch.context() as patch:
-        for name in ("fsync", "replace"):
+        for name in ("fsync", "link", "replace"):
             patch.setattr(os, name, counted(getattr(os, name)))
         run_once()
     return calls
@@ -70,7 +70,7 @@ def test_stopped_at_any_write_a_grid_ends_with_the_same_bytes(tmp_path, monkeypa
     whole = tmp_path / "whole.jsonl"
     steps = count_calls(monkeypatch, lambda: run(whole, *SHAPES[shape]))
     _, trials, expected = SHAPES[shape]
-    # Header and finish: file, rename and folder each; between them one fsync per line.
+    # Header and finish: file, name and folder each; between them one fsync per line.
     assert steps == 6 + sum(len(expected(trial)) for trial in trials)
     for at in range(1, steps + 1):
         for after in (False, True):
