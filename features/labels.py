@@ -28,7 +28,9 @@ class _Values(dict[str, int]):
         return value
 
 
-def read_labels_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+def read_labels_csv(
+    path: Path, *, any_first: bool = False
+) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
     """Read which image has which label.
 
     The first column is `image`, then one column for each label: 1 present, 0 absent, -1 or empty
@@ -41,6 +43,8 @@ def read_labels_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str,
     ----------
     path : Path
         The csv file.
+    any_first : bool
+        Take the first column for the images, however it is called.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def read_labels_csv(path: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str,
     rows = csv_rows(path)
     _, header = next(rows, (0, [""]))
     first = 1 if plain_header(header)[:2] == ["", "image"] else 0
-    if header[first].strip().casefold() != "image":
+    if header[first].strip().casefold() != "image" and not any_first:
         raise InputError(
             f"{path}: the columns must be 'image', then one per label, separated by commas. The "
             f"first is {header[first]!r}."

@@ -5,10 +5,10 @@ help are made from the records.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from features.command_line import load
-from features.errors import check_choice
+from features.errors import InputError, check_choice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,60 +23,163 @@ class Format(NamedTuple):
     ----------
     name : str
         Its name on the command line.
+    about : str
+        What it is, in a few words.
     source : str
         What the reader is given, in a few words: a file or a folder.
+    module : str
+        ``features.annotations`` module of the two functions below.
     reader : str
-        ``module:function`` of a function ``(source, images, *, strict_names) -> Dataset``. It
-        reads names and labels and opens no image.
+        A function ``(source, images, *, strict_names) -> Dataset``. It reads names and labels and
+        opens no image.
+    recognizes : str
+        A function ``(source) -> bool`` that tells whether a source is of this form; empty if that
+        can't be told.
+    is_folder : bool
+        Whether the source is a folder.
     """
 
     name: str
+    about: str
     source: str
+    module: str
     reader: str
+    recognizes: str = "recognizes"
+    is_folder: bool = False
+
+    def read(self, source: "Path", images: "Path", *, strict_names: bool = False) -> "Dataset":
+        """Call the reader; a source of the other kind is refused.
+
+        Raises
+        ------
+        InputError
+            As the reader raises.
+        """
+        if source.is_dir() != self.is_folder:
+            kind = "folder" if source.is_dir() else "file"
+            raise InputError(
+                f"The source of format {self.name} is {self.source}. {source} is a {kind}."
+            )
+        return self._load(self.reader)(source, images, strict_names=strict_names)
+
+    def fits(self, source: "Path") -> bool:
+        """Tell whether a source looks like this form. What can't be read doesn't."""
+        if not self.recognizes:
+            return False
+        try:
+            return self._load(self.recognizes)(source)
+        except InputError:
+            return False
+
+    def _load(self, function: str) -> "Callable[..., Any]":
+        return load(f"features.annotations.{self.module}:{function}")
 
 
+AUTO = "auto"
 FORMATS = (
-    Format("coco", "an instances JSON file", "features.annotations.coco:read_coco"),
-    Format("voc", "the folder Annotations", "features.annotations.voc:read_voc"),
-    Format("msrc", "the folder GroundTruth", "features.annotations.msrc:read_msrc"),
+    Format("coco", "COCO and LVIS", "an instances JSON file", "coco", "read_coco"),
     Format(
-        "msrc-cleaned",
-        "the folder newsegmentations_mats",
-        "features.annotations.msrc:read_msrc_cleaned",
+        "voc", "PASCAL VOC XML", "the folder Annotations", "voc", "read_voc", is_folder=True
     ),
-    Format("scene", "the file 'miml data.mat'", "features.annotations.scene:read_scene"),
-)
+    Format(
+        "yolo", "YOLO text files, with data.yaml or classes.txt", "the folder labels", "yolo",
+        "read_yolo", is_folder=True,
+    ),
+    Format(
+        "folders", "a folder per class", "the folder of images", "class_folders",
+        "read_class_folders", is_folder=True,
+    ),
+    Format(
+        "csv-columns", "a csv file with one column per label", "a csv file", "csv_tables",
+        "read_columns", "recognizes_columns",
+    ),
+    Format(
+        "csv-tags", "a csv file of image,tags: all tags in one field", "a csv file", "csv_tables",
+        "read_tags", "recognizes_tags",
+    ),
+    Format(
+        "csv-lines", "a csv file of image,label[,confidence]: a line per label", "a csv file",
+        "csv_tables", "read_lines", "recognizes_lines",
+    ),
+    Format(
+        "open-images", "Open Images' image-level labels", "a csv file", "open_images",
+        "read_open_images",
+    ),
+    Format(
+        "nus-wide", "NUS-WIDE's lists", "the folder of ImageList and Groundtruth", "nus_wide",
+        "read_nus_wide", is_folder=True,
+    ),
+    Format(
+        "msrc", "MSRC v2 as published", "the folder GroundTruth", "msrc", "read_msrc",
+        "recognizes_original", is_folder=True,
+    ),
+    Format(
+        "msrc-cleaned", "MSRC v2, cleaned segmentations", "the folder newsegmentations_mats",
+        "msrc", "read_msrc_cleaned", "recognizes_cleaned", is_folder=True,
+    ),
+    Format(
+        "scene", "LAMDA's Scene", "the file 'miml data.mat'", "scene", "read_scene",
+    ),
+)  # fmt: skip
 NAMES = tuple(format.name for format in FORMATS)
 
 
-def find_reader(name: str) -> "Callable[..., Dataset]":
-    """Load the reader of a format.
+def find_format(name: str, source: "Path") -> Format:
+    """Give the record of a format; `AUTO` is the one that recognizes the source.
 
     Parameters
     ----------
     name : str
-        One of `NAMES`.
+        One of `NAMES`, or `AUTO`.
+    source : Path
 
     Returns
     -------
-    callable
-        ``(source, images) -> Dataset``.
+    Format
 
     Raises
     ------
     InputError
-        The name is not one of `NAMES`.
+        The name is none of these, or no format or several ones recognize the source.
     """
-    check_choice("format", name, NAMES)
-    (record,) = (format for format in FORMATS if format.name == name)
-    return load(record.reader)
+    check_choice("format", name, (AUTO, *NAMES))
+    if name != AUTO:
+        return _named(name)
+    found = [format for format in FORMATS if format.fits(source)]
+    if any(format.name == "open-images" for format in found):
+        found = [_named("open-images")]  # it is a csv file of lines, too
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " or ".join(format.name for format in found)
+        raise InputError(f"{source} may be {names}. Say which by --format.")
+    raise InputError(
+        f"{source} is of no known form. Give one of {', '.join(NAMES)} as --format, which then "
+        "says what is wrong; `python -m features index --format` describes them."
+    )
 
 
-def describe_sources() -> str:
-    """List what each format's reader is given, for a help text."""
-    return "; ".join(f"{format.name}: {format.source}" for format in FORMATS)
+def describe_formats() -> str:
+    """List the formats, a line each, for a help text."""
+    width = max(map(len, NAMES))
+    lines = [
+        f"  {format.name:<{width}}  {format.about}; source: {format.source}" for format in FORMATS
+    ]
+    return "\n".join(["formats:", *lines, f"  {AUTO:<{width}}  the one that recognizes the source"])
 
 
 def advice(path: "Path", images: "Path") -> str:
-    """Say which command turns a file into `labels.csv`, if a format's reader would take it."""
+    """Say which command makes `labels.csv` of a file; empty if no reader of csv takes it."""
+    for name in ("open-images", "csv-tags", "csv-lines"):
+        format = _named(name)
+        if format.fits(path):
+            return (
+                f"It looks like {format.about}: `python -m features index --format {name} --source "
+                f"{path} --images {images} --out {path.parent}-indexed` turns it into columns."
+            )
     return ""
+
+
+def _named(name: str) -> Format:
+    (found,) = (format for format in FORMATS if format.name == name)
+    return found

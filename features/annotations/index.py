@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from features.annotations.catalog import find_reader
+from features.annotations.catalog import AUTO, find_format
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
 from features.files import remove_temporaries
@@ -19,7 +19,7 @@ def index_annotations(
     Parameters
     ----------
     format : str
-        One of `catalog.NAMES`.
+        One of `catalog.NAMES`, or `catalog.AUTO`.
     source : Path
         The file or folder that the format's record in `catalog.FORMATS` names.
     images : Path
@@ -45,22 +45,23 @@ def index_annotations(
     -----
     Whether an image without an annotation is left out or refused is stated by each reader.
     """
-    read = find_reader(format)
     if not source.exists():
         raise InputError(f"{source} does not exist. Give the annotations' file or folder.")
     if not images.is_dir():
         raise InputError(f"{images} is not a folder. Give the folder that holds the images.")
+    record = find_format(format, source)
     labels_csv = out / "labels.csv"
     if os.path.lexists(labels_csv):
         raise InputError(f"{labels_csv} exists already. Move it away or give another --out.")
     link = out / "images"
     if os.path.lexists(link) and not (link.exists() and link.samefile(images)):
         raise InputError(f"{link} exists and is not {images}. Give another --out.")
-    dataset = read(source, images, strict_names=strict_names)
+    dataset = record.read(source, images, strict_names=strict_names)
     assert dataset.labels is not None  # every reader gives labels
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
     if not link.exists():
         link.symlink_to(images.resolve(), target_is_directory=True)
     write_labels_csv(labels_csv, dataset.ids, dataset.labels, dataset.label_names)
-    return replace(load_dataset(out), notes=dataset.notes)
+    told = [f"{source}: taken as {record.name}, {record.about}"] if format == AUTO else []
+    return replace(load_dataset(out), notes=(*told, *dataset.notes))

@@ -15,6 +15,11 @@ from features.datasets import Dataset, index_images
 from features.errors import InputError
 
 
+def recognizes(source: Path) -> bool:
+    """Tell whether a file is MATLAB's."""
+    return source.is_file() and source.suffix.lower() == ".mat"
+
+
 def read_scene(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
     """Read the Scene set.
 

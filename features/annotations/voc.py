@@ -1,5 +1,6 @@
 """Read PASCAL VOC XML into labels: one file per image, one `object` element per instance."""
 
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,6 +9,8 @@ from tqdm import tqdm
 
 from features.datasets import Dataset, index_images
 from features.errors import InputError
+from features.inputs.label_values import label_value
+from features.inputs.listing import visible
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -15,17 +18,30 @@ VOC_CLASSES = (
     *("train", "tvmonitor"),
 )
 
+_UNSAID = ("unspecified", "undefined")  # what tools write where nobody has said so
+
+
+def recognizes(source: Path) -> bool:
+    """Tell whether a folder holds XML files of VOC's root element."""
+    if not source.is_dir():
+        return False
+    files = (path for path in visible(source.iterdir()) if path.suffix.lower() == ".xml")
+    with open(next(files, os.devnull), encoding="utf-8-sig", errors="replace") as file:
+        return "<annotation" in file.read(4096)
+
 
 def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
     """Read a folder of VOC annotations.
 
     A class is present where an image has an object of it that is not `difficult`, unknown (-1)
     where all its objects are, absent otherwise: VOC's evaluation leaves difficult ones out too.
+    An object of which nothing or "Unspecified" is said is not difficult.
 
     Parameters
     ----------
     source : Path
-        The folder `Annotations`; each `*.xml` in it is a row, in the order of their names.
+        The folder `Annotations`; each `*.xml` in it that isn't hidden is a row, in the order of
+        their names.
     images : Path
         The folder `JPEGImages`, which each `filename` element starts from.
     strict_names : bool
@@ -41,10 +57,10 @@ def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Datas
     ------
     InputError
         For a folder without annotations, malformed XML, XML with a DTD (which VOC has not, and
-        which can make a small file expand without end), a missing element, a `difficult` other
-        than 0 and 1, and a missing image file.
+        which can make a small file expand without end), a missing element, a `difficult` that
+        says neither yes nor no, and a missing image file.
     """
-    files = sorted(source.glob("*.xml"))
+    files = [path for path in visible(source.iterdir()) if path.suffix.lower() == ".xml"]
     if not files:
         raise InputError(f"No *.xml in {source}. Give VOC's folder Annotations.")
     names, objects = zip(*map(_read_annotation, tqdm(files, desc="voc", unit="file")), strict=True)
@@ -74,10 +90,14 @@ def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:
     objects: dict[str, bool] = {}
     for element in root.iterfind("object"):
         name = _text(element, "name", path)
-        difficult = element.findtext("difficult", "0").strip()
-        if difficult not in ("0", "1"):
-            raise InputError(f"{path}: {name!r} has difficult {difficult!r}; it must be 0 or 1.")
-        objects[name] = objects.get(name, False) or difficult == "0"
+        difficult = (element.findtext("difficult") or "").strip()
+        try:
+            is_difficult = difficult.casefold() not in _UNSAID and label_value(difficult) == 1
+        except InputError:
+            raise InputError(
+                f"{path}: {name!r} has difficult {difficult!r}; it must be 0 or 1."
+            ) from None
+        objects[name] = objects.get(name, False) or not is_difficult
     return _text(root, "filename", path), objects
 
 

@@ -18,17 +18,29 @@ _CACHE = "the cache's folder"
 def add_index_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``index``."""
     texts = {
-        "format": "how the annotations are published",
-        "source": catalog.describe_sources(),
+        "format": "one of those below; without a name it lists them",
+        "source": "the annotations: a file or a folder, as listed below",
         "images": "folder of the images; it is linked, not copied",
         "out": "folder for labels.csv, which is then given to extract as --data",
         "strict_names": "refuse names of images that aren't exactly their files'",
     }
-    add_options(parser, run_index, texts, format={"choices": catalog.NAMES})
+    choices = {"choices": (catalog.AUTO, *catalog.NAMES), "nargs": "?", "action": _Formats}
+    add_options(parser, run_index, texts, format=choices)
+    parser.epilog = f"{catalog.describe_formats()}\n\n{parser.epilog}"
+
+
+class _Formats(argparse.Action):
+    """Takes a format's name; without one it lists the formats and ends the program."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if values is None:
+            print(catalog.describe_formats())
+            parser.exit()
+        setattr(namespace, self.dest, values)
 
 
 def run_index(
-    *, format: str, source: Path, images: Path, out: Path, strict_names: bool = False
+    *, format: str = catalog.AUTO, source: Path, images: Path, out: Path, strict_names: bool = False
 ) -> None:
     """Make a data set of published annotations and describe it."""
     from features.annotations.index import index_annotations

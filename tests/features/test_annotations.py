@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from features.annotations.catalog import NAMES, describe_sources, find_reader
+from features.annotations.catalog import AUTO, NAMES, describe_formats, find_format
 from features.annotations.coco import read_coco
 from features.annotations.index import index_annotations
 from features.annotations.msrc import COLORS, VOID, read_msrc, read_msrc_cleaned
@@ -19,6 +19,7 @@ from features.annotations.scene import read_scene
 from features.annotations.voc import VOC_CLASSES, read_voc
 from features.datasets import load_dataset
 from features.errors import InputError
+from tests import annotation_samples
 
 
 def make_images(folder, *names):
@@ -107,8 +108,9 @@ def change(part, position, **entry):
         (lambda content: content["images"].clear(), "annotations.0. has image_id 139, which is"),
         (lambda content: content["images"][0].pop("file_name"), r"images\[0\] has file_name None"),
         (lambda content: content["categories"].insert(1, "cat"), r"categories\[1\] has id None"),
-        (change("images", 1, id="7"), r"images\[1\] has id '7'; it must be one int"),
-        (change("images", 1, id=True), r"images\[1\] has id True; it must be one int"),
+        (change("images", 1, id="8"), r"twice in images: images\[1\] and images\[2\] have id 8"),
+        (change("images", 1, id=7.5), r"images\[1\] has id 7.5; it must be one int or str"),
+        (change("images", 1, id=True), r"images\[1\] has id True; it must be one int or str"),
         (change("categories", 2, name=18), r"categories\[2\] has name 18; it must be one str"),
         (change("images", 1, id=139), "an id comes twice in images"),
         (change("categories", 1, id=90), "an id comes twice in categories"),
@@ -116,7 +118,6 @@ def change(part, position, **entry):
         (change("annotations", 3, category_id=2), r"annotations\[3\] has category_id 2, which"),
         (change("annotations", 3, image_id=5), r"annotations\[3\] has image_id 5, which"),
         (change("images", 1, file_name="gone.jpg"), r"1 \(first 'gone.jpg'\) of 3 .*not found"),
-        (change("images", 1, file_name="000000000139.jpg"), "names images twice"),
         (change("images", 1, file_name="../secret.jpg"), "not a plain path"),
     ],
 )
@@ -429,20 +430,46 @@ SAMPLES = {
 }
 
 
+@pytest.fixture
+def sample(request, tmp_path):
+    """Write the sample of a format and give its source and its images."""
+
+    def write(format):
+        if format in SAMPLES:
+            return request.getfixturevalue(SAMPLES[format])
+        return annotation_samples.SAMPLES[format][0](tmp_path)
+
+    return write
+
+
 @pytest.mark.parametrize("format", NAMES)
-def test_the_index_is_what_the_reader_gave(request, tmp_path, format):
-    source, images = request.getfixturevalue(SAMPLES[format])
-    direct = find_reader(format)(source, images)
+@pytest.mark.parametrize("given", ["by name", AUTO])
+def test_the_index_is_what_the_reader_gave(sample, tmp_path, format, given):
+    source, images = sample(format)
+    direct = find_format(format, source).read(source, images)
     out = tmp_path / "deep" / "out"
-    dataset = index_annotations(format, source, images, out)
+    dataset = index_annotations(format if given == "by name" else AUTO, source, images, out)
+    told = () if given == "by name" else (f"{source}: taken as {format}, ",)
     assert (dataset.root, dataset.ids) == (out, direct.ids)
+    assert len(dataset.notes) == len(told) + len(direct.notes)
+    assert all(note.startswith(start) for note, start in zip(dataset.notes, told, strict=False))
     assert dataset.label_names == direct.label_names
     np.testing.assert_array_equal(dataset.labels, direct.labels)
     assert (out / "images").samefile(images)
 
 
-def test_the_help_states_the_source_of_every_format():
-    assert [part.partition(": ")[0] for part in describe_sources().split("; ")] == list(NAMES)
+def test_the_help_has_a_line_of_every_format():
+    lines = describe_formats().splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [*NAMES, AUTO]
+
+
+@pytest.mark.parametrize("format", annotation_samples.SAMPLES)
+def test_the_labels_of_a_sample_are_as_expected(tmp_path, format):
+    write, ids, names, labels = annotation_samples.SAMPLES[format]
+    source, images = write(tmp_path)
+    dataset = find_format(AUTO, source).read(source, images)
+    assert (dataset.ids, dataset.label_names) == (ids, names)
+    np.testing.assert_array_equal(dataset.labels, labels)
 
 
 def test_images_that_are_in_place_are_not_linked(tmp_path, scene):
@@ -473,7 +500,7 @@ def test_bad_arguments_leave_nothing_behind(tmp_path, scene):
     source, images = scene
     out = tmp_path / "out"
     for format, *paths, message in (
-        ("yolo", source, images, "The 'format' option must be one of coco, voc, msrc, "),
+        ("darknet", source, images, "The 'format' option must be one of auto, coco, voc, yolo, "),
         (
             "scene",
             tmp_path / "gone.mat",
@@ -489,17 +516,18 @@ def test_bad_arguments_leave_nothing_behind(tmp_path, scene):
 
 
 @pytest.mark.parametrize("format", NAMES)
-def test_a_corrupted_byte_is_an_input_error_or_whole_labels(request, format):
-    source, images = request.getfixturevalue(SAMPLES[format])
-    path = source if source.is_file() else sorted(source.iterdir())[0]
+def test_a_corrupted_byte_is_an_input_error_or_whole_labels(sample, format):
+    source, images = sample(format)
+    files = [source] if source.is_file() else sorted(source.rglob("*.*"))
+    path = next(path for path in files if path.is_file())
     content = path.read_bytes()
 
     @settings(max_examples=100)
-    @given(position=st.integers(0, len(content) - 1), byte=st.integers(0, 255))
+    @given(position=st.integers(0, max(0, len(content) - 1)), byte=st.integers(0, 255))
     def corrupt(position, byte):
         path.write_bytes(content[:position] + bytes([byte]) + content[position + 1 :])
         try:
-            dataset = find_reader(format)(source, images)
+            dataset = find_format(format, source).read(source, images)
         except InputError:
             return
         assert dataset.labels.shape == (len(dataset), len(dataset.label_names))

@@ -1,0 +1,230 @@
+"""Csv files with the labels of an image in one field, in one column each, or in one line each."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from features.annotations.csv_form import CsvForm, find_form, labeled_rows
+from features.datasets import Dataset, index_images
+from features.errors import InputError
+from features.inputs.label_values import float_or_none, label_value
+from features.labels import read_labels_csv
+
+_SEPARATORS = ("|", ";", ",")
+_NAMES = {"|": "'|'", ";": "semicolons", ",": "commas", " ": "blanks"}
+_LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+
+
+def recognizes_columns(source: Path) -> bool:
+    """Tell whether a csv file has one column per label."""
+    return _is_csv(source) and find_form(source).name == "columns"
+
+
+def recognizes_tags(source: Path) -> bool:
+    """Tell whether a csv file has all labels of an image in one field."""
+    return _is_csv(source) and find_form(source).name == "tags"
+
+
+def recognizes_lines(source: Path) -> bool:
+    """Tell whether a csv file has one line per label."""
+    return _is_csv(source) and find_form(source).name == "lines"
+
+
+def read_columns(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
+    """Read a csv file with one column per label, however its first column is called.
+
+    Parameters
+    ----------
+    source, images
+        The file, and the folder that its names start from.
+    strict_names : bool
+        As for `features.datasets.index_images`.
+
+    Returns
+    -------
+    Dataset
+        Labels are 1, 0 or -1.
+
+    Raises
+    ------
+    InputError
+        As for `features.labels.read_labels_csv`.
+    """
+    ids, labels, names = read_labels_csv(source, any_first=True)
+    return index_images(images, ids, labels, names, source=source, strict_names=strict_names)
+
+
+def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
+    """Read a csv file with all labels of an image in one field.
+
+    Parameters
+    ----------
+    source : Path
+        A column of images and one of tags, told by the names in the header, or the first two. What
+        stands between tags is, for the whole file, the first of ``| ; ,`` that occurs in that
+        column, or else blanks. Lists as Python and JSON write them are read too. Lines of one
+        image are united.
+    images : Path
+        The folder that the images' names start from.
+    strict_names : bool
+        As for `features.datasets.index_images`.
+
+    Returns
+    -------
+    Dataset
+        Labels are 1 or 0 in alphabetical order; an image without tags has none.
+
+    Raises
+    ------
+    InputError
+        A line is too short, there are no tags, or an image is missing.
+    """
+    form = find_form(source)
+    is_last = form.label == form.width - 1
+    names, cells = [], []
+    for line, fields in labeled_rows(source, form):
+        if len(fields) > form.width and not is_last:
+            raise InputError(
+                f"{source}, line {line}: {len(fields)} fields where the header has {form.width}. "
+                "Quote a name that holds a comma."
+            )
+        names.append(fields[form.image])
+        # Tags that were not quoted have become fields of their own.
+        cells.append(",".join(fields[form.label :]) if is_last else fields[form.label])
+    plain = [cell for cell in cells if not _LIST.fullmatch(cell)]
+    separator = next((one for one in _SEPARATORS if any(one in cell for cell in plain)), " ")
+    tags = [_split(cell, separator) for cell in cells]
+    label_names = sorted(set().union(*tags))
+    column_of = {name: column for column, name in enumerate(label_names)}
+    labels = np.zeros((len(names), len(label_names)), dtype=np.int8)
+    for row, of_image in enumerate(tags):
+        labels[row, [column_of[tag] for tag in of_image]] = 1
+    notes = [f"{source}: tags are separated by {_NAMES[separator]}"] if plain else []
+    return index_images(
+        images, names, labels, label_names,
+        source=source, unite=True, strict_names=strict_names, notes=notes,
+    )  # fmt: skip
+
+
+def read_lines(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
+    """Read a csv file with one line for each image and label.
+
+    Parameters
+    ----------
+    source : Path
+        A column of images, one of labels and, optionally, one of values, told by the names in the
+        header, or the first three. A value is a confidence of 0 to 1 that the label is present:
+        0.5 or more is present, 0 absent, and what lies between unknown. It may also be a value of
+        `features.inputs.label_values`.
+    images : Path
+        The folder that the images' names start from.
+    strict_names : bool
+        As for `features.datasets.index_images`.
+
+    Returns
+    -------
+    Dataset
+        Labels in alphabetical order. A pair without a line is unknown if some line says that a
+        label is absent, or else absent.
+
+    Raises
+    ------
+    InputError
+        A line is too short, a value is none of these, or an image is missing.
+    """
+    return lines_to_dataset(source, images, find_form(source), _confidence, strict_names)
+
+
+def lines_to_dataset(
+    source: Path,
+    images: Path,
+    form: CsvForm,
+    read_value: Callable[[str], int],
+    strict_names: bool,
+    *,
+    unlisted: int | None = None,
+    rename: Callable[[list[str]], list[str]] = list,
+) -> Dataset:
+    """Collect lines of an image, a label and, optionally, a value.
+
+    Parameters
+    ----------
+    source, images, strict_names
+        As for `read_lines`.
+    form : CsvForm
+    read_value : callable
+        From a cell to 1, 0 or -1; an `InputError` gets the line in front.
+    unlisted : {0, -1}, optional
+        What a pair without a line is. By default as for `read_lines`.
+    rename : callable
+        From the labels, sorted, to names that users know.
+
+    Returns
+    -------
+    Dataset
+        Where two lines contradict each other, the label is unknown.
+    """
+    rows, columns, values = [], [], []
+    row_of: dict[str, int] = {}
+    column_of: dict[str, int] = {}
+    for line, fields in labeled_rows(source, form):
+        row = row_of.setdefault(fields[form.image], len(row_of))
+        if not fields[form.label].strip():
+            continue  # an image without labels
+        rows.append(row)
+        columns.append(column_of.setdefault(fields[form.label].strip(), len(column_of)))
+        try:
+            values.append(1 if form.value is None else read_value(fields[form.value]))
+        except InputError as error:
+            raise InputError(f"{source}, line {line}: {error}") from None
+    order = sorted(column_of)
+    place_of = np.array([column_of[name] for name in order], dtype=np.intp)
+    found = np.array(values, dtype=np.int8)
+    if unlisted is None:
+        unlisted = -1 if (found == 0).any() else 0
+    labels = np.full((len(row_of), len(order)), unlisted, dtype=np.int8)
+    at = np.array(rows, dtype=np.intp), np.argsort(place_of)[np.array(columns, dtype=np.intp)]
+    labels[at] = -1
+    said = {value: np.zeros(labels.shape, dtype=bool) for value in (0, 1)}
+    for value, cells in said.items():
+        cells[at[0][found == value], at[1][found == value]] = True
+        labels[cells] = value
+    both = said[0] & said[1]
+    labels[both] = -1
+    word = "unknown" if unlisted else "absent"
+    notes = [f"{source}: a label that no line names for an image is taken as {word}"]
+    if both.any():
+        notes.append(f"{source}: {both.sum()} labels are both present and absent: unknown")
+    return index_images(
+        images, list(row_of), labels, rename(order),
+        source=source, unite=True, strict_names=strict_names, notes=notes,
+    )  # fmt: skip
+
+
+def _is_csv(source: Path) -> bool:
+    return source.is_file() and source.suffix.lower() in (".csv", ".tsv")
+
+
+def _split(cell: str, separator: str) -> list[str]:
+    if _LIST.fullmatch(cell):
+        cell = cell.strip()[1:-1]
+        if quoted := _QUOTED.findall(cell):
+            return _distinct(first or second for first, second in quoted)
+        separator = ","
+    return _distinct(cell.split() if separator == " " else cell.split(separator))
+
+
+def _distinct(tags: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+
+
+def _confidence(text: str) -> int:
+    number = float_or_none(text)
+    if number is None or number == -1:
+        return label_value(text)
+    if not 0 <= number <= 1:
+        raise InputError(f"a value must be a confidence from 0 to 1, or -1. Got {text!r}.")
+    return 1 if number >= 0.5 else 0 if number == 0 else -1

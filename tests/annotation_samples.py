@@ -1,0 +1,103 @@
+"""Small samples of published annotations, each written into a folder as (source, images)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write files, and the folders that they lie in."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    return folder
+
+
+def _csv(folder: Path, text: str) -> tuple[Path, Path]:
+    write_files(folder, {"given.csv": text, "images/a.jpg": b"a", "images/b.jpg": b"b"})
+    return folder / "given.csv", folder / "images"
+
+
+def csv_columns(folder: Path) -> tuple[Path, Path]:
+    """One column per label."""
+    return _csv(folder, "ID,cat,dog\na,1,0\nb,True,1.0\n")
+
+
+def csv_tags(folder: Path) -> tuple[Path, Path]:
+    """All tags in one field."""
+    return _csv(folder, "image_name,tags\na,cat\nb,cat dog\n")
+
+
+def csv_lines(folder: Path) -> tuple[Path, Path]:
+    """One line per label."""
+    return _csv(folder, "image,label\na.jpg,cat\nb.jpg,cat\nb.jpg,dog\n")
+
+
+def open_images(folder: Path) -> tuple[Path, Path]:
+    """Image-level labels, and names for one of two."""
+    source, images = _csv(
+        folder,
+        "ImageID,Source,LabelName,Confidence\na,verification,/m/01yrx,1\n"
+        "a,verification,/m/0bt9lr,0\nb,machine,/m/01yrx,0.7\nb,verification,/m/0bt9lr,1\n",
+    )
+    write_files(folder, {"class-descriptions.csv": "/m/01yrx,Cat\n"})
+    return source, images
+
+
+def nus_wide(folder: Path) -> tuple[Path, Path]:
+    """Lists with backslashes."""
+    write_files(
+        folder,
+        {
+            "NUS/ImageList/Imagelist.txt": "actor\\1.jpg\r\nzoo\\2.jpg\r\n",
+            "NUS/Groundtruth/AllLabels/Labels_cat.txt": "1\n1\n",
+            "NUS/Groundtruth/AllLabels/Labels_dog.txt": "0\n1\n",
+            "Flickr/actor/1.jpg": b"1",
+            "Flickr/zoo/2.jpg": b"2",
+        },
+    )
+    return folder / "NUS", folder / "Flickr"
+
+
+def yolo(folder: Path) -> tuple[Path, Path]:
+    """Labels of two of three images; names are in data.yaml."""
+    write_files(
+        folder,
+        {
+            "data.yaml": "train: images/train\nnames:\n  0: cat\n  1: dog\n",
+            "labels/train/1.txt": "0 0.5 0.5 0.2 0.2\n",
+            "labels/train/2.txt": "1 0.5 0.5 0.2 0.2\n0 0.1 0.1 0.2 0.2\n1 0.1 0.1 0.2 0.2\n",
+            "images/train/1.jpg": b"1",
+            "images/train/2.png": b"2",
+            "images/train/3.jpg": b"3",
+        },
+    )
+    return folder / "labels", folder / "images"
+
+
+def folders(folder: Path) -> tuple[Path, Path]:
+    """A folder per class."""
+    write_files(folder, {f"photos/{name}.jpg": b"" for name in ("cat/1", "cat/2", "dog/1")})
+    return folder / "photos", folder / "photos"
+
+
+#: The samples by their format, with the ids, the names and the labels that are expected.
+SAMPLES = {
+    "csv-columns": (csv_columns, ("a.jpg", "b.jpg"), ("cat", "dog"), [[1, 0], [1, 1]]),
+    "csv-tags": (csv_tags, ("a.jpg", "b.jpg"), ("cat", "dog"), [[1, 0], [1, 1]]),
+    "csv-lines": (csv_lines, ("a.jpg", "b.jpg"), ("cat", "dog"), [[1, 0], [1, 1]]),
+    "open-images": (open_images, ("a.jpg", "b.jpg"), ("Cat", "/m/0bt9lr"), [[1, 0], [-1, 1]]),
+    "nus-wide": (nus_wide, ("actor/1.jpg", "zoo/2.jpg"), ("cat", "dog"), [[1, 0], [1, 1]]),
+    "yolo": (
+        yolo,
+        ("train/1.jpg", "train/2.png", "train/3.jpg"),
+        ("cat", "dog"),
+        [[1, 0], [1, 1], [0, 0]],
+    ),
+    "folders": (
+        folders,
+        ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg"),
+        ("cat", "dog"),
+        [[1, 0], [1, 0], [0, 1]],
+    ),
+}
