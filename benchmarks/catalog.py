@@ -58,7 +58,7 @@ _ENTRIES = (
         "L1LR and LR on VGG16 features over random splits, beside the published Table 1",
         "--data data/msrc_v2 --cache msrc.cache --out tables/msrc",
         "tables.miml.run",
-        ("add_miml_arguments", "miml"),
+        ("add_miml_arguments", "run_miml"),
         page="tables.miml.report:page",
         claims="tables.miml.report:claims",
         readme="tables.miml.report:readme",
@@ -143,11 +143,14 @@ _ENTRIES = (
     ),
 )
 #: Result files whose command is another entry's: name in the header, that entry, and its functions.
-_MORE = (("miml-ablations", "miml", "tables.miml.ablations_report"),)
+_MORE = (
+    ("miml-ablations", "miml", ("ablations_report:page", "ablations_report:claims", "")),
+    ("miml-bags", "miml", ("bags_report:page", "bags_claims:claims", "bags_report:readme")),
+)
 CATALOG = {entry.table: entry for entry in _ENTRIES}
 CATALOG |= {
     name: Entry(
-        name, CATALOG[of].command, f"benchmarks.{module}:page", f"benchmarks.{module}:claims"
+        name, CATALOG[of].command, *(one and f"benchmarks.tables.{of}.{one}" for one in functions)
     )
-    for name, of, module in _MORE
+    for name, of, functions in _MORE
 }

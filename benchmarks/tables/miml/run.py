@@ -3,7 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from benchmarks.tables.experiment import draw_or_note, read_task
 from benchmarks.tables.miml.ablations import run_ablations
@@ -121,11 +123,47 @@ def miml(
     return out / "miml.md"
 
 
+def run_miml(bags: Path | None, **options: Any) -> Path:
+    """Run the table on a data set with a cache, or with `bags` on published bags.
+
+    Raises
+    ------
+    InputError
+        Options are missing, or belong to the other table.
+    """
+    from benchmarks.tables.miml.bags_run import miml_bags  # numba
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if bags is None:
+        missing = [f"--{name}" for name in ("data", "cache") if name not in given]
+        if missing:
+            raise InputError(f"{' and '.join(missing)} must be given, or --bags FILE")
+        other = given.keys() - signature(miml).parameters.keys()
+    else:
+        given.pop("ablations")
+        given["bags"] = bags
+        other = given.keys() - signature(miml_bags).parameters.keys()
+    if other:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(other))
+        raise InputError(f"{names} can't be given {'without' if bags is None else 'with'} --bags")
+    return miml(**given) if bags is None else miml_bags(**given)
+
+
 def add_miml_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `miml`."""
-    parser.add_argument("--data", type=Path, required=True, help="folder with labels.csv")
-    parser.add_argument("--cache", type=Path, required=True, help="features of its images")
+    """Declare the options of `run_miml`."""
+    parser.add_argument("--data", type=Path, help="folder with labels.csv")
+    parser.add_argument("--cache", type=Path, help="features of its images")
     parser.add_argument("--out", type=Path, required=True, help="folder for lines, table, curves")
+    parser.add_argument(
+        "--bags",
+        type=Path,
+        help="run the multi-instance methods on published bags, .mat or .arff; with --cache also "
+        "on that cache's instances",
+    )
+    parser.add_argument("--methods", nargs="+", help="with --bags: some of the methods (all)")
+    parser.add_argument(
+        "--curve-splits", type=int, help="with --bags: splits of the learning curves (5)"
+    )
     for name, text in (
         ("splits", "how many random splits"),
         ("seed", "seed of the first split"),
