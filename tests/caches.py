@@ -25,7 +25,7 @@ def write_data(folder: Path, ids, label_names, labels) -> Path:
     return folder
 
 
-def write_cache(folder: Path, data: Path, layers, *, failed=()) -> Path:
+def write_cache(folder: Path, data: Path, layers, *, failed=(), pooling="none") -> Path:
     """Write one shard of `layers` (name to (n, d) array) for the images of `data`."""
     folder.mkdir(parents=True)
     dataset = load_dataset(data)
@@ -39,7 +39,7 @@ def write_cache(folder: Path, data: Path, layers, *, failed=()) -> Path:
                 "shape": [array.shape[1]],
                 "dtype": "float32",
                 "layout": "channel",
-                "pooling": "none",
+                "pooling": pooling,
             }
             for name, array in layers.items()
         },
@@ -58,8 +58,8 @@ def write_cache(folder: Path, data: Path, layers, *, failed=()) -> Path:
     return folder
 
 
-def write_labelled_cache(folder: Path, data: Path, layers) -> Path:
+def write_labelled_cache(folder: Path, data: Path, layers, *, pooling="none") -> Path:
     """Write a cache that keeps the labels of `data`, as extraction does."""
-    write_cache(folder, data, layers)
+    write_cache(folder, data, layers, pooling=pooling)
     shutil.copy(data / "labels.csv", folder)
     return folder

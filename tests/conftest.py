@@ -73,6 +73,12 @@ def corel() -> Path:
 
 
 @pytest.fixture(scope="session")
+def msrc_bags() -> Path:
+    """The file of MSRC v2's regions as bags, with the reference's labels and splits."""
+    return _shared("data/miml/MSRC_MIML.mat")
+
+
+@pytest.fixture(scope="session")
 def vgg16_weights() -> Path:
     """The 13 convolutions of VGG16 in float16, without a classifier."""
     return _shared("weights/vgg16_conv_fp16.safetensors")
