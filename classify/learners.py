@@ -1,8 +1,7 @@
 """The learners of the command line, one record each. A learner's module is loaded when it is made.
 
-C weighs the loss summed over the training rows, beside a penalty without a factor. Learners that
-are trained by descent take means over the n rows with a known label instead, so that C becomes
-``weight_decay = 1/(C n)``.
+C weighs the loss summed over the training rows, beside a penalty without a factor, on features as
+they are given. Of methods for bags, it gives ``weight_decay = 1/(C n)``.
 """
 
 import math
@@ -21,9 +20,8 @@ FEWEST_STEPS = 400  # on 394 rows, 123 steps (30 epochs) cost .015 to .025 of ex
 
 #: One sentence for help texts.
 MEANING_OF_C = (
-    "inverse regularization strength, as in LIBLINEAR; learners trained by stochastic gradient "
-    "descent use weight_decay = 1/(C n) with n training rows, on centered features divided by "
-    "their mean length"
+    "inverse regularization strength, as in LIBLINEAR: weight of the summed loss beside half the "
+    "squared coefficients of the features as they are given to the learner"
 )
 
 
@@ -42,8 +40,8 @@ class Learner:
     options : mapping
         Parameters that differ from the constructor's defaults.
     C : {"loss", "decay", "decay alone", None}
-        What C sets: a parameter ``C`` of the estimator, a weight decay of 1/(C n) with a learning
-        rate and epochs that suit it or without, or nothing.
+        What C sets: a parameter ``C`` of the estimator, the same with epochs that suffice for a
+        descent, a weight decay of 1/(C n), or nothing.
     decides : bool
         Whether a label is predicted where its score is positive. Otherwise only the order of an
         image's scores has a meaning.
@@ -100,7 +98,7 @@ class Learner:
         rows = len(labels) if unlabeled_too else int((labels != UNKNOWN).any(axis=1).sum())
         if self.C == "decay alone":
             return constructor(**self.options, weight_decay=1 / (C * max(1, rows)))
-        return constructor(**self.options, **_decay(constructor(), C, max(1, rows)))
+        return constructor(**self.options, C=C, epochs=_epochs(constructor(), max(1, rows)))
 
     def rows_to_train_on(self, labels: np.ndarray) -> np.ndarray:
         """List the rows of labels (n, L) that the learner takes: without unlabeled ones, or all."""
@@ -113,15 +111,9 @@ class Learner:
         return [None] if self.C is None else list(C)
 
 
-def _decay(defaults: Any, C: float, rows: int) -> dict[str, Any]:
-    weight = C * rows
+def _epochs(defaults: Any, rows: int) -> int:
     steps_per_epoch = math.ceil(rows / defaults.batch_size)
-    return {
-        "weight_decay": 1 / weight,
-        # At a strong decay, steps of the usual length would overshoot zero.
-        "learning_rate": min(defaults.learning_rate, weight),
-        "epochs": max(defaults.epochs, math.ceil(FEWEST_STEPS / steps_per_epoch)),
-    }
+    return max(defaults.epochs, math.ceil(FEWEST_STEPS / steps_per_epoch))
 
 
 def _of_loss(name: str) -> Learner:

@@ -27,18 +27,24 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Number:
-    """A parameter that is a number from `low` to `high`; `above` leaves `low` itself out."""
+    """A parameter that is a number from `low` to `high`; `above` leaves `low` itself out.
+
+    `word` is a string that is allowed too, such as "auto".
+    """
 
     kind: type = Real
     low: float = -np.inf
     high: float = np.inf
     above: bool = False
     or_none: bool = False
+    word: str = ""
 
     def accepts(self, value: object) -> bool:
         """Whether `value` is allowed."""
         if value is None:
             return self.or_none
+        if isinstance(value, str):
+            return bool(self.word) and value == self.word
         if not isinstance(value, self.kind) or isinstance(value, (bool, np.bool_)):
             return False
         inside = self.low < value if self.above else self.low <= value  # type: ignore[operator]
@@ -49,6 +55,7 @@ class Number:
         left = "(" if self.above or np.isinf(self.low) else "["
         right = ")" if np.isinf(self.high) else "]"
         text = f"{noun} in the range {left}{self.low}, {self.high}{right}"
+        text += f" or {self.word!r}" if self.word else ""
         return f"{text} or None" if self.or_none else text
 
 

@@ -5,14 +5,16 @@ are read a batch at a time, so that a memory-mapped matrix never lies in memory 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from features.errors import InputError
 
+RATE_ROWS = 512  # that the curvature is measured on
+RATE_LENGTHS, RATE_ITERATIONS = (1.0, 2.0, 4.0, 8.0), 4
 DROPS = (0.6, 0.8)  # shares of the epochs after which the learning rate falls to a tenth
 
 BatchLoss = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
@@ -48,6 +50,108 @@ class Settings:
     center: np.ndarray | None
     scale: float
     average: bool
+
+
+def suitable_rate(
+    X: np.ndarray, rows: np.ndarray, batch_loss: BatchLoss, n_scores: int, settings: Settings
+) -> float:
+    """Choose the learning rate that suits the features and the loss, by the loss's curvature.
+
+    The rate is ``(1 + momentum) / (2 K)``, a quarter of the limit beyond which gradient descent
+    with momentum diverges on a quadratic of curvature K (Polyak, 1964). K is the largest ratio of a
+    change of the mean gradient to the change of the weights that causes it, plus the weight decay.
+    Changes start at the first gradient and go on, as in power iteration, to the change of gradient
+    that was found; each is scaled so that scores change by 1, 2, 4 and 8 at most. Measured over
+    such lengths, K also has a meaning for a hinge, and sees a softmax that is flat at zero.
+
+    Parameters
+    ----------
+    X : float32 or float64 array of shape (n, d)
+    rows : int array
+        Rows to learn from; at most 512 of them, evenly spaced, are read.
+    batch_loss : callable
+        As in `sgd_epochs`, of scores that are all 0 at the start.
+    n_scores : int
+        Scores of a row.
+    settings : Settings
+        Its `learning_rate` is not read.
+
+    Returns
+    -------
+    float
+        1 where the loss has no gradient and nothing decays.
+    """
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, RATE_ROWS).astype(int))]
+    Z = np.take(X, chosen, axis=0).astype(np.float64)
+    if settings.center is not None:
+        Z -= settings.center
+    Z = np.hstack([Z / settings.scale, np.ones((len(Z), 1))])  # the last column is the intercept
+
+    def gradient(scores):
+        return batch_loss(chosen, scores, 0)[1].T.astype(np.float64) @ Z / len(Z)
+
+    first = gradient(np.zeros((len(Z), n_scores)))
+    largest = 0.0
+    for length in RATE_LENGTHS:
+        change = -first
+        for _ in range(RATE_ITERATIONS):
+            scores = Z @ change.T
+            reach = np.abs(scores).max()
+            if not reach > 0:
+                break
+            following = gradient(scores * (length / reach)) - first
+            norm = np.linalg.norm(change) * (length / reach)
+            largest, change = max(largest, float(np.linalg.norm(following) / norm)), following
+    largest = largest or (1 + settings.momentum) / 2
+    return (1 + settings.momentum) / (2 * (largest + settings.weight_decay))
+
+
+def settings_for(
+    tagger: Any,
+    X: np.ndarray,
+    rows: np.ndarray,
+    batch_loss: BatchLoss,
+    *,
+    n_scores: int,
+    center: np.ndarray | None,
+    scale: float,
+    average: bool = False,
+) -> Settings:
+    """Give the settings of an estimator's descent, by its parameters and its training rows.
+
+    Parameters
+    ----------
+    tagger : estimator
+        With the parameters `learning_rate` (a number or "auto"), `momentum`, `weight_decay`, `C`,
+        `batch_size` and `epochs`. A `C` that is not None gives ``weight_decay = 1/(C n scale**2)``,
+        which is the L2 penalty of a sum of losses weighted by C, of features as they are.
+    X, rows, batch_loss, n_scores
+        As for `suitable_rate`.
+    center : array of shape (d,) or None
+    scale : float
+    average : bool
+
+    Returns
+    -------
+    Settings
+    """
+    decay = tagger.weight_decay
+    if tagger.C is not None:
+        decay = 1 / (tagger.C * len(rows) * scale**2)
+    settings = Settings(
+        learning_rate=1.0 if tagger.learning_rate == "auto" else tagger.learning_rate,
+        momentum=tagger.momentum,
+        weight_decay=decay,
+        batch_size=tagger.batch_size,
+        epochs=tagger.epochs,
+        center=center,
+        scale=scale,
+        average=average,
+    )
+    if tagger.learning_rate != "auto":
+        return settings
+    rate = suitable_rate(X, rows, batch_loss, n_scores, settings)
+    return replace(settings, learning_rate=rate)
 
 
 class Epoch(NamedTuple):

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from classify.base import UNKNOWN, Tagger, check_sample_weight, usable_rows
 from classify.parameters import Flag, Number, OneOf, check_parameters
 from classify.row_blocks import mean_norm, mean_row
-from classify.sgd import Settings, sgd_epochs
+from classify.sgd import settings_for, sgd_epochs
 
 _TINY = 1e-7  # h is kept as far from 0 and 1
 
@@ -93,7 +93,10 @@ class LatentNoiseTagger(Tagger):
     init : estimator, optional
         A linear classifier such as ``LogisticTagger("l2")``; a clone of it is fitted and gives the
         start of v. Default all zeros.
-    learning_rate, momentum, weight_decay : float
+    learning_rate : float or "auto"
+    momentum, weight_decay : float
+    C : float, optional
+        As in `classify.warp.tagger.WarpTagger`.
     batch_size, epochs : int
     random_state : int, RandomState instance or None
         Draws the order of rows.
@@ -105,6 +108,8 @@ class LatentNoiseTagger(Tagger):
     coef_ : array of shape (3 L, d), of the type of X
         Of the logits of v, then of r1, then of r0.
     intercept_ : array of shape (3 L,)
+    learning_rate_, weight_decay_ : float
+        Those in use.
     loss_curve_ : list of float
         Mean loss of the rows over each epoch.
     classes_ : array
@@ -124,9 +129,10 @@ class LatentNoiseTagger(Tagger):
         "output": OneOf(("visual", "relevance")),
         "start_present": Number(low=_TINY, high=1 - _TINY),
         "start_absent": Number(low=_TINY, high=1 - _TINY),
-        "learning_rate": Number(low=0.0, above=True),
+        "learning_rate": Number(low=0.0, above=True, word="auto"),
         "momentum": Number(low=0.0, high=1.0),
         "weight_decay": Number(low=0.0),
+        "C": Number(low=0.0, above=True, or_none=True),
         "batch_size": Number(Integral, low=1),
         "epochs": Number(Integral, low=1),
         "verbose": Flag(),
@@ -142,6 +148,7 @@ class LatentNoiseTagger(Tagger):
         learning_rate=1.0,
         momentum=0.9,
         weight_decay=1e-4,
+        C=None,
         batch_size=96,
         epochs=30,
         random_state=0,
@@ -154,6 +161,7 @@ class LatentNoiseTagger(Tagger):
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.weight_decay = weight_decay
+        self.C = C
         self.batch_size = batch_size
         self.epochs = epochs
         self.random_state = random_state
@@ -212,17 +220,15 @@ class LatentNoiseTagger(Tagger):
             values, gradient = latent_noise_loss(scores, targets[batch])
             return values * weights[batch], gradient * weights[batch, None]
 
+        def loss_from_start(batch, scores, epoch):  # where r1 and r0 differ: else v has no gradient
+            return batch_loss(batch, scores + intercept, epoch)
+
         center = mean_row(X, rows, weights[rows])
-        settings = Settings(
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            center=center,
-            scale=mean_norm(X, rows, weights[rows], center),
-            average=False,
+        scale = mean_norm(X, rows, weights[rows], center)
+        settings = settings_for(
+            self, X, rows, loss_from_start, n_scores=len(coef), center=center, scale=scale
         )
+        self.learning_rate_, self.weight_decay_ = settings.learning_rate, settings.weight_decay
         return sgd_epochs(X, rows, batch_loss, coef, intercept, settings=settings, rng=rng)
 
     def _scores(self, X: np.ndarray) -> np.ndarray:

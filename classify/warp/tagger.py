@@ -1,8 +1,7 @@
 """Linear taggers trained by stochastic gradient descent on losses that rank a row's labels.
 
-They turn labels, weights and unknown cells into what the descent takes. The losses lie in
-`classify.losses`, the descent in `classify.sgd`, label propagation in
-`classify.warp.propagation`.
+They turn labels, weights and unknown cells into what the descent takes: the objective lies in
+`classify.warp.objective`, the descent in `classify.sgd`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,12 +15,12 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.base import UNKNOWN, BatchTagger, check_sample_weight, usable_rows
-from classify.losses import LOSSES, RANK_MODES, ROUNDINGS, named_loss, only_ranks
+from classify.losses import LOSSES, RANK_MODES, ROUNDINGS, only_ranks
 from classify.metrics import METRICS
 from classify.parameters import Flag, Number, OneOf, Presets, check_parameters
-from classify.row_blocks import ROWS_AT_ONCE, mean_norm, mean_row, row_blocks
-from classify.sgd import Settings, sgd_epochs
+from classify.sgd import sgd_epochs
 from classify.warp.early_stopping import BestEpoch
+from classify.warp.objective import Objective, descent_settings
 from features.errors import InputError
 from features.splits import inner_split
 
@@ -65,12 +64,15 @@ class WarpTagger(Presets, BatchTagger):
     center : bool
         Subtract the mean of the training rows from every row on its way into the descent, which
         then gets on much faster; the coefficients are still for features as they are.
-    learning_rate : float
-        Of the first epochs. 1 suits features so scaled and losses so divided; 0.1 and 0.01 are the
-        next to try.
+    learning_rate : float or "auto"
+        Of the first epochs. "auto" takes the one that suits the features and the loss by its
+        curvature on training rows (`classify.sgd.suitable_rate`).
     momentum : float
     weight_decay : float
-        0 is no decay. To weigh the summed loss by a C as logistic regression does, give 1/(C n).
+        0 is no decay.
+    C : float, optional
+        Weight of the summed loss beside ``||W||^2 / 2`` of the coefficients of features as they
+        are, as in `LogisticTagger`; it replaces `weight_decay`.
     batch_size, epochs : int
         Rows to a step, and passes over all rows.
     average : bool
@@ -96,6 +98,8 @@ class WarpTagger(Presets, BatchTagger):
     ----------
     coef_ : array of shape (L, d), of the type of X
     intercept_ : array of shape (L,)
+    learning_rate_, weight_decay_ : float
+        Those in use.
     loss_curve_ : list of float
         Mean weighted loss of the training rows over each epoch.
     validation_curve_ : list of float
@@ -124,6 +128,7 @@ class WarpTagger(Presets, BatchTagger):
             "rank_mode": "sample",
             "rounding": "floor",
             "warm_up": 0.0,
+            "learning_rate": 1.0,
         },
         "official": {
             "beta": 0.9,
@@ -131,6 +136,7 @@ class WarpTagger(Presets, BatchTagger):
             "rank_mode": "sample",
             "rounding": "round",
             "warm_up": 0.0,
+            "learning_rate": 1.0,
         },
     }
 
@@ -143,9 +149,10 @@ class WarpTagger(Presets, BatchTagger):
         "warm_up": Number(low=0.0, high=1.0),
         "divisor": Number(low=0.0, above=True, or_none=True),
         "center": Flag(),
-        "learning_rate": Number(low=0.0, above=True),
+        "learning_rate": Number(low=0.0, above=True, word="auto"),
         "momentum": Number(low=0.0, high=1.0),
         "weight_decay": Number(low=0.0),
+        "C": Number(low=0.0, above=True, or_none=True),
         "batch_size": Number(Integral, low=1),
         "epochs": Number(Integral, low=1),
         "average": Flag(),
@@ -167,9 +174,10 @@ class WarpTagger(Presets, BatchTagger):
         warm_up=0.3,
         divisor=None,
         center=True,
-        learning_rate=1.0,
+        learning_rate="auto",
         momentum=0.9,
         weight_decay=0.0,
+        C=None,
         batch_size=96,
         epochs=30,
         average=False,
@@ -192,6 +200,7 @@ class WarpTagger(Presets, BatchTagger):
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.weight_decay = weight_decay
+        self.C = C
         self.batch_size = batch_size
         self.epochs = epochs
         self.average = average
@@ -257,7 +266,11 @@ class WarpTagger(Presets, BatchTagger):
         # One thread: batches are too small to share, and the bits then depend on no thread count.
         with threadpool_limits(1, user_api="blas"):
             start = self._start(X, targets, rows, sample_weight)
-            epochs, at_zero = self._descent(X, used_rows, used, weights, start, rng)
+            objective = Objective(self, used, weights, rng)
+            settings = descent_settings(self, objective, X, used_rows, weights)
+            self.learning_rate_, self.weight_decay_ = settings.learning_rate, settings.weight_decay
+            at_zero = objective.at_zero(used_rows)
+            epochs = sgd_epochs(X, used_rows, objective, *start, settings=settings, rng=rng)
             self._follow(epochs, at_zero, X, targets, validation)
         return self
 
@@ -291,38 +304,6 @@ class WarpTagger(Presets, BatchTagger):
             )
         return model.coef_, model.intercept_
 
-    def _descent(self, X, rows, targets, weights, start, rng):
-        """Epochs to iterate over, and the mean loss of scores that are all zero."""
-        hinge, image_loss = self._image_loss(rng, beta=0.0), self._image_loss(rng, beta=self.beta)
-        factors = weights / (self.divisor or LOSSES[self.loss].loss_scale)
-
-        def batch_loss(batch, scores, epoch):
-            loss = hinge if epoch < self.warm_up * self.epochs else image_loss
-            values, gradient = loss(scores, targets[batch])
-            return values * factors[batch], gradient * factors[batch, None]
-
-        center = mean_row(X, rows, weights[rows]) if self.center else None
-        settings = Settings(
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            center=center,
-            scale=mean_norm(X, rows, weights[rows], center),
-            average=self.average,
-        )
-        zeros = np.zeros((ROWS_AT_ONCE, targets.shape[1]))
-        at_zero = sum(
-            batch_loss(block, zeros[: len(block)], 0)[0].sum() for block in row_blocks(rows)
-        )
-        epochs = sgd_epochs(X, rows, batch_loss, *start, settings=settings, rng=rng)
-        return epochs, at_zero / len(rows)
-
-    def _image_loss(self, rng, beta):
-        options = {"kappa": self.kappa, "rank_mode": self.rank_mode, "rounding": self.rounding}
-        return named_loss(self.loss, beta=beta, rng=rng, **options)
-
     def _follow(self, epochs, at_zero, X, targets, validation):
         """Run the epochs and keep the last one, or the best one on the rows set aside."""
         self.loss_curve_, self.validation_curve_, best = [], [], None
@@ -345,7 +326,7 @@ class WarpTagger(Presets, BatchTagger):
             raise InputError(
                 f"training diverges: after epoch {len(self.loss_curve_)} the mean objective is "
                 f"{epoch.loss + epoch.penalty:.3g}, and {at_zero:.3g} if all scores are 0: "
-                f"learning_rate={self.learning_rate:g} is too large, divide it by 10"
+                f"learning_rate={self.learning_rate_:g} is too large, divide it by 10"
             )
 
     def _scores(self, X: np.ndarray) -> np.ndarray:

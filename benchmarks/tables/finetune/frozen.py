@@ -168,7 +168,8 @@ def _best(
     sign, found = 1 if metric.higher_is_better else -1, []
     for C in grid:
         try:
-            model = learner.make(C, rows.learnt[train]).fit(rows.X[train], rows.learnt[train])
+            model = _published(learner, C, rows.learnt[train])
+            model.fit(rows.X[train], rows.learnt[train])
         except InputError as error:  # at some C a descent may diverge; the others count
             failed = error
             continue
@@ -177,6 +178,19 @@ def _best(
     if failed is not None and not found:
         raise failed
     return max(found, key=lambda one: one[0])[1:]
+
+
+def _published(learner: Learner, C: float, labels: np.ndarray) -> Any:
+    """Make a learner with the rates of the published page, whatever its defaults are by now."""
+    model = learner.make(C, labels)
+    if learner.C != "decay":
+        return model
+    every_row = learner.needs == "unlabeled rows"
+    weight = C * (len(labels) if every_row else int((labels >= 0).any(axis=1).sum()))
+    # At a strong decay, steps of the usual length would overshoot zero.
+    rates = {"C": None, "weight_decay": 1 / weight, "learning_rate": min(1.0, weight)}
+    prefix = "estimator__" if learner.around else ""
+    return model.set_params(**{f"{prefix}{name}": value for name, value in rates.items()})
 
 
 def _places(wanted: Sequence[str], there: Sequence[str], what: str) -> np.ndarray:

@@ -59,7 +59,7 @@ def test_the_pairwise_loss_of_torch_is_this_one(monkeypatch):
     # Two epochs see no fall of the rate, which torch applies to the past of the momentum as well.
     monkeypatch.setattr(warp_peers, "EPOCHS", 2)
     X, Y = draw_problem(60, 9, 7)  # one batch: the orders of the rows do not count
-    ours = WarpTagger("pairwise", center=False, epochs=2).fit(X, Y)
+    ours = WarpTagger("pairwise", center=False, learning_rate=1.0, epochs=2).fit(X, Y)
     scale = np.linalg.norm(X, axis=1).mean()
     coef, intercept = torch_pairwise(X / np.float32(scale), Y)
     np.testing.assert_allclose(ours.coef_ * scale, coef, rtol=1e-4, atol=1e-5)
