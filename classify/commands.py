@@ -67,6 +67,7 @@ def add_sweep_arguments(parser: argparse.ArgumentParser) -> None:
         "splits": "random splits, 2/3 of the rows to train on",
         "seed": "seed of the first split",
         "folds": "inner folds",
+        "group_duplicates": "keep images of one checksum on one side of each split",
         "jobs": "processes, -1 for one per core",
         "select": f"how C is chosen: {', '.join(SELECTIONS)}",
         "metric": f"metric to select C by, of {', '.join(METRICS)}",

@@ -16,7 +16,7 @@ from classify.results import ResultFile, claim_results, header_of, read_results
 from classify.scaling import find_scaling
 from features.dask_client import connect
 from features.errors import InputError, check_choice, check_number
-from features.splits import random_split, splits_hash
+from features.splits import duplicate_groups, random_split, splits_hash
 
 MOST_C = 10_000  # values of C that a range may name
 SELECTIONS = ("inner-cv", "none")
@@ -35,6 +35,7 @@ def sweep(
     select: str = "inner-cv",
     metric: str = "example_ap",
     folds: int = 3,
+    group_duplicates: bool = False,
     scaling: Sequence[str] = ("none",),
     layers: Sequence[str] | None = None,
     labels: Path | None = None,
@@ -64,6 +65,8 @@ def sweep(
         What is compared over the folds; a name in `classify.metrics.METRICS`.
     folds : int
         Inner folds.
+    group_duplicates : bool
+        Keep images of one checksum on one side of every split and fold.
     scaling : sequence of str
         Names in `classify.scaling`.
     layers, labels
@@ -102,7 +105,10 @@ def sweep(
     for name in learner:
         check_labels(find_learner(name), Y)
     inputs = read_all_inputs(features, layers, rows, map(find_learner, learner))
-    drawn = {seed + k: random_split(len(rows), seed + k) for k in range(splits)}
+    groups = None
+    if group_duplicates:
+        groups = duplicate_groups([features.index[row].sha256 for row in rows])
+    drawn = {seed + k: random_split(len(rows), seed + k, groups=groups) for k in range(splits)}
     check_number("folds", folds, whole=True, low=2, high=len(drawn[seed].train))
     values = sorted(set(C))
     plan = {"C": values, "select": select, "metric": metric, "folds": folds}
@@ -134,7 +140,7 @@ def sweep(
             trials,
             results,
             expected=expected,
-            shared=(plan, inputs, Y),
+            shared=({**plan, "groups": groups}, inputs, Y),
             jobs=jobs,
             client=reached,
             description="sweep",

@@ -93,7 +93,7 @@ def run_trial(
         `learner`, `scaling`, `split` (its seed).
     plan : mapping
         `C` (increasing), `select`, `metric`, `folds`; `widths` of the layers if the scaling needs
-        them.
+        them; `groups` of rows that stay together.
     X : float32 ndarray of shape (n, d), or (n, size, d) for a learner of bags
     Y : int8 ndarray of shape (n, L)
     evaluate_all : bool
@@ -108,7 +108,7 @@ def run_trial(
         One line per C, or a single one with C None for a learner that takes none. A fit that
         failed has its reason under `error` and NaN for the rest.
     """
-    split = random_split(len(X), trial["split"])
+    split = random_split(len(X), trial["split"], groups=plan.get("groups"))
     Cs = find_learner(trial["learner"]).strengths(plan["C"])
     lines = [{"C": C, "inner": math.nan, "selected": False, "error": None} for C in Cs]
     evaluated: Sequence[int] = range(len(lines))
@@ -134,7 +134,7 @@ def _select(trial: Trial, plan, lines: list[dict[str, Any]], X, Y, train) -> int
     metric = get_metric(plan["metric"])
     Cs = [line["C"] for line in lines]
     values = []
-    for fold in inner_folds(train, plan["folds"], trial["split"]):
+    for fold in inner_folds(train, plan["folds"], trial["split"], groups=plan.get("groups")):
         fitted = _fit_all(trial, plan, Cs, X, Y, fold.train)
         values.append(
             [

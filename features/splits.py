@@ -25,7 +25,9 @@ class Split:
     test: np.ndarray
 
 
-def random_split(n: int, seed: int, train_fraction: float = 2 / 3) -> Split:
+def random_split(
+    n: int, seed: int, train_fraction: float = 2 / 3, *, groups: np.ndarray | None = None
+) -> Split:
     """Draw a random split of `n` rows.
 
     The permutation is ``numpy.random.default_rng(seed).permutation(n)``; its first
@@ -39,6 +41,10 @@ def random_split(n: int, seed: int, train_fraction: float = 2 / 3) -> Split:
         The split's number: 0 to 29 in the 30 splits of the multi-instance papers.
     train_fraction : float
         Share of rows to train on, between 0 and 1.
+    groups : ndarray of shape (n,), int, optional
+        Rows of one number stay together, as `duplicate_groups` gives them: each moves behind the
+        first of its group in the permutation, and the training part ends with the last whole group
+        that fits, or with the first one if none does. Groups of one row change nothing.
 
     Returns
     -------
@@ -62,7 +68,48 @@ def random_split(n: int, seed: int, train_fraction: float = 2 / 3) -> Split:
             f"Got n = {n} and train_fraction = {train_fraction:g}."
         )
     order = np.random.default_rng(seed).permutation(n)
+    if groups is not None:
+        order, ends = _together(order, groups)
+        if len(ends) == 1:
+            raise InputError(f"All {n} images are copies of one. A split needs two different ones.")
+        fitting = ends[:-1][ends[:-1] <= size]
+        size = fitting[-1] if len(fitting) else ends[0]
     return Split(order[:size], order[size:])
+
+
+def duplicate_groups(digests: Sequence[str]) -> np.ndarray:
+    """Give files of one content one number.
+
+    Parameters
+    ----------
+    digests : sequence of n str
+        Checksums of the files; one that is empty is not known and equals no other.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Equal for files of equal checksums; the numbers are those of the first rows.
+
+    Examples
+    --------
+    >>> duplicate_groups(["a", "b", "a", "", ""]).tolist()
+    [0, 1, 0, 3, 4]
+    """
+    first: dict[str, int] = {}
+    return np.array(
+        [first.setdefault(digest, row) if digest else row for row, digest in enumerate(digests)],
+        dtype=np.int64,
+    )
+
+
+def _together(order: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move rows behind the first of their group; give that order and where each group ends."""
+    of_order = np.asarray(groups)[order]
+    _, place, number = np.unique(of_order, return_index=True, return_inverse=True)
+    first = place[number]
+    together = np.argsort(first, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(first[together])) + 1, len(order))
+    return order[together], ends
 
 
 def learning_curve_subsets(split: Split, sizes: Iterable[int]) -> tuple[Split, ...]:
@@ -133,7 +180,9 @@ def inner_split(rows: np.ndarray, seed: int, validation_fraction: float = 0.1) -
     return Split(order[size:], order[:size])
 
 
-def inner_folds(rows: np.ndarray, folds: int, seed: int) -> tuple[Split, ...]:
+def inner_folds(
+    rows: np.ndarray, folds: int, seed: int, *, groups: np.ndarray | None = None
+) -> tuple[Split, ...]:
     """Cut training rows into folds for cross-validation inside them.
 
     Parameters
@@ -143,6 +192,9 @@ def inner_folds(rows: np.ndarray, folds: int, seed: int) -> tuple[Split, ...]:
     folds : int
         2 to ``len(rows)``; their sizes differ by one at most.
     seed : int
+    groups : ndarray of int, optional
+        One number for each of all rows; rows of one number stay together, as in `random_split`, and
+        then the sizes differ by more.
 
     Returns
     -------
@@ -152,7 +204,7 @@ def inner_folds(rows: np.ndarray, folds: int, seed: int) -> tuple[Split, ...]:
     Raises
     ------
     InputError
-        The number of folds is outside that range.
+        The number of folds is outside that range, or a group leaves a fold empty.
 
     Examples
     --------
@@ -160,7 +212,16 @@ def inner_folds(rows: np.ndarray, folds: int, seed: int) -> tuple[Split, ...]:
     [4, 3, 3]
     """
     check_number("folds", folds, whole=True, low=2, high=len(rows), kind="parameter")
-    parts = np.array_split(np.random.default_rng(seed).permutation(rows), folds)
+    order = np.random.default_rng(seed).permutation(rows)
+    parts = np.array_split(order, folds)
+    if groups is not None:
+        order, ends = _together(order, groups)
+        wanted = np.cumsum([len(part) for part in parts])[:-1]
+        parts = np.split(order, ends[np.searchsorted(ends, wanted)])
+        if min(map(len, parts)) == 0:
+            raise InputError(
+                f"{len(ends)} groups of equal images don't fill {folds} folds. Lower folds."
+            )
     return tuple(
         Split(np.concatenate(parts[:i] + parts[i + 1 :]), part) for i, part in enumerate(parts)
     )

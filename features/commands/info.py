@@ -36,6 +36,7 @@ def describe_cache(folder: Path) -> str:
     for name, shape in cache.maps.items():
         lines.append(f"  {name:<20} {' x '.join(map(str, shape))} map")
     lines.append(f"  {'together':<20} {sum(cache.layers.values()):>6} columns")
+    lines.extend(f"  {line}" for line in duplicates(cache))
     if cache.labels is not None:
         lines.append(f"{count_labels(cache.labels)}: {', '.join(cache.label_names)}")
         known = cache.labels[cache.valid_rows]
@@ -45,6 +46,22 @@ def describe_cache(folder: Path) -> str:
         if not key.startswith("layer"):
             lines.append(f"  {key:<28} {value}")
     return "\n".join(lines)
+
+
+def duplicates(cache: FeatureCache) -> tuple[str, ...]:
+    """Count in one line the files that have the content of another one; no line for none."""
+    ids_of: dict[str, list[str]] = {}
+    for row in cache.index:
+        if row.sha256:
+            ids_of.setdefault(row.sha256, []).append(row.id)
+    groups = [ids for ids in ids_of.values() if len(ids) > 1]
+    if not groups:
+        return ()
+    return (
+        f"{sum(map(len, groups))} images are copies of each other, in {len(groups)} groups of one "
+        f"checksum (first {' and '.join(map(repr, groups[0][:3]))}); `classify sweep "
+        "--group-duplicates` keeps them on one side of a split",
+    )
 
 
 def describe_rows(folder: Path) -> str:

@@ -1,5 +1,7 @@
 """Splits: the stated permutation, nested subsets, disjoint parts, a hash of what is in them."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from features.errors import InputError
 from features.splits import (
     Split,
+    duplicate_groups,
     inner_folds,
     inner_split,
     learning_curve_subsets,
@@ -110,3 +113,61 @@ def test_hash_sees_every_difference(other):
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@given(SEEDS, st.lists(st.integers(0, 8), min_size=4, max_size=40), st.floats(0.05, 0.95))
+def test_groups_stay_together(seed, groups, fraction):
+    n, groups = len(groups), np.array(groups)
+    if not 0 < int(n * fraction) < n or len(set(groups)) == 1:
+        return
+    split = random_split(n, seed, fraction, groups=groups)
+    assert sorted([*split.train, *split.test]) == list(range(n))
+    assert len(split.train) and len(split.test)
+    assert not set(groups[split.train]) & set(groups[split.test])
+
+
+@given(SEEDS, st.integers(2, 60))
+def test_groups_of_one_row_change_nothing(seed, n):
+    alone, plain = random_split(n, seed, groups=np.arange(n)[::-1]), random_split(n, seed)
+    assert alone.train.tolist() == plain.train.tolist()
+    assert alone.test.tolist() == plain.test.tolist()
+    if n > 3:
+        folds = zip(
+            inner_folds(plain.test, 2, seed),
+            inner_folds(plain.test, 2, seed, groups=np.arange(n)),
+            strict=True,
+        )
+        assert all(a.test.tolist() == b.test.tolist() for a, b in folds if n > 5)
+
+
+@given(SEEDS, st.lists(st.integers(0, 30), min_size=30, max_size=60))
+def test_folds_keep_groups_together(seed, groups):
+    groups = np.array(groups)
+    rows = np.arange(0, len(groups), 2)
+    try:
+        folds = inner_folds(rows, 3, seed, groups=groups)
+    except InputError:
+        return
+    assert sorted(np.concatenate([fold.test for fold in folds])) == rows.tolist()
+    for fold in folds:
+        assert sorted([*fold.train, *fold.test]) == rows.tolist()
+        assert not set(groups[fold.train]) & set(groups[fold.test])
+
+
+def test_images_that_are_all_copies_of_one_are_refused():
+    with pytest.raises(InputError, match="All 3 images are copies of one"):
+        random_split(3, 0, groups=np.zeros(3))
+    with pytest.raises(InputError, match="2 groups of equal images don't fill 3 folds"):
+        inner_folds(np.arange(6), 3, 0, groups=np.array([0, 0, 0, 1, 1, 1]))
+
+
+def test_msrc_has_two_pairs_of_equal_images(msrc):
+    files = sorted((msrc / "images").iterdir())
+    groups = duplicate_groups([hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
+    assert len(files) - len(set(groups)) == 2
+    parted = 0
+    for seed in range(30):
+        plain, grouped = random_split(591, seed), random_split(591, seed, groups=groups)
+        parted += bool(set(groups[plain.train]) & set(groups[plain.test]))
+        assert not set(groups[grouped.train]) & set(groups[grouped.test])
+    assert parted
