@@ -5,29 +5,30 @@ and parameters to put them into, and the cache and layers that they belong to. F
 formats are read as well.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from classify.decisions.rules import parse_rule
 from classify.learners import find_learner
 from classify.models import Decisions, Member, TaggerModel
 from classify.scaling import find_scaling
-from features import files
+from classify.storage.content import Arrays, read_content, write_content
+from classify.storage.schema import FORMAT
 from features.command_line import load
 from features.errors import InputError
 
-FORMAT = 3
-Arrays = Mapping[str, np.ndarray]
-
 
 def save_model(path: Path, model: TaggerModel) -> None:
-    """Write a model as one safetensors file, all or nothing."""
+    """Write a model as one safetensors file, all or nothing.
+
+    Raises
+    ------
+    InputError
+        A number of the model is not finite, or `path` is a file that this program did not make.
+    """
     arrays: dict[str, np.ndarray] = {}
     members = []
     for k, member in enumerate(model.members):
@@ -50,12 +51,8 @@ def save_model(path: Path, model: TaggerModel) -> None:
             "calibrator": calibrator.get_params() if calibrator else None,
         }
         arrays |= _named("decisions.calibrator", calibrator.to_arrays() if calibrator else {})
-    # A product rounds by the order of its factors in memory, which a file's arrays don't keep.
-    transposed = [name for name, array in arrays.items() if not array.flags.c_contiguous]
     description = {
         "format": FORMAT,
-        "arrays": sorted(arrays),
-        "transposed": sorted(transposed),
         "members": members,
         "decisions": decisions,
         "selection": list(model.selection),
@@ -63,17 +60,13 @@ def save_model(path: Path, model: TaggerModel) -> None:
         "layers": list(model.layers),
         "rows": model.n_rows,
         "features": model.n_features,
+        "labels_sha256": model.labels_hash,
+        "shards": dict(model.shards),
         "manifest": model.manifest,
         "manifest_sha256": model.manifest_hash,
         "versions": dict(model.versions),
     }
-    stored = {
-        name: np.asarray(array.T if name in transposed else array, order="C")
-        for name, array in arrays.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"model": json.dumps(description, sort_keys=True)}
-    files.write_bytes(path, save(stored, metadata))
+    write_content(path, description, arrays)
 
 
 def load_model(path: Path) -> TaggerModel:
@@ -85,18 +78,16 @@ def load_model(path: Path) -> TaggerModel:
         It is missing, damaged, no model, or of another format version.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
-            found = json.loads((file.metadata() or {})["model"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        found, arrays = read_content(path)
         model = _READERS[found["format"]](found, arrays)
-        _check_scores(model, arrays)
+        _check_scores(model)
         return model
     except (
-        OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, ImportError,
-        RuntimeError,
+        OSError, KeyError, ValueError, TypeError, AttributeError, ImportError, RuntimeError,
     ) as error:  # fmt: skip
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
         raise InputError(
-            f"{path} can't be read as a model ({error}); make one with `python -m classify fit`"
+            f"{path} can't be read as a model ({reason}); make one with `python -m classify fit`"
         ) from error
 
 
@@ -110,29 +101,20 @@ def _of(prefix: str, arrays: Arrays) -> dict[str, np.ndarray]:
 
 
 def _model(found: Mapping[str, Any], arrays: Arrays) -> TaggerModel:
-    arrays = _as_written(found, arrays)
     size = {"n_features": found["features"], "n_labels": len(found["label_names"])}
     members = []
     for k, one in enumerate(found["members"]):
         estimator = _restored(one["estimator"]).set_arrays(_of(f"{k}.learner", arrays), **size)
         scaler = _scaler(one["scaler"], _of(f"{k}.scaler", arrays), found["features"])
         members.append(Member(one["learner"], estimator, scaler, one["weight"]))
-    if not members:
-        raise ValueError("it holds no learner")
     return _with_members(
         found,
         members,
         decisions=_decisions(found["decisions"], arrays, size["n_labels"]),
         selection=found["selection"],
+        labels_hash=found["labels_sha256"],
+        shards=found["shards"],
     )
-
-
-def _as_written(found: Mapping[str, Any], arrays: Arrays) -> Arrays:
-    if sorted(arrays) != found["arrays"]:
-        raise ValueError(f"it holds arrays {sorted(arrays)} instead of {found['arrays']}")
-    return {
-        name: array.T if name in found["transposed"] else array for name, array in arrays.items()
-    }
 
 
 def _scaler(options: Mapping[str, Any], arrays: Arrays, n_features: int):
@@ -176,6 +158,8 @@ def _model_of_format_1(found: Mapping[str, Any], arrays: Arrays) -> TaggerModel:
 
     coef, intercept = arrays["coef"], arrays["intercept"]
     n_labels, n_features = coef.shape
+    if intercept.shape != (n_labels,):
+        raise ValueError("its intercept doesn't fit its coefficients")
     fitted = {"coef_": coef, "intercept_": intercept}
     tagger = LogisticTagger().set_arrays(fitted, n_features=n_features, n_labels=n_labels)
     ones = {"divisors_": np.ones(n_features)}
@@ -185,7 +169,7 @@ def _model_of_format_1(found: Mapping[str, Any], arrays: Arrays) -> TaggerModel:
 
 def _model_of_format_2(found: Mapping[str, Any], arrays: Arrays) -> TaggerModel:
     """Read a model of one learner, whose scaling was "none" or "max01"."""
-    arrays = dict(_as_written(found, arrays))
+    arrays = dict(arrays)
     divisors = arrays.pop("scaling.divisors", None)
     estimator = _restored(found["estimator"]).set_arrays(
         arrays, n_features=found["features"], n_labels=len(found["label_names"])
@@ -199,16 +183,15 @@ def _model_of_format_2(found: Mapping[str, Any], arrays: Arrays) -> TaggerModel:
 _READERS = {1: _model_of_format_1, 2: _model_of_format_2, FORMAT: _model}
 
 
-def _check_scores(model: TaggerModel, arrays: Arrays) -> None:
+def _check_scores(model: TaggerModel) -> None:
     for member in model.members:
         find_learner(member.learner)
-    # Scores of float32 features are computed in float32: what does not fit there is not finite.
-    if not all((np.abs(array) <= np.finfo(np.float32).max).all() for array in arrays.values()):
-        raise ValueError("its arrays are not finite")
     shape = (1, model.n_features) if model.takes == "vectors" else (1, 1, model.n_features)
     scores = model.scores(np.zeros(shape, dtype=np.float32))
     if scores.shape != (1, len(model.label_names)):
         raise ValueError("its arrays don't fit its labels")
+    if not np.isfinite(scores).all():
+        raise ValueError("its scores are not finite")
 
 
 def _described(value: Any) -> Any:

@@ -94,6 +94,10 @@ class TaggerModel:
         None if no fold was held out: then a label is present where its score is above 0.
     selection : sequence of mapping
         What was compared to choose the members, as `classify.selection` records it.
+    labels_hash : str
+        Of the labels of these rows, as `classify.provenance.hash_labels` gives it.
+    shards : mapping
+        The checksum of each file of the cache that it was trained on, by the file's name.
     """
 
     members: Sequence[Member]
@@ -105,6 +109,8 @@ class TaggerModel:
     versions: Mapping[str, str]
     decisions: Decisions | None = None
     selection: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    labels_hash: str = ""
+    shards: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def decides(self) -> bool:
@@ -168,13 +174,21 @@ class TaggerModel:
         Raises
         ------
         InputError
-            The cache was made another way: names every differing key.
+            The cache was made another way: names every differing key. Or scores are not finite.
         """
         from classify.inputs import blocks_of
 
         require_same_features(self, cache)
         for rows, X in blocks_of(cache, self.layers, self.takes):
-            yield rows, self.scores(X)
+            scores = self.scores(X)
+            bad = ~np.isfinite(scores).all(axis=1)
+            if bad.any():
+                raise InputError(
+                    f"{bad.sum()} images of {cache.folder} have features of a size that gives "
+                    f"scores that are not finite (first {cache.ids[rows[bad.argmax()]]!r}): check "
+                    "the cache with `python -m features verify`"
+                )
+            yield rows, scores
 
 
 def require_same_features(model: TaggerModel, cache: "FeatureCache") -> None:

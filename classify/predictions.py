@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -15,6 +15,7 @@ from classify.models import TaggerModel
 from classify.training import report_excluded
 from features import files
 from features.errors import InputError
+from features.files.ownership import LONGEST_LINE, claim
 
 
 class Prediction(NamedTuple):
@@ -25,6 +26,10 @@ class Prediction(NamedTuple):
     score: float
     probability: float | None
     decision: int | None
+
+
+#: First lines of csv files of predictions, now and before there were probabilities.
+_HEADERS = (list(Prediction._fields), ["image", "label", "score", "decision"])
 
 
 def predict(model: Path, cache: Path, out: Path) -> Path:
@@ -55,10 +60,10 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
 
     if out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"predictions go to a .csv or .jsonl file, not to {out}")
+    out = claim(out, _is_predictions, what="a file of predictions")
     tagger, features = load_model(model), FeatureCache(cache)
     report_excluded(features)
     ids = features.ids
-    out.parent.mkdir(parents=True, exist_ok=True)
     with (
         files.atomic_write(out) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
@@ -71,6 +76,13 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
             file.write(write(predictions(tagger, [ids[row] for row in rows], scores)))
             bar.update(len(rows))
     return out
+
+
+def _is_predictions(file: BinaryIO) -> bool:
+    first = file.readline(LONGEST_LINE)
+    if not first.startswith(b"{"):
+        return first.decode("utf-8").rstrip("\n").split(",") in _HEADERS
+    return {"image", "label", "score", "decision"} <= json.loads(first).keys()
 
 
 def predictions(model: TaggerModel, images: list[str], scores: np.ndarray) -> Iterator[Prediction]:

@@ -13,6 +13,7 @@ from classify.metrics import METRICS
 from classify.model_files import save_model
 from classify.models import Decisions, Member, TaggerModel, library_versions
 from classify.scaling import find_scaling
+from classify.storage.content import claim_model
 from features.errors import InputError, check_choice, check_number
 
 if TYPE_CHECKING:  # help texts import this module, and are to wait neither for h5py nor sklearn
@@ -109,12 +110,16 @@ def fit(
         rows than folds.
     """
     from classify.inputs import input_widths, read_inputs, resolve_layers
+    from classify.provenance import hash_labels, shard_checksums
     from classify.selection.candidates import Fixed  # scikit-learn, and the next h5py
     from features.cache import FeatureCache, labels_of
+    from features.inputs.label_warnings import label_warnings
 
     auto = learner == AUTO
-    _check(learner, C, scaling, metric, folds)
+    _check(learner, C, scaling, metric)
+    _check_counts(folds, seed, jobs)
     rule, method = _decision_options(auto, thresholds, calibration)
+    out = claim_model(out)
     features = FeatureCache(cache)
     takes = "vectors" if auto else find_learner(learner).takes
     names = resolve_layers(features, layers, takes)
@@ -127,6 +132,8 @@ def fit(
     if not auto:
         taken = find_learner(learner).rows_to_train_on(Y)
         valid, Y = valid[taken], Y[taken]
+    for line in label_warnings(Y, label_names):
+        print(line, file=sys.stderr)
     X = read_inputs(features, names, valid, takes)
     rows = _Rows(X, Y, input_widths(features, names, takes))
     options = {"metric": metric, "folds": folds, "seed": seed, "jobs": jobs}
@@ -147,6 +154,8 @@ def fit(
         versions=library_versions(),
         decisions=_decisions(rule, method, choice.chosen.scores, Y, label_names),
         selection=choice.records,
+        labels_hash=hash_labels(label_names, Y),
+        shards=shard_checksums(features),
     )
     save_model(out, model)
     return model
@@ -158,9 +167,15 @@ def report_excluded(cache: "FeatureCache") -> None:
         print(cache.excluded, file=sys.stderr)
 
 
-def _check(learner: str, C, scaling, metric: str, folds: int) -> None:
-    check_choice("metric", metric, METRICS)
+def _check_counts(folds: int, seed: int, jobs: int) -> None:
     check_number("folds", folds, whole=True, low=2)
+    check_number("seed", seed, whole=True, low=0)
+    if jobs != -1:
+        check_number("jobs", jobs, whole=True, low=1)
+
+
+def _check(learner: str, C, scaling, metric: str) -> None:
+    check_choice("metric", metric, METRICS)
     find_scaling(scaling or "none")
     if learner != AUTO:
         check_choice("learner", learner, (*LEARNERS, AUTO))

@@ -23,6 +23,7 @@ INSIDE = {
     "classify.losses": set(),
     "classify.metrics": set(),
     "classify.solvers": {"classify.losses"},
+    "classify.storage": set(),
     "classify.warp": {"modules", "classify.losses", "classify.metrics", "classify.solvers"},
     "classify.imcl": {"modules", "classify.losses", "classify.metrics", "classify.solvers"},
     "classify.baselines": {"modules", "classify.losses", "classify.metrics", "classify.solvers"},

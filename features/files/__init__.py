@@ -314,7 +314,7 @@ def _named(path: Path, temporary: Path | None = None) -> Iterator[None]:
     except OSError as error:
         unnamed = error.filename is None and error.errno in _FULL
         if unnamed or temporary is None or str(error.filename) == str(temporary):
-            error.filename, error.filename2 = str(path), None
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

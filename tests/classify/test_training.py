@@ -22,6 +22,7 @@ from features.cache import FeatureCache, labels_of
 from features.errors import InputError
 from features.manifest import canonical, read_manifest
 from tests.features.test_cache import ROWS, make_cache
+from tests.models import rewrite
 
 
 def write_labels(path, ids, unknown=()):
@@ -153,12 +154,10 @@ def test_a_model_of_the_first_format_still_loads(cache, tmp_path):
     ],
 )
 def test_a_model_builds_estimators_of_this_library_only(model, tmp_path, place, value, match):
-    with safetensors.safe_open(model, framework="numpy") as file:
-        found = json.loads(file.metadata()["model"])
-        arrays = {name: file.get_tensor(name) for name in found["arrays"]}
-    found["members"][0]["estimator"][place] = value
-    path = tmp_path / "m.safetensors"
-    safetensors.numpy.save_file(arrays, path, metadata={"model": json.dumps(found)})
+    def edit(found, arrays):
+        found["members"][0]["estimator"][place] = value
+
+    path = rewrite(model, tmp_path / "m.safetensors", edit)
     with pytest.raises(InputError, match=match):
         load_model(path)
 
@@ -274,7 +273,8 @@ def test_a_truncated_or_missing_model_is_refused(model, tmp_path):
 def test_a_stopped_writer_leaves_what_was_there(model, tmp_path, monkeypatch, step):
     path = tmp_path / "m.safetensors"
     whole = load_model(model)
-    path.write_bytes(b"before")
+    shutil.copy(model, path)
+    before = path.read_bytes()
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -282,7 +282,7 @@ def test_a_stopped_writer_leaves_what_was_there(model, tmp_path, monkeypatch, st
     monkeypatch.setattr(f"features.files.os.{step}", stop)
     with pytest.raises(KeyboardInterrupt):
         save_model(path, whole)
-    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"before"]
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
 
 
 def test_predictions_go_to_known_endings_only(cache, model, tmp_path):

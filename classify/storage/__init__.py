@@ -1,0 +1,1 @@
+"""Model files: what their bytes hold, and what their metadata may say."""
