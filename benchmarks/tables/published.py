@@ -1,10 +1,4 @@
-"""Published numbers, as printed: data only, quoted and never presented as reproduced.
-
-The multi-instance multi-label (MIML) paper that trains logistic regression on multi-layer VGG16
-features: its Table 1 and the training sizes of its Figure 3. The ramp-loss WARP paper: its top-3
-tables on NUS-WIDE and COCO, and its accuracies with few labels. The interactive learning paper
-(IMCL): its results on Open Images.
-"""
+"""The form of a published table. Its numbers are quoted and never presented as reproduced."""
 
 from typing import NamedTuple
 
@@ -37,9 +31,3 @@ class PublishedTable(NamedTuple):
     rows: dict[str, dict[str, Quoted]]
     ours: tuple[str, ...]
     notes: tuple[str, ...]
-
-
-# fmt: on
-
-
-# fmt: on

@@ -1,7 +1,7 @@
-"""``tables miml`` at the true optimum: along C, with C selected, and layer block by layer block.
+"""``tables miml`` at the exact optimum: along C, with C selected, and on single layers.
 
-Each trial is `classify.trials.run_trial` on some columns: a regularization path on one split, its C
-selected inside the training rows, every C evaluated. `ablations_report` makes the tables.
+A trial is `classify.trials.run_trial` on some columns: it fits a regularization path on one split,
+selects C inside the training rows, and evaluates every C. `ablations_report` makes the tables.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,13 +20,13 @@ from classify.trials import run_trial
 
 KEY = ("learner", "scaling", "layers", "seed", "C")
 SELECTION = {"select": "inner-cv", "metric": "example_ap", "folds": 3}
-LEARNERS = ("l1", "l2")  # to a certified gap, by `classify.logistic`
-LIBLINEAR = "l1-liblinear"  # with its default stop: at C = 1 only, for its non-zeros
-ALL = "all"  # layers
+LEARNERS = ("l1", "l2")  # fitted to a certified duality gap by `classify.logistic`
+LIBLINEAR = "l1-liblinear"  # LIBLINEAR's default stop, fitted at C = 1 to count its non-zeros
+ALL = "all"  # the group of all layers
 
 _HALF_DECADES = [float(f"{10 ** (k / 2):.3g}") for k in range(-8, 5)]  # 0.0001 to 100
 
-#: Scaling to values of C, nine each, 1 among them: the larger the features, the smaller C may be.
+#: Nine values of C per scaling, 1 among them. Larger features need smaller values.
 CS = {"none": _HALF_DECADES[2:11], "max01": _HALF_DECADES[4:], "x57.4": _HALF_DECADES[:9]}
 
 
@@ -38,21 +38,21 @@ def run_ablations(
     seeds: Sequence[int],
     jobs: int = -1,
 ) -> list[Line]:
-    """Fit all that the sections on C and on layer blocks need; lines that exist are kept.
+    """Run the fits of all ablations; lines that the file already has are kept.
 
     Parameters
     ----------
     task : Task
     path : Path
-        The file of result lines. A line is one (learner, scaling, layers, split, C): the mean score
-        over the inner folds, whether this C is the selected one, the metrics on the test rows, the
-        mean number of non-zeros of a label and, on all layers, how many of them each layer has.
+        The file of result lines, one per learner, scaling, layers, split and C. A line has the mean
+        score over the inner folds, whether this C was selected, the metrics on the test rows, and
+        the mean number of non-zeros per label; on all layers also that number for each layer.
     header : mapping
-        Of ``miml.jsonl``, whose splits these are.
+        Of ``miml.jsonl``. The splits are the same.
     seeds : sequence of int
-        One a split.
+        One per split.
     jobs : int
-        Processes; -1 for one a core.
+        Processes; -1 for one per core.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def run_ablations(
 
 
 def layer_groups(spans: Mapping[str, Span]) -> dict[str, Span]:
-    """Name the parts of the features that are learned from: all, each layer, the first k layers.
+    """Name the groups of layers that are fitted: all, each layer alone, the first k layers.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def layer_groups(spans: Mapping[str, Span]) -> dict[str, Span]:
     Returns
     -------
     dict
-        The same of each part.
+        The same for each group.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def layer_groups(spans: Mapping[str, Span]) -> dict[str, Span]:
 def fit_path_and_evaluate(
     unit: Trial, spans: Mapping[str, Span], X: np.ndarray, Y: np.ndarray
 ) -> list[Line]:
-    """Fit one learner along C on one split and some layers.
+    """Fit one learner along C on one split and one group of layers.
 
     Parameters
     ----------
@@ -117,11 +117,11 @@ def fit_path_and_evaluate(
     Returns
     -------
     list of dict
-        A line for every C.
+        One line per C.
     """
     first, end = layer_groups(spans)[unit["layers"]]
     here, scale = X[:, first:end], unit["scaling"]
-    if scale == "x57.4":  # learns nothing from rows, so it may come before they are split
+    if scale == "x57.4":  # a constant factor, so all rows may be scaled before the split
         here, scale = to_caffe(here), "none"
     lines = run_trial(
         {**unit, "scaling": scale, "split": unit["seed"]},
@@ -135,7 +135,7 @@ def fit_path_and_evaluate(
 
 
 def count_nonzeros(tagger: LogisticTagger, spans: Mapping[str, Span]) -> dict[str, float]:
-    """Count a label's non-zero coefficients, in all and in each layer.
+    """Give the mean number of non-zero coefficients per label, in all layers and in each.
 
     Parameters
     ----------
@@ -147,15 +147,15 @@ def count_nonzeros(tagger: LogisticTagger, spans: Mapping[str, Span]) -> dict[st
     Returns
     -------
     dict
-        ``nonzeros``, and ``nonzeros NAME`` for each layer: means over the labels that have both
-        classes in training.
+        ``nonzeros``, and ``nonzeros NAME`` for each layer: means over the labels with both classes
+        in training.
     """
     parts = {f"nonzeros {name}": mean_nonzeros(tagger, slice(*spans[name])) for name in spans}
     return {"nonzeros": mean_nonzeros(tagger), **parts}
 
 
 def _units(groups: Iterable[str], seeds: Sequence[int]) -> list[Trial]:
-    """List the units: every scaling of all layers, the parts of the layers as they are."""
+    """List the trials: every scaling of all layers, and the other groups of layers unscaled."""
     kinds = [(learner, scale, ALL) for learner in LEARNERS for scale in CS]
     kinds += [(learner, "none", part) for learner in LEARNERS for part in groups if part != ALL]
     kinds += [(LIBLINEAR, "none", ALL)]

@@ -1,5 +1,6 @@
-"""From the result lines of the ablations to sections of a report and a picture. Fits nothing."""
+"""Page, claims and curves of the ablations of ``tables miml`` from their result lines alone."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median_low
 from typing import Any
@@ -28,13 +29,13 @@ SCALINGS = {"none": "unscaled", "max01": "max01", "x57.4": "times 57.4"}
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Write the page of the ablations alone; parameters as for `sections`."""
+    """Write a page of the ablations only; parameters as for `sections`."""
     title = f"# {header['data']}: the exact optimum, C selected, layer by layer\n"
     return title + sections(header, lines)
 
 
 def claims(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Claim]:
-    """Hold L1 against L2 where C is selected; parameters as for `sections`."""
+    """Compare L1 and L2 where C is selected; parameters as for `sections`."""
     found = []
     for scale in CS:
         scores = {
@@ -52,7 +53,7 @@ def claims(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Claim]:
 
 
 def sections(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Write the sections: along C, C selected, non-zeros per layer, parts of the layers.
+    """Write the sections: along C, C selected, non-zeros per layer, groups of layers.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def sections(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
 def path_panels(
     lines: Sequence[Line], references: Mapping[str, Mapping[str, float]]
 ) -> list[Panel]:
-    """Arrange average precision against C: a panel a scaling, cut off far below its references.
+    """Arrange average precision against C: one panel per scaling, cut off below its references.
 
     Parameters
     ----------
@@ -122,12 +123,13 @@ def _curve(lines: Sequence[Line], learner: str, scale: str) -> Curve:
 def _precision(lines: Sequence[Line]) -> str:
     gaps = [x["relative_gap"] for x in lines if x["learner"] != LIBLINEAR and x["relative_gap"]]
     failed = [line["error"] for line in lines if line["error"]]
-    text = (
+    text = textwrap.fill(
         f"Duality gaps of the exact fits are at most {max(gaps, default=0.0):.1e} of the "
-        "objective. Non-zeros are\nmeans over labels, as above. Features times 57.4 act like a C "
-        "that is 57.4 (L1) or 57.4 squared (L2)\ntimes as large, but for the bias, whose penalty "
-        "stays.\n"
+        "objective. Non-zeros are means over labels. Features times 57.4 act like a C that is 57.4 "
+        "(L1) or 57.4 squared (L2) times as large, except for the bias, whose penalty stays.",
+        100,
     )
+    text += "\n"
     if failed:
         text += f"\n{len(failed)} of {len(lines)} fits failed, the first with: {failed[0]}\n"
     return text
@@ -142,11 +144,12 @@ def _path_table(lines: Sequence[Line], learner: str, scale: str) -> str:
 
 
 def _selection_text() -> str:
-    return (
-        f"For each split, the C of the tables above with the best mean average precision over "
-        f"{SELECTION['folds']} folds\nof its training rows, then fitted on all of them. `C` is the "
-        "lower median over the splits,\nand its range.\n"
+    text = (
+        "In each split, C is the value above with the best mean average precision over "
+        f"{SELECTION['folds']} folds of the training rows; the learner is then fitted on all of "
+        "them. `C` is the lower median over the splits, with its range."
     )
+    return textwrap.fill(text, 100) + "\n"
 
 
 def _selected_table(lines: Sequence[Line], paper: PublishedTable | None) -> str:
@@ -218,7 +221,7 @@ def _pick(lines: Iterable[Line], **wanted: Any) -> list[Line]:
 
 
 def _mean(lines: Sequence[Line], field: str):
-    """Mean and std of a field; undefined where a fit failed or there is none."""
+    """Give mean and std of a field, which are NaN where a fit failed or none was made."""
     return over_splits([line.get(field) for line in lines] or [None])
 
 

@@ -1,7 +1,6 @@
 """``tables miml --bags``: every method of the MIML paper's Table 1, run on published bags."""
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,31 +36,26 @@ def miml_bags(
     """Run the multi-instance methods on published bags, and on a network's instances.
 
     Writes ``bags.jsonl`` (one line per fit), ``bags.md`` (the page, also printed) and, with
-    `curve_sizes`, ``bags_curves.png`` to `out`. Fits that the result file already holds are not
-    done again, so a killed run goes on where it stopped.
+    `curve_sizes`, ``bags_curves.png`` to `out`. A run that was stopped goes on where it stopped.
 
     Parameters
     ----------
-    bags : Path
-        A file of labeled bags, as `features.bags.read_bags` takes it.
-    out : Path
-        Made where missing.
+    bags, out : Path
+        A file for `features.bags.read_bags`, and the folder of the results.
     cache : Path, optional
         Features of the same images (MSRC v2): the methods are run on its instances too, and L1LR
         and LR on its vectors, with the bags' labels and splits.
     layers : sequence of str, optional
         Layers of the cache that give the instances; by default all quadrant-pooled ones.
     splits, seed : int
-        How many, from which on. Those of the file by their number, where it has any.
+        Number of splits and the first one: those of the file by number, where it has any.
     methods : sequence of str, optional
         Names in `METHODS`; by default all.
-    curve_sizes : sequence of int
-        Numbers of training bags for learning curves; none by default, for the methods are tuned
-        anew at each.
-    curve_splits : int
-        Splits for the curves, the first ones.
+    curve_sizes, curve_splits : sequence of int, int
+        Numbers of training bags for learning curves, none by default, because the methods are tuned
+        anew at each; and the number of splits for them, the first ones.
     published : {"msrc", "scene", "none"}, optional
-        Whose published numbers stand beside; by default those of the set with such labels.
+        Published numbers to quote; by default those of the set with such labels.
     jobs : int
         Processes; -1 for one per core.
 
@@ -75,21 +69,21 @@ def miml_bags(
     InputError
         An unknown method, more splits than the file has, or inputs that don't fit each other.
     """
-    check_number("splits", splits, whole=True, low=1)
-    for name in methods or ():
-        check_choice("methods", name, METHODS)
+    _check_options(splits, seed, methods or (), curve_splits)
     task = read_bag_task(Path(bags), cache, layers)
     seeds = range(seed, seed + splits)
-    if task.splits and seeds.stop > len(task.splits):
-        raise InputError(
-            f"The 'splits' option must end by the {len(task.splits)} splits of {bags}. Got seeds "
-            f"{seeds[0]} to {seeds[-1]}."
-        )
+    _check_task(task, bags, seeds, methods or ())
     n_train = len(task.split(seed).train)
     sizes = _checked_sizes(curve_sizes, n_train)
     header = _header(task, seeds, n_train, paper_of_task(task, MIML_TABLES, published))
     trials = _trials(task, methods or list(METHODS), seeds, n_train, sizes, curve_splits)
-    out = Path(out)
+    return _run(task, trials, header, Path(out), jobs)
+
+
+def _run(
+    task: BagTask, trials: Sequence[Trial], header: Mapping[str, Any], out: Path, jobs: int
+) -> Path:
+    """Run the fits that the result file lacks, then write and print the page and draw curves."""
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
     with ResultFile(out / "bags.jsonl", key=KEY, header=header) as results:
@@ -99,15 +93,37 @@ def miml_bags(
     text = page(header, lines)
     write_text(out / "bags.md", text)
     print(text, end="")
-    if sizes:
+    if len({trial["n_train"] for trial in trials}) > 1:
         draw_or_note(curves(header, lines), out / "bags_curves.png", "Mean and std over splits")
     return out / "bags.md"
+
+
+def _check_options(splits: int, seed: int, methods: Sequence[str], curve_splits: int) -> None:
+    check_number("splits", splits, whole=True, low=1)
+    check_number("seed", seed, whole=True, low=0)
+    check_number("curve-splits", curve_splits, whole=True, low=1)
+    for name in methods:
+        check_choice("methods", name, METHODS)
+
+
+def _check_task(task: BagTask, bags: Path, seeds: range, methods: Sequence[str]) -> None:
+    """Refuse seeds and methods that the file of bags can't serve."""
+    if task.splits and seeds.stop > len(task.splits):
+        raise InputError(
+            f"The 'splits' option must end by the {len(task.splits)} splits of {bags}. Got seeds "
+            f"{seeds[0]} to {seeds[-1]}."
+        )
+    lacking = [name for name in methods if not _instances_of(METHODS[name].takes, task)]
+    if lacking:
+        raise InputError(
+            f"The methods {', '.join(lacking)} learn from features of whole images: give --cache"
+        )
 
 
 def _checked_sizes(sizes: Sequence[int], n_train: int) -> list[int]:
     if sizes and not 3 <= min(sizes) <= max(sizes) <= n_train:
         raise InputError(
-            f"The 'curve_sizes' option must be from 3 to {n_train}, the training rows. Got "
+            f"The 'curve-sizes' option must be from 3 to {n_train}, the training rows. Got "
             f"{min(sizes)} to {max(sizes)}."
         )
     return sorted({*sizes} - {n_train})
@@ -142,7 +158,7 @@ def _trials(
     curve_splits: int,
 ) -> list[Trial]:
     """List all fits, split by split, so that a run that was stopped early has whole splits."""
-    trials: list[Trial] = [
+    return [
         {"method": name, "instances": instances, "n_train": size, "seed": seed}
         for size in sorted({n_train, *sizes}, reverse=True)
         for instances in (NO_INSTANCES, REGIONS, NETWORK)
@@ -150,9 +166,6 @@ def _trials(
         for name in methods
         if instances in _instances_of(METHODS[name].takes, task)
     ]
-    if not trials:
-        print("no method can be run without --cache", file=sys.stderr)
-    return trials
 
 
 def _instances_of(takes: str, task: BagTask) -> Sequence[str]:

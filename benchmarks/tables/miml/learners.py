@@ -1,6 +1,6 @@
-"""The learners of the tables, as records, and what one fit of one of them is worth.
+"""The logistic regressions of the table, one record each, and how one is fitted and evaluated.
 
-Adding a row to a table is adding a record here.
+A record added here is a row added to the table.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +17,8 @@ from features.splits import learning_curve_subsets, random_split
 
 LIBLINEAR_TOL = 0.01  # the default stop of both of its logistic regressions
 
-#: Caffe feeds VGG16 about 255 times 0.225 as much as torchvision does, and its layers pass a factor
-#: on (but for their biases): with it, features are about as large as those of papers that used it.
+#: Caffe does not divide VGG16's input by the standard deviation, so its activations are about 255 *
+#: 0.225 = 57.4 times as large as torchvision's (exactly so without biases).
 CAFFE = 57.4
 
 
@@ -27,7 +27,7 @@ def to_caffe(X: np.ndarray) -> np.ndarray:
     return X * X.dtype.type(CAFFE)
 
 
-#: Name to what is fitted on the training rows before the learner.
+#: Scalers by name. Each is fitted on the training rows before the learner.
 SCALERS: dict[str, Callable[[], Any]] = {
     "none": FunctionTransformer,
     "max01": MaxAbsScaler,
@@ -37,20 +37,20 @@ SCALERS: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True)
 class Learner:
-    """A logistic regression, fully stated.
+    """All settings of one logistic regression.
 
     Attributes
     ----------
     learner : str
-        Its name in result lines.
+        Name in result lines.
     title : str
-        Its name in tables.
+        Name in tables.
     penalty, C, tol, bias
         As in `classify.logistic.LogisticTagger`.
     scaling : {"none", "max01", "x57.4"}
         max01 divides each column by its largest training value; x57.4 multiplies all by `CAFFE`.
     published : str, optional
-        The published method it repeats.
+        The published method that it repeats.
     """
 
     learner: str
@@ -63,7 +63,7 @@ class Learner:
     published: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        """Give what identifies the learner in a result line."""
+        """Give the fields that identify the learner in a result line."""
         return {
             name: value
             for name, value in asdict(self).items()
@@ -71,7 +71,7 @@ class Learner:
         }
 
 
-#: Fields of `Learner.fields`, then of the rows that were trained on.
+#: The fields of `Learner.fields`, then those that name the training rows.
 KEY = ("learner", "penalty", "C", "tol", "bias", "scaling", "n_train", "seed")
 
 MIML_LEARNERS = (
@@ -92,7 +92,7 @@ MIML_LEARNERS = (
 def fit_and_evaluate(
     trial: Mapping[str, Any], X: np.ndarray, Y: np.ndarray
 ) -> dict[str, float | int]:
-    """Train on a split's first rows and evaluate on its test rows.
+    """Train on the first training rows of a split and evaluate on its test rows.
 
     Parameters
     ----------
@@ -104,9 +104,9 @@ def fit_and_evaluate(
     Returns
     -------
     dict
-        The five example-based metrics; and of the labels that have both classes in training, the
-        mean objective reached and the mean number of non-zero coefficients (the bias apart), and
-        how many labels have not.
+        The metrics of `MIML_METRICS`; ``objective`` and ``nonzeros``, means over the labels that
+        have both classes in training (the bias is not counted); and ``constant_labels``, the number
+        of the other labels.
     """
     split = random_split(len(X), trial["seed"])
     (split,) = learning_curve_subsets(split, [trial["n_train"]])
@@ -125,14 +125,14 @@ def fit_and_evaluate(
 
 
 def mean_nonzeros(tagger: LogisticTagger, columns: slice = slice(None)) -> float:
-    """Count the non-zero coefficients of the labels that have both classes in training.
+    """Give the mean number of non-zero coefficients of the labels with both classes in training.
 
     Parameters
     ----------
     tagger : LogisticTagger
         Fitted.
     columns : slice
-        Of the features, by default all.
+        Features to count, by default all.
 
     Returns
     -------

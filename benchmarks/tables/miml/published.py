@@ -1,4 +1,4 @@
-"""Table 1 of the MIML paper as printed: data only, quoted, never shown as reproduced."""
+"""Table 1 of the MIML paper as printed. Reports mark these numbers as quoted."""
 
 from benchmarks.report.statistics import Quoted
 from benchmarks.tables.published import PublishedTable
@@ -7,7 +7,7 @@ _METRICS = ("example_ap", "coverage", "hamming_loss", "one_error", "ranking_loss
 
 
 def _rows(lines: dict[str, str]) -> dict[str, dict[str, Quoted]]:
-    """Turn lines of ``mean std`` pairs, a method each, with the metrics in the order above."""
+    """Parse one line of ``mean std`` pairs per method, in the order of `_METRICS`."""
     rows = {}
     for method, line in lines.items():
         numbers = [float(number) for number in line.split()]
@@ -23,7 +23,6 @@ _MSRC_LABELS = frozenset((
     "body", "boat",
 ))
 
-
 _MSRC = _rows(
     {
         "VGG+L1LR":  ".933 .010  .102 .006  .033 .003  .060 .017  .018 .003",
@@ -37,7 +36,6 @@ _MSRC = _rows(
     }
 )
 
-
 _SCENE = _rows(
     {
         "VGG+L1LR":  ".948 .006  .082 .006  .070 .004  .082 .010  .038 .005",
@@ -50,7 +48,7 @@ _SCENE = _rows(
         "RankLSIM":  ".738 .011  .237 .010  .204 .007  .392 .019  .222 .010",
     }
 )
-
+# fmt: on
 
 #: Why DBA's published row is below the constant predictor's.
 DBA_NOTE = (
@@ -59,7 +57,6 @@ DBA_NOTE = (
     "keeping the first label of a DBA in the log domain and tying all others gave .340, .435, .874 "
     "and .743."
 )
-
 
 #: Table 1 and Figure 3 of the multi-layer VGG16 paper, by data set.
 MIML_TABLES: dict[str, PublishedTable] = {
@@ -70,9 +67,9 @@ MIML_TABLES: dict[str, PublishedTable] = {
         rows=_MSRC,
         ours=("VGG+L1LR", "VGG+LR"),
         notes=(
-            "The printed std of RankLSIM's one-error, .208, is ten times its neighbours': probably "
-            "a slip for .0208 or .028.",
-            "The paper used the original annotation, 2.5 labels an image; the cleaned one has 2.6.",
+            "The printed std of RankLSIM's one-error, .208, is ten times the others of its column, "
+            "probably a slip for .0208 or .028.",
+            "The paper used the original annotation, 2.5 labels per image; the cleaned has 2.6.",
         ),
     ),
     "scene": PublishedTable(

@@ -1,4 +1,4 @@
-"""From the result lines of ``tables miml`` to its tables and curves. Fits nothing."""
+"""Page, claims, README table and curves of ``tables miml`` from its result lines alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def summarize(trials: Iterable[Trial], lines: Iterable[Mapping[str, Any]]) -> Su
     Parameters
     ----------
     trials : iterable of mapping
-        What the table is made of; other lines are left out.
+        Fits of the table; lines of other fits are left out.
     lines : iterable of mapping
 
     Returns
@@ -52,7 +52,7 @@ def summarize(trials: Iterable[Trial], lines: Iterable[Mapping[str, Any]]) -> Su
 
 
 def best_earlier(paper: PublishedTable, metric: str) -> tuple[str, float]:
-    """Give the best method that `paper` compares itself with, and its mean.
+    """Give the best method that `paper` compares its own with, and its mean.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def best_earlier(paper: PublishedTable, metric: str) -> tuple[str, float]:
 
 
 def quoted_rows(paper: PublishedTable, methods: Iterable[str]) -> list[list[str]]:
-    """Give the published means and standard deviations of some methods, a row each."""
+    """Give one row of published means and standard deviations per method."""
     return [
         [f"{name}, quoted", *(mean_and_std(*paper.rows[name][m], digits=3) for m in MIML_METRICS)]
         for name in methods
@@ -75,7 +75,7 @@ def quoted_rows(paper: PublishedTable, methods: Iterable[str]) -> list[list[str]
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Write the report: ours and quoted, their difference, the fits, where it all comes from.
+    """Write the page: measured and quoted numbers, their differences, the fits, the sources.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     parts = [
         f"# {header['data']}: logistic regression on {', '.join(layers_of(header))}\n",
         f"{n_train} training and {header['rows'] - n_train} test images, mean ± standard deviation "
-        f"(ddof 1) over the splits of seeds {header['seeds']}. C = 1 where nothing else is said.\n",
+        f"(ddof 1) over the splits of seeds {header['seeds']}. C is 1.\n",
         _results(summary, learners, paper, n_train),
     ]
     if paper:
@@ -106,7 +106,7 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
 
 
 def claims(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Claim]:
-    """Hold the MIML paper's claims against the lines; parameters as for `page`."""
+    """Give verdicts on the MIML paper's claims; parameters as for `page`."""
     n_train, paper = header["train_rows"], paper_of(header)
     scores = {
         one.learner: _by_seed(lines, one.learner, n_train, "example_ap")
@@ -115,9 +115,9 @@ def claims(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Claim]:
     found = []
     for text, first, second in (
         ("L1LR is above LR, both as LIBLINEAR stops by default", "l1lr", "lr"),
-        ("L1LR is above LR, both solved", "l1lr-exact", "lr-exact"),
+        ("L1LR is above LR, both at the optimum", "l1lr-exact", "lr-exact"),
         (
-            "sparsity carries L1LR: solved, it keeps the score of the early stop",
+            "L1LR gains by sparsity: at the optimum it scores above the early stop",
             "l1lr-exact",
             "l1lr",
         ),
@@ -158,25 +158,25 @@ def readme(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
                 f"{fit['objective'].mean:.3g}",
             ]
         )
-    names = ["learner", "solved to", "average precision", "one-error"]
+    names = ["learner", "tolerance", "average precision", "one-error"]
     return table([*names, "non-zeros per label", "objective"], rows)
 
 
 def learners_of(lines: Iterable[Line]) -> list[Learner]:
-    """Give the learners that some lines are of, in the order of the tables."""
+    """Give the learners that occur in some lines, in the order of the tables."""
     present = {line["learner"] for line in lines}
     return [one for one in MIML_LEARNERS if one.learner in present]
 
 
 def paper_of(header: Mapping[str, Any]) -> PublishedTable | None:
-    """Give the published table that a header names, if it names one."""
+    """Give the published table that a header names, or None."""
     return MIML_TABLES.get(header["published"])
 
 
 def curve_panels(
     summary: Summary, learners: Sequence[Learner], paper: PublishedTable | None
 ) -> list[Panel]:
-    """Arrange the learning curves: a panel a metric, with the best earlier method as a line."""
+    """Arrange the learning curves: one panel per metric, with the best earlier method as a line."""
     sizes = sorted({size for _, size in summary})
     panels = []
     for metric in MIML_METRICS:
@@ -237,7 +237,7 @@ def _fits(summary, learners, n_train) -> str:
 
 
 def _by_seed(lines: Iterable[Line], learner: str, n_train: int, field: str) -> list[float]:
-    """Give a field of one learner's lines on all training rows, in the order of the seeds."""
+    """Give one field of a learner's fits on all training rows, in the order of the seeds."""
     mine = [x for x in lines if (x["learner"], x["n_train"]) == (learner, n_train)]
     return [line[field] for line in sorted(mine, key=lambda line: line["seed"])]
 

@@ -1,13 +1,11 @@
-"""The papers' tables, made again: every learner over random splits, beside what was published."""
+"""``tables miml``: logistic regression over random splits, beside the MIML paper's Table 1."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.tables.experiment import draw_or_note, read_task
+from benchmarks.tables.experiment import Task, draw_or_note, read_task
 from benchmarks.tables.miml.ablations import run_ablations
 from benchmarks.tables.miml.ablations_report import path_panels, sections
 from benchmarks.tables.miml.learners import (
@@ -21,10 +19,11 @@ from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.miml.report import Summary, curve_panels, page, summarize
 from benchmarks.tables.published import PublishedTable
 from classify.parallel import Trial, run_grid
-from classify.results import ResultFile
-from features.command_line import default
-from features.errors import InputError
+from classify.results import Line, ResultFile
+from features.errors import InputError, check_number
 from features.files import remove_temporaries, write_text
+
+PACKAGES = ("liblinear-official", "numpy", "scikit-learn")
 
 
 def miml(
@@ -41,199 +40,183 @@ def miml(
     ablations: bool = True,
     jobs: int = -1,
 ) -> Path:
-    """Judge logistic regression on random 2/3 to 1/3 splits and lay it beside the MIML paper.
+    """Evaluate logistic regression on random 2/3 to 1/3 splits, beside the MIML paper's table.
 
-    Writes ``miml.jsonl`` (a line a fit), ``miml.md`` (the tables, also printed) and
-    ``miml_curves.png`` to `out`; for the ablations ``ablations.jsonl``, further sections of
-    ``miml.md`` and ``miml_path.png``. Fits that a result file holds already aren't done again, so
-    a killed run goes on where it stopped; what comes out depends neither on that nor on `jobs`.
+    Writes ``miml.jsonl`` (one line per fit), ``miml.md`` (the tables, also printed) and
+    ``miml_curves.png`` to `out`; ablations add ``ablations.jsonl``, sections of ``miml.md`` and
+    ``miml_path.png``. A run that was stopped goes on where it stopped; results depend neither on
+    that nor on `jobs`.
 
     Parameters
     ----------
-    data : Path
-        The folder with ``labels.csv``.
-    cache : Path
-        The features of its images.
-    out : Path
-        Made where missing.
-    splits : int
-        How many; the paper's 30.
-    seed : int
-        Of the first split; the others follow by one.
+    data, cache, out : Path
+        The folder with ``labels.csv``, the features of its images, and where results go.
+    splits, seed : int
+        Number of splits (the paper has 30), and the seed of the first; each next seed is one more.
     layers : sequence of str, optional
         Layers of the cache to learn from, by default all.
     curve_sizes : sequence of int, optional
-        Numbers of training rows for the learning curves of the learners that repeat the paper,
-        by default those of the paper that the training part reaches. Empty for no curves.
+        Numbers of training rows for the learning curves of the learners that repeat the paper, by
+        default the paper's, as far as the training part reaches. Empty for no curves.
     published : {"msrc", "scene", "none"}, optional
-        Whose published numbers stand beside; by default those of the data set that has just these
-        label names.
+        Published numbers to quote; by default those of the data set with the same label names.
     learners : sequence of Learner
     ablations : bool
-        Add the exact optimum along C, C selected inside the training rows, non-zeros a layer and
-        parts of the layers.
+        Add the sections of `benchmarks.tables.miml.ablations_report`.
     jobs : int
-        Processes; -1 for one a core.
+        Processes; -1 for one per core.
 
     Returns
     -------
     Path
-        Of the Markdown file.
+        Of ``miml.md``.
 
     Raises
     ------
     InputError
-        When the inputs don't fit each other or `out` holds the results of others.
+        An option is out of range, the inputs don't fit each other, or `out` has other results.
     """
-    if splits < 1:
-        raise InputError(f"splits must be 1 or more, got {splits}")
+    check_number("splits", splits, whole=True, low=1)
+    check_number("seed", seed, whole=True, low=0)
     task = read_task([Path(cache)], Path(data), layers=layers)
-    for note in task.notes:
-        print(note, file=sys.stderr)
-    paper = _published(published, task.label_names)
-    seeds = range(seed, seed + splits)
-    n_train = len(task.split(seed).train)
-    sizes = _curve_sizes(curve_sizes, paper, n_train)
+    plan = _plan(task, range(seed, seed + splits), learners, published, curve_sizes)
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    remove_temporaries(out)
-    packages = ("liblinear-official", "numpy", "scikit-learn")
-    name = next((key for key, one in MIML_TABLES.items() if one is paper), "none")
-    header = task.header("miml", seeds, packages, published=name)
-    with ResultFile(out / "miml.jsonl", key=KEY, header=header) as results:
-        trials = _trials(learners, seeds, n_train, sizes)
-        shared = (task.X, task.Y)
-        run_grid(fit_and_evaluate, trials, results, shared=shared, jobs=jobs, description="fits")
-        summary = summarize(trials, results.lines)
-        results.finish()
-        text = page(header, results.lines)
-    write_text(out / "miml.md", text)
-    print(text, end="")
-    over = f"Mean and standard deviation over {splits} splits"
-    if sizes:
-        panels = curve_panels(summary, [one for one in learners if one.published], paper)
-        draw_or_note(panels, out / "miml_curves.png", over)
+    lines = _run_table(plan, out, jobs)
     if ablations:
-        lines = run_ablations(task, out / "ablations.jsonl", header=header, seeds=seeds, jobs=jobs)
-        added = sections(header, lines)
-        write_text(out / "miml.md", text + added)
-        print(added, end="")
-        panels = path_panels(lines, _default_stops(summary, learners, paper, n_train))
-        draw_or_note(panels, out / "miml_path.png", over)
+        _add_ablations(plan, lines, out, jobs)
     return out / "miml.md"
 
 
-def run_miml(bags: Path | None, **options: Any) -> Path:
-    """Run the table on a data set with a cache, or with `bags` on published bags.
+class _Plan(NamedTuple):
+    """All fits of a table.
 
-    Raises
-    ------
-    InputError
-        Options are missing, or belong to the other table.
+    Attributes
+    ----------
+    task : Task
+    seeds : range
+        One per split.
+    learners : sequence of Learner
+    sizes : list of int
+        Numbers of training rows of the learning curves, ascending; empty for no curves.
+    published : str
+        Name in `MIML_TABLES`, or "none".
     """
-    from benchmarks.tables.miml.bags_run import miml_bags  # numba
 
-    given = {name: value for name, value in options.items() if value is not None}
-    if bags is None:
-        missing = [f"--{name}" for name in ("data", "cache") if name not in given]
-        if missing:
-            raise InputError(f"{' and '.join(missing)} must be given, or --bags FILE")
-        other = given.keys() - signature(miml).parameters.keys()
-    else:
-        given.pop("ablations")
-        given["bags"] = bags
-        other = given.keys() - signature(miml_bags).parameters.keys()
-    if other:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(other))
-        raise InputError(f"{names} can't be given {'without' if bags is None else 'with'} --bags")
-    return miml(**given) if bags is None else miml_bags(**given)
+    task: Task
+    seeds: range
+    learners: Sequence[Learner]
+    sizes: list[int]
+    published: str
+
+    @property
+    def n_train(self) -> int:
+        """Number of training rows of every split."""
+        return len(self.task.split(self.seeds[0]).train)
+
+    @property
+    def paper(self) -> PublishedTable | None:
+        """The published table to quote."""
+        return MIML_TABLES.get(self.published)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Header of the result lines."""
+        return self.task.header("miml", self.seeds, PACKAGES, published=self.published)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every fit. Those on more rows come first, so that the last ones to end are short."""
+        return [
+            {**learner.fields(), "n_train": size, "seed": seed}
+            for size in sorted({self.n_train, *self.sizes}, reverse=True)
+            for seed in self.seeds
+            for learner in self.learners
+            if size == self.n_train or learner.published
+        ]
+
+    @property
+    def caption(self) -> str:
+        """Title of the pictures."""
+        return f"Mean and standard deviation over {len(self.seeds)} splits"
 
 
-def add_miml_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `run_miml`."""
-    parser.add_argument("--data", type=Path, help="folder with labels.csv")
-    parser.add_argument("--cache", type=Path, help="features of its images")
-    parser.add_argument("--out", type=Path, required=True, help="folder for lines, table, curves")
-    parser.add_argument(
-        "--bags",
-        type=Path,
-        help="run the multi-instance methods on published bags, .mat or .arff; with --cache also "
-        "on that cache's instances",
-    )
-    parser.add_argument("--methods", nargs="+", help="with --bags: some of the methods (all)")
-    parser.add_argument(
-        "--curve-splits", type=int, help="with --bags: splits of the learning curves (5)"
-    )
-    for name, text in (
-        ("splits", "how many random splits"),
-        ("seed", "seed of the first split"),
-        ("jobs", "processes, -1 for one a core"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=int, default=default(miml, name), help=f"{text} (%(default)s)"
+def _plan(
+    task: Task,
+    seeds: range,
+    learners: Sequence[Learner],
+    published: str | None,
+    curve_sizes: Sequence[int] | None,
+) -> _Plan:
+    name = published or _published(task.label_names)
+    n_train = len(task.split(seeds[0]).train)
+    return _Plan(task, seeds, learners, _curve_sizes(curve_sizes, name, n_train), name)
+
+
+def _run_table(plan: _Plan, out: Path, jobs: int) -> list[Line]:
+    """Run the fits that the result file lacks, then write and print the page and draw curves."""
+    for note in plan.task.notes:
+        print(note, file=sys.stderr)
+    out.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(out)
+    header, shared = plan.header, (plan.task.X, plan.task.Y)
+    with ResultFile(out / "miml.jsonl", key=KEY, header=header) as results:
+        run_grid(
+            fit_and_evaluate, plan.trials, results, shared=shared, jobs=jobs, description="fits"
         )
-    parser.add_argument(
-        "--ablations",
-        action=argparse.BooleanOptionalAction,
-        default=default(miml, "ablations"),
-        help="add the exact optimum along C, C selected, layers alone and together (%(default)s)",
-    )
-    parser.add_argument("--layers", nargs="+", help="layers to learn from (all)")
-    parser.add_argument(
-        "--curve-sizes", nargs="*", type=int, help="training sizes of the curves (the paper's)"
-    )
-    parser.add_argument(
-        "--published", choices=[*MIML_TABLES, "none"], help="numbers to quote (by label names)"
-    )
+        results.finish()
+        lines = results.lines
+    text = page(header, lines)
+    write_text(out / "miml.md", text)
+    print(text, end="")
+    if plan.sizes:
+        repeated = [one for one in plan.learners if one.published]
+        panels = curve_panels(summarize(plan.trials, lines), repeated, plan.paper)
+        draw_or_note(panels, out / "miml_curves.png", plan.caption)
+    return lines
 
 
-def _published(name: str | None, label_names: Sequence[str]) -> PublishedTable | None:
-    if name is not None:
-        return MIML_TABLES.get(name)
+def _add_ablations(plan: _Plan, lines: Sequence[Line], out: Path, jobs: int) -> None:
+    """Run the ablations on the same splits, and add their sections to the page of `lines`."""
+    header = plan.header
+    path = out / "ablations.jsonl"
+    ablated = run_ablations(plan.task, path, header=header, seeds=plan.seeds, jobs=jobs)
+    added = sections(header, ablated)
+    write_text(out / "miml.md", page(header, lines) + added)
+    print(added, end="")
+    references = _default_stops(plan, summarize(plan.trials, lines))
+    draw_or_note(path_panels(ablated, references), out / "miml_path.png", plan.caption)
+
+
+def _published(label_names: Sequence[str]) -> str:
+    """Name the published table of the data set with these label names, or "none"."""
     names = {label.lower() for label in label_names}
-    return next((paper for paper in MIML_TABLES.values() if paper.labels == names), None)
+    return next((name for name, paper in MIML_TABLES.items() if paper.labels == names), "none")
 
 
-def _curve_sizes(
-    wanted: Sequence[int] | None, paper: PublishedTable | None, n_train: int
-) -> list[int]:
+def _curve_sizes(wanted: Sequence[int] | None, published: str, n_train: int) -> list[int]:
     """Give the sizes of the learning curves, ending with the whole training part."""
     if wanted is None:
-        default_paper = paper or MIML_TABLES["msrc"]
-        wanted = [size for size in default_paper.curve_sizes if size < n_train]
+        paper = MIML_TABLES.get(published, MIML_TABLES["msrc"])
+        wanted = [size for size in paper.curve_sizes if size < n_train]
     if not wanted:
         return []
     if min(wanted) < 1 or max(wanted) > n_train:
         raise InputError(
-            f"curve sizes must be 1 to {n_train} (the training rows), got {min(wanted)} to "
-            f"{max(wanted)}"
+            f"The 'curve-sizes' option must be from 1 to {n_train}, the training rows. Got "
+            f"{min(wanted)} to {max(wanted)}."
         )
     return sorted({*wanted, n_train})
 
 
-def _trials(
-    learners: Sequence[Learner], seeds: Sequence[int], n_train: int, sizes: Sequence[int]
-) -> list[Trial]:
-    """List every fit, those on more rows first so that the last to end are short."""
-    return [
-        {**learner.fields(), "n_train": size, "seed": seed}
-        for size in sorted({n_train, *sizes}, reverse=True)
-        for seed in seeds
-        for learner in learners
-        if size == n_train or learner.published
-    ]
-
-
-def _default_stops(
-    summary: Summary, learners: Sequence[Learner], paper: PublishedTable | None, n_train: int
-) -> dict[str, dict[str, float]]:
+def _default_stops(plan: _Plan, summary: Summary) -> dict[str, dict[str, float]]:
     """Give the average precisions at LIBLINEAR's default stop, and those quoted, by scaling."""
     quoted: dict[str, float] = {}
-    if paper:
-        quoted = {f"{name}, quoted": paper.rows[name]["example_ap"].mean for name in paper.ours}
-    lines = {one.scaling: dict(quoted) for one in learners}
-    for one in learners:
+    if plan.paper:
+        for name in plan.paper.ours:
+            quoted[f"{name}, quoted"] = plan.paper.rows[name]["example_ap"].mean
+    lines = {one.scaling: dict(quoted) for one in plan.learners}
+    for one in plan.learners:
         if one.tol == LIBLINEAR_TOL and one.bias == "penalized":
-            mean = summary[one.learner, n_train]["example_ap"].mean
+            mean = summary[one.learner, plan.n_train]["example_ap"].mean
             lines[one.scaling][f"{one.title}, default stop"] = mean
     return lines

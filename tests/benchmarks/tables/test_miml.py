@@ -262,9 +262,10 @@ def test_results_of_other_splits_are_refused(made, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"splits": 0}, "splits must be 1 or more, got 0"),
+        ({"splits": 0}, "The .splits. option must be an int in the range .1, inf.. Got 0"),
+        ({"seed": -1}, "The .seed. option must be an int in the range .0, inf.. Got -1"),
         ({"layers": ["net/top"]}, "must be one of net/low, net/high. Got 'net/top'"),
-        ({"curve_sizes": [5, 41]}, "curve sizes must be 1 to 40 .* got 5 to 41"),
+        ({"curve_sizes": [5, 41]}, "must be from 1 to 40, the training rows. Got 5 to 41"),
     ],
 )
 def test_bad_options(made, tmp_path, options, message):

@@ -179,6 +179,9 @@ def test_a_run_goes_on_where_it_stopped(made, run, tmp_path):
     [
         ({"splits": 5}, "must end by the 4 splits of .*toy.mat. Got seeds 0 to 4"),
         ({"splits": 0}, "The 'splits' option"),
+        ({"seed": -1}, r"The 'seed' option must be an int in the range \[0, inf\). Got -1"),
+        ({"curve_splits": 0}, "The 'curve-splits' option must be an int .* Got 0"),
+        ({"methods": ["dba", "lr"]}, "The methods lr learn from features .*: give --cache"),
         ({"methods": ["svm"]}, "The 'methods' option must be one of mimlsvm, .* Got 'svm'"),
         ({"curve_sizes": [2]}, "must be from 3 to 20, the training rows. Got 2 to 2"),
     ],
@@ -220,6 +223,7 @@ def test_the_command_takes_the_options_of_its_table(made, tmp_path, capsys):
     for options, match in (
         ([], "--data and --cache must be given, or --bags FILE"),
         (["--bags", str(path), "--data", str(path)], "--data can't be given with --bags"),
+        (["--bags", str(path), "--no-ablations"], "--ablations can't be given with --bags"),
         (["--cache", "c", "--data", "d", "--methods", "dba"], "--methods can't be given without"),
     ):
         with pytest.raises(InputError, match=match):
