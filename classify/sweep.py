@@ -14,6 +14,7 @@ from classify.metrics import METRICS
 from classify.models import library_versions
 from classify.results import ResultFile, claim_results, header_of, read_results
 from classify.scaling import find_scaling
+from features.command_line.numbers import as_float, as_int
 from features.dask_client import connect
 from features.errors import InputError, check_choice, check_number
 from features.splits import duplicate_groups, random_split, splits_hash
@@ -212,9 +213,9 @@ def parse_C(text: str) -> list[float]:
     try:
         if ":" in text:
             low, high, count = text.split(":")
-            ends, number = [float(low), float(high)], int(count)
+            ends, number = [as_float(low), as_float(high)], as_int(count)
         else:
-            ends, number = [float(word) for word in text.split(",")], 0
+            ends, number = [as_float(word) for word in text.split(",")], 0
     except ValueError as error:
         raise InputError(
             "The 'C' option must be LOW:HIGH:COUNT, as in 0.01:100:9, or numbers, as in 0.1,1,10. "

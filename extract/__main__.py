@@ -9,6 +9,8 @@ from pathlib import Path
 from extract.backbones import BACKBONES
 from extract.config import DTYPES, ENGINES, PRECISIONS, RESIZES, WEIGHTS, ExtractConfig
 from features.command_line import CommandParser, add_options, run_command
+from features.command_line.environment import local_rank, rank_and_world
+from features.command_line.numbers import as_int
 from features.errors import InputError
 
 EXAMPLE = """\
@@ -92,7 +94,7 @@ def part(text: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
     Raises
     ------
     InputError
-        `text` does not have that form.
+        `text` does not have that form, or a variable is no number.
 
     Examples
     --------
@@ -100,13 +102,14 @@ def part(text: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
     ((2, 8), (1, 4), (0, 1))
     """
     if text is None:
-        return int(environment.get("RANK", 0)), int(environment.get("WORLD_SIZE", 1))
-    first, slash, second = text.partition("/")
-    if not (slash and first.isdigit() and second.isdigit()):
+        return rank_and_world(environment)
+    first, _, second = text.partition("/")
+    try:
+        return as_int(first), as_int(second)
+    except ValueError as error:
         raise InputError(
             f"The 'shards' option must be I/N with 0 <= I < N, as in 0/4 to 3/4. Got {text!r}."
-        )
-    return int(first), int(second)
+        ) from error
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -114,8 +117,8 @@ def main(argv: list[str] | None = None) -> None:
     given = vars(parser().parse_args(argv))
     given["layers"] = tuple(given["layers"]) if given["layers"] else None
     given["part"] = part(given["shards"], os.environ)
-    if given["device"] == "cuda" and "LOCAL_RANK" in os.environ:
-        given["device"] = f"cuda:{os.environ['LOCAL_RANK']}"
+    if given["device"] == "cuda" and (rank := local_rank(os.environ)) is not None:
+        given["device"] = f"cuda:{rank}"
     config = ExtractConfig(**{field.name: given[field.name] for field in fields(ExtractConfig)})
 
     from features.datasets import load_dataset  # from here on, imports may take seconds

@@ -85,5 +85,9 @@ def check_number(
     left = "(" if above or math.isinf(low) else "["
     right = ")" if math.isinf(high) else "]"
     noun = "an int" if whole else "a float"
-    bounds = f"{left}{low:g}, {high:g}{right}"
+    bounds = f"{left}{_shown(low)}, {_shown(high)}{right}"
     raise InputError(f"The {name!r} {kind} must be {noun} in the range {bounds}. Got {value!r}.")
+
+
+def _shown(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

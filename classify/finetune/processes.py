@@ -10,6 +10,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from extract.engines import choose_device
+from features.command_line.environment import local_rank, rank_and_world
+from features.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,25 @@ def joined(device: str) -> Iterator[Processes]:
     Raises
     ------
     InputError
-        As `extract.engines.choose_device`.
+        As `extract.engines.choose_device`, or torchrun's variables are missing or no numbers.
     """
-    world = int(os.environ.get("WORLD_SIZE", 1))
-    if device in ("auto", "cuda") and "LOCAL_RANK" in os.environ and torch.cuda.is_available():
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    _, world = rank_and_world(os.environ)
+    rank_here = local_rank(os.environ)
+    if device in ("auto", "cuda") and rank_here is not None and torch.cuda.is_available():
+        device = f"cuda:{rank_here}"
     chosen = choose_device(device)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     if world == 1:
         yield Processes(0, 1, chosen)
         return
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"WORLD_SIZE is {world}, but the processes can't be joined ({error}). Start them by "
+            "torchrun, or unset WORLD_SIZE for a process that runs alone."
+        ) from error
     try:
         yield Processes(dist.get_rank(), world, chosen)
     finally:

@@ -8,18 +8,27 @@ the function's signature.
 import argparse
 import importlib
 import inspect
-import io
-import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
 
+from features.command_line.numbers import number_type
+from features.command_line.process import run_command
 from features.errors import InputError
 
-DEBUG = "TAGGING_DEBUG"  # environment variable: 1 shows tracebacks
+__all__ = [
+    "Command",
+    "CommandParser",
+    "add_options",
+    "argument",
+    "default",
+    "examples",
+    "load",
+    "parse",
+    "run_command",
+    "run_commands",
+]
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -36,6 +45,13 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, *, prog: str = "", **options: Any):
         super().__init__(prog=prog.replace("python -m", self.launcher, 1) or None, **options)
+
+    def add_argument(self, *names: Any, **given: Any) -> Any:
+        """Declare an argument; a number has the bounds of its name (`numbers.number_type`)."""
+        if given.get("type") in (int, float):
+            name = given.get("dest") or names[0].lstrip("-").replace("-", "_")
+            given["type"] = number_type(name, given["type"])
+        return super().add_argument(*names, **given)
 
     def error(self, message: str) -> NoReturn:
         """Report what is wrong with the arguments.
@@ -276,71 +292,3 @@ def argument(read: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return checked
-
-
-def run_command(main: Callable[[], Any]) -> None:
-    """Run a command's ``main`` and leave the process with its exit code.
-
-    Parameters
-    ----------
-    main : callable
-        Does the work; an int that it returns is the exit code.
-
-    Every error is one line on stderr. With TAGGING_DEBUG=1 in the environment, its traceback
-    follows.
-
-    Raises
-    ------
-    SystemExit
-        Always: 0 on success, 1 after an error, 130 after Ctrl-C.
-    """
-    _open_streams()
-    try:
-        done = main()
-        sys.stdout.flush()  # a full disk or a closed pipe is found here, and not by the interpreter
-        code = done if isinstance(done, int) else 0
-    except KeyboardInterrupt:
-        _say("interrupted: run the same command again to go on where it stopped")
-        code = 130
-    except Exception as error:
-        _say(f"error: {_as_line(error)}")
-        if os.environ.get(DEBUG) == "1":
-            traceback.print_exc()
-        code = 1
-        if isinstance(error, OSError):
-            _drop_output()
-    sys.exit(code)
-
-
-def _open_streams() -> None:
-    """Let output to a closed stream go nowhere, and write what its encoding lacks as an escape."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _drop_output() -> None:
-    """Point stdout elsewhere if it can't be written, as the interpreter would try to at its end."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _say(line: str) -> None:
-    with suppress(OSError):  # stderr is on a full disk
-        print(line, file=sys.stderr, flush=True)
-
-
-def _as_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, InputError | OSError):
-        # A full disk or a folder without permission is the user's to mend, not a defect to trace.
-        return text or type(error).__name__
-    if isinstance(error, MemoryError):
-        return f"memory ran out{f' ({text})' if text else ''}: give less data, layers or processes"
-    name = ": ".join([type(error).__name__, *([text] if text else [])])
-    return f"{name} (unexpected; {DEBUG}=1 in the environment shows where it comes from)"

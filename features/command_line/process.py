@@ -1,0 +1,209 @@
+"""Run a command and leave the process: whatever happens is one line and an exit code.
+
+`TAGGING_DEBUG=1` shows the traceback before the line.
+"""
+
+import errno
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+from features.errors import InputError
+
+DEBUG = "TAGGING_DEBUG"
+FAILED, INTERRUPTED = 1, 130
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+#: What torch's and other allocators write into a RuntimeError.
+_NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "bad_alloc")
+
+
+def run_command(main: Callable[[], Any]) -> None:
+    """Run a command's ``main`` and leave the process with its exit code.
+
+    Parameters
+    ----------
+    main : callable
+        Does the work; an int that it returns is the exit code.
+
+    Raises
+    ------
+    SystemExit
+        Always: 0 on success, 1 after any error, 130 after Ctrl-C.
+    """
+    _fill_descriptors()
+    with _streams(), _interrupts() as interrupts:
+        try:
+            code = _run(main)
+            sys.stdout.flush()
+        except BaseException as error:
+            if os.environ.get(DEBUG, "0") not in ("", "0"):
+                traceback.print_exc()
+            # A library that is interrupted while it loads may raise anything instead.
+            stopped = isinstance(error, KeyboardInterrupt) or interrupts
+            code = INTERRUPTED if stopped else FAILED
+            line = (
+                "interrupted: run the same command again to go on where it stopped"
+                if stopped
+                else f"error: {describe(error)}"
+            )
+            print(line, file=sys.stderr)
+        _drop_what_cannot_be_written(sys.stdout)
+    _drop_what_cannot_be_written(sys.stderr)
+    sys.exit(code)
+
+
+def _run(main: Callable[[], Any]) -> Any:
+    try:
+        done = main()
+    except SystemExit as left:  # argparse, after a help text
+        done = left.code
+    if isinstance(done, str):
+        raise InputError(done)
+    return done if isinstance(done, int) else 0
+
+
+def describe(error: BaseException) -> str:
+    """Write an error as one line of printable text, with a remedy where its kind has one.
+
+    Examples
+    --------
+    >>> describe(InputError("no such layer"))
+    'no such layer'
+    >>> describe(MemoryError())
+    'there is too little memory. Finished work is kept. Give fewer layers, rows or --jobs, a smaller batch or size, or more memory.'
+    """  # noqa: E501
+    return _plain(_described(error))
+
+
+def _described(error: BaseException) -> str:
+    text = _plain(str(error))
+    detail = f" ({text})" if text else ""
+    if isinstance(error, InputError):
+        return text
+    if _is_memory(error, text):
+        return (
+            f"there is too little memory{detail}. Finished work is kept. Give fewer layers, rows "
+            "or --jobs, a smaller batch or size, or more memory."
+        )
+    if isinstance(error, BrokenPipeError) and error.filename is None:
+        return f"what reads the output of this command has closed it{detail}; the rest is lost."
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f"{text}. Finished work is kept. Free space, then run the same command again."
+    if isinstance(error, OSError) and error.errno in _TOO_MANY_FILES:
+        return f"{text}. Raise the limit (`ulimit -n`) or give fewer --jobs or --workers."
+    if isinstance(error, OSError) and error.errno is not None:
+        return text  # the system's own words, with the file
+    if isinstance(error, RecursionError):
+        return f"an input is nested too deeply to be read{detail}. Restore it or make it anew."
+    return (
+        f"unexpected {type(error).__name__}{detail}. Finished work is kept. Run it again with "
+        f"{DEBUG}=1 to see where, and report that."
+    )
+
+
+def _is_memory(error: BaseException, text: str) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(one in text.lower() for one in _NO_MEMORY)
+
+
+def _plain(text: str) -> str:
+    """Join lines, and escape what a terminal would obey or can't show."""
+    line = " ".join(text.split())
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode()
+        for one in line
+    )
+
+
+def _fill_descriptors() -> None:
+    """Open the null device for each of stdin, stdout and stderr that the caller has closed.
+
+    Else the next file that is opened gets the number, and what a library prints goes into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+
+
+class _Diagnostics:
+    """A stderr that may be closed or full: messages and progress bars are lost, the work is not."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):  # ValueError: closed on this side
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _streams() -> Iterator[None]:
+    """Let every text be printed, in whatever encoding, and no failure of stderr end the work."""
+    before = sys.stdout, sys.stderr
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.stderr = _Diagnostics(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = (
+            old if old is not None else new
+            for old, new in zip(before, (sys.stdout, sys.stderr), strict=True)
+        )
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Note each Ctrl-C, which raises KeyboardInterrupt as always."""
+    came: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield came
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _drop_what_cannot_be_written(stream: TextIO) -> None:
+    """Send what is left in a closed or full stream to the null device: Python tries again."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+            stream.flush()

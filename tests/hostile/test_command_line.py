@@ -1,0 +1,296 @@
+"""Whatever happens in a command is one line and an exit code; numbers of options are bounded."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.catalog import CATALOG
+from classify.__main__ import COMMANDS as CLASSIFY
+from extract.__main__ import main as extract
+from extract.__main__ import parser as extract_parser
+from extract.__main__ import part
+from features.__main__ import COMMANDS as FEATURES
+from features.command_line import CommandParser, load, parse, run_command
+from features.command_line.environment import local_rank, rank_and_world
+from features.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+def outcome(main, capsys):
+    """Run a function as a command: its exit code, what it printed, and its errors."""
+    with pytest.raises(SystemExit) as left:
+        run_command(main)
+    printed = capsys.readouterr()
+    return left.value.code, printed.out, printed.err
+
+
+def raising(error):
+    def main():
+        raise error
+
+    return main
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's."""
+
+
+def nested():
+    return nested()
+
+
+RAISED = {
+    "input": (InputError("x is bad.\nGive y."), r"error: x is bad\. Give y\."),
+    "memory": (MemoryError(), "there is too little memory. Finished work is kept. Give fewer"),
+    "memory of an array": (MemoryError("Unable to allocate 9 TiB"), r"memory \(Unable to allocate"),
+    "memory of a GPU": (OutOfMemoryError("CUDA: 2 GiB"), r"memory \(CUDA: 2 GiB\)"),
+    "memory of torch": (RuntimeError("[x] can't allocate memory: 9 bytes"), "too little memory"),
+    "memory of the system": (OSError(errno.ENOMEM, "Cannot allocate memory"), "too little memory"),
+    "disk": (OSError(errno.ENOSPC, "No space left on device", "m.csv"), "m.csv.*Free space, then"),
+    "quota": (OSError(errno.EDQUOT, "Disk quota exceeded", "m.csv"), "m.csv.*Free space, then"),
+    "permission": (PermissionError(errno.EACCES, "Permission denied", "a"), "denied: 'a'"),
+    "open files": (OSError(errno.EMFILE, "Too many open files", "a"), "ulimit -n"),
+    "input or output": (OSError(errno.EIO, "Input/output error", "a"), "Input/output error: 'a'"),
+    "pipe": (BrokenPipeError(errno.EPIPE, "Broken pipe"), "what reads the output .* has closed it"),
+    "recursion": (RecursionError("maximum recursion depth"), "nested too deeply to be read"),
+    "defect": (KeyError("widht"), "unexpected KeyError .*'widht'.* TAGGING_DEBUG=1"),
+    "assertion": (AssertionError(), r"unexpected AssertionError\. Finished work is kept"),
+    "several lines": (ValueError("a\n\tb\r\nc"), "a b c"),
+    "escapes": (InputError("name \x1b[31m\x07 \udce9"), r"name \\x1b\[31m\\x07 \\udce9"),
+    "right to left": (InputError("gpj.\u202eexe"), r"gpj\.\\u202eexe"),
+}
+
+
+@pytest.mark.parametrize(("error", "expected"), RAISED.values(), ids=RAISED)
+def test_an_error_is_one_line_and_exit_code_1(error, expected, capsys, monkeypatch):
+    monkeypatch.delenv("TAGGING_DEBUG", raising=False)
+    code, out, err = outcome(raising(error), capsys)
+    assert code == 1 and out == ""
+    assert err.startswith("error: ") and err.count("\n") == 1 and err.endswith("\n")
+    assert re.search(expected, err)
+    assert err.rstrip("\n").isprintable()
+
+
+def test_a_recursion_without_end_is_one_line(capsys):
+    code, _, err = outcome(nested, capsys)
+    assert code == 1 and err.count("\n") == 1 and "nested too deeply" in err
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("1", True), ("yes", True), ("0", False), ("", False)]
+)
+def test_the_traceback_is_shown_on_demand(value, shown, capsys, monkeypatch):
+    monkeypatch.setenv("TAGGING_DEBUG", value)
+    _, _, err = outcome(raising(KeyError("x")), capsys)
+    assert ("Traceback" in err) == shown
+    assert err.splitlines()[-1].startswith("error: unexpected KeyError")
+
+
+def interrupted_while_loading():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("numpy's core failed to import") from None
+
+
+def interrupted():
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "main", [interrupted, interrupted_while_loading, raising(KeyboardInterrupt())]
+)
+def test_an_interrupt_is_exit_code_130_whatever_a_library_makes_of_it(main, capsys):
+    code, out, err = outcome(main, capsys)
+    assert code == 130 and out == ""
+    assert err == "interrupted: run the same command again to go on where it stopped\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_exit_codes_of_a_command_and_of_argparse(capsys):
+    assert outcome(lambda: None, capsys)[0] == 0
+    assert outcome(lambda: 3, capsys)[0] == 3
+    assert outcome(lambda: "a path", capsys)[0] == 1
+    assert outcome(raising(SystemExit(0)), capsys)[0] == 0
+    assert outcome(raising(SystemExit("why")), capsys) == (1, "", "error: why\n")
+
+
+# Streams that are closed, full, or of another encoding
+
+PRINTS = """
+import contextlib, os, sys
+from features.command_line import run_command
+def main():
+    print("± é \\udce9", flush=True)
+    print("progress ± \\udce9", file=sys.stderr, flush=True)
+    with open(sys.argv[1], "w") as file:
+        with contextlib.suppress(OSError):
+            os.write(2, b"from a library")
+        file.write("work")
+run_command(main)
+"""
+
+
+def run_shell(redirections, tmp_path, **environment):
+    """Run `PRINTS` by a shell: the process, and the file that it is to write."""
+    path = tmp_path / "work"
+    command = f'"$0" -c "$1" "$2" {redirections}'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, PRINTS, str(path)],
+        cwd=ROOT, capture_output=True, text=True, errors="replace",
+        env={**os.environ, **environment}, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    return done, path
+
+
+@pytest.mark.parametrize(
+    "redirections",
+    [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full", "2> >(exec 0<&-)"],
+)
+def test_a_closed_or_full_stream_ends_no_work_and_goes_into_no_file(redirections, tmp_path):
+    done, path = run_shell(redirections, tmp_path)
+    assert done.returncode == 0
+    assert path.read_text() == "work"
+
+
+def test_output_that_nobody_can_take_is_one_line(tmp_path):
+    done, _ = run_shell(">/dev/full", tmp_path)
+    assert done.returncode == 1
+    assert "error: [Errno 28] No space left on device. Finished work is kept." in done.stderr
+    script = '"$0" -c "$1" "$2" | true; exit "${PIPESTATUS[0]}"'
+    late = PRINTS.replace("def main():", "def main():\n    import time; time.sleep(0.3)")
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable, late, str(tmp_path / "work")],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: what reads the output of this command has closed it")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp1252"])
+def test_any_text_is_printed_in_any_encoding(encoding, tmp_path):
+    done, path = run_shell("| cat -v", tmp_path, PYTHONIOENCODING=encoding)
+    assert "error" not in done.stderr
+    assert path.read_text() == "work"
+    assert r"\udce9" in done.stdout
+
+
+# Numbers of every option
+
+
+def parsers():
+    yield ("extract",), extract_parser()
+    commands = [*FEATURES, *CLASSIFY, *dict.fromkeys(one.command for one in CATALOG.values())]
+    for command in commands:
+        parser = CommandParser(prog="x", description="y")
+        load(command.add_arguments)(parser)
+        yield command.path, parser
+
+
+#: Each command's parser, and each option of it that takes numbers.
+NUMBERS = [
+    pytest.param(parser, action, id=f"{' '.join(path)} {action.dest}")
+    for path, parser in parsers()
+    for action in parser._actions
+    if callable(action.type) and action.type not in (str, Path) and action.option_strings
+]
+NONSENSE = (
+    "1:10:99999999999", "1:10:-3", "1:10:²", "0:1:3", "1:nan:3",
+    "nan", "NaN", "inf", "-inf", "1e400", "-2", "-0.5", "x", "", " ", "²", "1_0", "0x10", "1,x",
+    "1.5.2", "9" * 5000, "1e", "None", "\ud800",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("parser", "action"), NUMBERS)
+def test_a_number_that_is_none_is_refused_by_every_option(parser, action):
+    (option,) = action.option_strings
+    for text in NONSENSE:
+        with pytest.raises(InputError, match=f"argument {option}: .*( Got |give three numbers)"):
+            parser.parse_args([f"{option}={text}"])
+
+
+def test_defaults_are_within_the_bounds():
+    count = 0
+    for _, action in (parameter.values for parameter in NUMBERS):
+        if action.type.__qualname__.startswith("number_type"):
+            several = isinstance(action.default, list | tuple)
+            for default in action.default if several else [action.default]:
+                if default is not None:
+                    assert action.type(str(default)) == default
+                    count += 1
+    assert count > 60
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "allowed"),
+    [
+        ("--seed", "-1", r"an int in the range \[0, 4294967295\]. Got -1"),
+        ("--seed", "4294967296", r"an int in the range \[0, 4294967295\]. Got 4294967296"),
+        ("--seed", "1.0", "Got '1.0'"),
+        ("--jobs", "0", r"an int in the range \[1, 2147483647\]. Got 0. Or give -1"),
+        ("--jobs", "-2", "Got -2. Or give -1"),
+        ("--folds", "0", r"range \[1, 2147483647\]. Got 0"),
+        ("--C", "0", r"a float in the range \(0, inf\). Got 0.0"),
+        ("--C", "-1", r"a float in the range \(0, inf\). Got -1.0"),
+    ],
+)
+def test_bounds_of_fit(option, text, allowed):
+    words = ["fit", "a.cache", "--out", "m.safetensors", option, text]
+    with pytest.raises(InputError, match=allowed):
+        parse(CLASSIFY, "python -m classify", "", words)
+
+
+# What torchrun and job arrays tell
+
+
+@pytest.mark.parametrize(
+    "text", ["²/4", "1/²", "4/4", "-1/4", "1/0", "0/0", "1", "/", "1/2/3", "a/b", "", "1 / 2",
+             "9" * 5000 + "/4", "1.0/4"],
+)  # fmt: skip
+def test_a_part_that_is_none_is_refused(text, capsys, tmp_path):
+    words = ["--data", str(tmp_path), "--out", str(tmp_path / "o"), f"--shards={text}"]
+    code, _, err = outcome(lambda: extract(words), capsys)
+    assert code == 1 and err.count("\n") == 1
+    assert "The 'shards' option must be I/N with 0 <= I < N, as in 0/4 to 3/4. Got" in err
+
+
+def test_a_part_is_read():
+    assert part("2/8", {"RANK": "x"}) == (2, 8)
+    assert part(None, {"RANK": "1", "WORLD_SIZE": "4"}) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({"RANK": "x"}, "RANK"),
+        ({"RANK": "1"}, "RANK"),
+        ({"RANK": "-1", "WORLD_SIZE": "2"}, "RANK"),
+        ({"RANK": "", "WORLD_SIZE": "2"}, "RANK"),
+        ({"RANK": "²", "WORLD_SIZE": "4"}, "RANK"),
+        ({"RANK": "0", "WORLD_SIZE": "0"}, "WORLD_SIZE"),
+        ({"RANK": "0", "WORLD_SIZE": "two"}, "WORLD_SIZE"),
+        ({"RANK": "0", "WORLD_SIZE": "1e3"}, "WORLD_SIZE"),
+    ],
+)
+def test_torchrun_variables_that_are_no_numbers_are_named(environment, name, capsys, tmp_path):
+    with pytest.raises(InputError, match=f"The '{name}' environment variable must be an int in"):
+        rank_and_world(environment)
+    with pytest.raises(InputError, match="unset it for a process that runs alone"):
+        part(None, environment)
+
+
+def test_a_local_rank_is_read_or_refused():
+    assert local_rank({}) is None
+    assert local_rank({"LOCAL_RANK": "3"}) == 3
+    for text in ("x", "-1", "", "0.5"):
+        with pytest.raises(InputError, match="'LOCAL_RANK' environment variable must be an int"):
+            local_rank({"LOCAL_RANK": text})
