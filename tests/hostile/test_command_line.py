@@ -253,7 +253,7 @@ def test_bounds_of_fit(option, text, allowed):
 
 
 @pytest.mark.parametrize(
-    "text", ["²/4", "1/²", "4/4", "-1/4", "1/0", "0/0", "1", "/", "1/2/3", "a/b", "", "1 / 2",
+    "text", ["²/4", "1/²", "4/4", "-1/4", "1/0", "0/0", "1", "/", "1/2/3", "a/b", "", "1 2/4",
              "9" * 5000 + "/4", "1.0/4"],
 )  # fmt: skip
 def test_a_part_that_is_none_is_refused(text, capsys, tmp_path):
