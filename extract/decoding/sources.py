@@ -85,12 +85,22 @@ def _failure(error: OSError) -> Exception:
     return reason.failure(code=errno.errorcode.get(error.errno or 0, "an unknown error"))
 
 
+def kind_of(raw: bytes) -> str:
+    """Say what a file is that begins so, if it is often found under another's name; or nothing.
+
+    Examples
+    --------
+    >>> kind_of(b"<!DOCTYPE html>"), kind_of(b"data")
+    ('an HTML page', '')
+    """
+    start = raw[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((kind for begins, kind in _OTHER_KINDS if start.startswith(begins)), "")
+
+
 def unidentified(raw: bytes) -> Exception:
     """Say what bytes are that no decoder recognizes."""
-    start = raw[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for begins, kind in _OTHER_KINDS:
-        if start.startswith(begins):
-            return Reason.OTHER_KIND.failure(kind=kind)
+    if kind := kind_of(raw):
+        return Reason.OTHER_KIND.failure(kind=kind)
     if raw[4:8] == b"ftyp":
         if raw[8:12] in _HEIF_BRANDS:
             return Reason.NO_HEIF.failure()

@@ -108,7 +108,9 @@ def test_a_file_round_trip(tmp_path, random_resnet, suffix):
     else:
         save_file(random_resnet, path)
     got = load_weights(RESNET, str(path))
-    assert weights.checksum(got, got) == weights.checksum(random_resnet, random_resnet)
+    assert got.keys() == random_resnet.keys()
+    names = [name for name in got if not name.endswith("num_batches_tracked")]
+    assert weights.checksum(got, names) == weights.checksum(random_resnet, names)
 
 
 def test_a_missing_or_misshapen_convolution_is_named(tmp_path, random_resnet):
