@@ -26,8 +26,8 @@ from features.splits import random_split
 
 if TYPE_CHECKING:
     from benchmarks.report.html import Example
-    from benchmarks.tables.experiment import Task
     from benchmarks.tables.miml.learners import Learner
+    from benchmarks.tables.task import Task
 
 CONVOLUTIONS = ("pool1", "pool2", "pool3", "pool4", "pool5")  # what vgg16-conv gives as well
 SHARD_ROWS = 64  # rows that a killed extraction loses at most
@@ -197,8 +197,9 @@ def _show(
 ) -> Path:
     """Write the page from the result lines, and from one fit for the pictures on it."""
     from benchmarks.report.html import write_page  # after the check that jinja2 is installed
-    from benchmarks.tables.experiment import read_task, sources_of
     from benchmarks.tables.miml.report import summarize
+    from benchmarks.tables.reading import read_task
+    from benchmarks.tables.task import sources_of
 
     header, lines = read_results(report.with_suffix(".jsonl"))
     summary = summarize(lines, lines)

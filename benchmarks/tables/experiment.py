@@ -1,266 +1,206 @@
-"""What every table starts from: features, labels, splits, and the header of its result lines."""
+"""How every table is made: methods with settings, a choice inside the training rows, result lines.
+
+A table gives an `Experiment` (its data, its methods, and what one trial learns from) and a report.
+Trials whose lines are in a file already are not run again, so that a killed run goes on where it
+stopped, and lines depend neither on that nor on the number of processes.
+"""
 
 import sys
-import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from benchmarks.report.plots import Panel, draw_curves
-from features.cache import FeatureCache
-from features.datasets import load_dataset
-from features.errors import InputError, check_number
-from features.files import sha256_of_text
-from features.labels import read_split_csv
-from features.splits import Split, random_split, splits_hash
-
-Span = tuple[int, int]
+from benchmarks.tables.method import Case, Method, Name, best_of
+from benchmarks.tables.task import Task
+from classify.parallel import Trial, run_grid
+from classify.results import Line, ResultFile
+from features.errors import InputError
+from features.files import remove_temporaries, write_text
 
 
-class Source(NamedTuple):
-    """A cache that features were read from.
+class Experiment(ABC):
+    """What a table gives: data, methods, and what each trial learns from.
 
     Attributes
-    ----------
-    manifest : str
-        Hash of its manifest.
-    widths : dict of str to int
-        Columns of each layer that was read.
-    """
-
-    manifest: str
-    widths: dict[str, int]
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """Rows to learn from and to evaluate on.
-
-    Attributes
-    ----------
-    name : str
-        Of the data set, in titles.
-    X : float32 ndarray of shape (n, d)
-        The columns of all caches side by side.
-    Y : int8 ndarray of shape (n, L)
-        1 = present, 0 = absent, -1 = unknown.
-    ids : tuple of n str
-    label_names : tuple of L str
-    sources : tuple of Source
-        In the order of their columns.
-    official : Split or None
-        The split that all seeds share; without it every seed has a random split.
-    notes : tuple of str
-        What was left out, one line each.
-    """
-
-    name: str
-    X: np.ndarray
-    Y: np.ndarray
-    ids: tuple[str, ...]
-    label_names: tuple[str, ...]
-    sources: tuple[Source, ...]
-    official: Split | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Number of columns of each cache."""
-        return tuple(sum(source.widths.values()) for source in self.sources)
-
-    @property
-    def spans(self) -> dict[str, Span]:
-        """First column of each layer, and the column after its last."""
-        return _spans({name: n for source in self.sources for name, n in source.widths.items()})
-
-    def split(self, seed: int) -> Split:
-        """Return the official split, or else the random one of a seed: 2/3 of the rows train."""
-        return self.official or random_split(len(self.X), seed)
-
-    def header(
-        self, table: str, seeds: Sequence[int], packages: Sequence[str], **more: Any
-    ) -> dict[str, Any]:
-        """State what all result lines of a table have in common.
-
-        Parameters
-        ----------
-        table : str
-        seeds : sequence of int
-            Ascending.
-        packages : sequence of str
-            Distributions whose versions the numbers depend on.
-        **more
-            JSON values of the table's own.
-
-        Returns
-        -------
-        dict
-            All that the table's page needs beside the lines.
-        """
-        labels = "\n".join([",".join(self.label_names), *map(str, self.Y.tolist())])
-        splits = [self.split(seed) for seed in (seeds[:1] if self.official else seeds)]
-        return {
-            "table": table,
-            "data": self.name,
-            "caches": [{"manifest": one.manifest, "layers": one.widths} for one in self.sources],
-            "rows": len(self.ids),
-            "train_rows": len(splits[0].train),
-            "label_names": list(self.label_names),
-            "labels_per_image": float((self.Y == 1).sum() / len(self.ids)),
-            "labels": sha256_of_text(labels),
-            "splits": splits_hash(splits, self.ids),
-            "split": "official" if self.official else "random",
-            "seeds": f"{seeds[0]} to {seeds[-1]}",
-            "versions": {name: version(name) for name in packages},
-            **more,
-        }
-
-
-def read_task(
-    caches: Sequence[Path],
-    data: Path | None = None,
-    *,
-    split: Path | None = None,
-    layers: Sequence[str] | None = None,
-) -> Task:
-    """Read features, labels and split.
-
-    Parameters
-    ----------
-    caches : sequence of Path
-        Of the same images in the same order; their columns are put side by side.
-    data : Path, optional
-        The folder with ``labels.csv``, matched to the caches by image id. By default the labels are
-        those that the first cache holds.
-    split : Path, optional
-        A ``split.csv``; its val rows are training rows.
-    layers : sequence of str, optional
-        Each in one of the caches, and every cache with one of them at least; by default all.
-
-    Returns
-    -------
-    Task
-
-    Raises
-    ------
-    InputError
-        When the inputs don't fit each other, there are no labels, or a layer isn't there.
-    """
-    stores = [FeatureCache(Path(cache)) for cache in caches]
-    chosen = _layers_of_each(stores, layers)
-    first, *others = stores
-    rows = first.valid_rows
-    ids = tuple(first.ids[row] for row in rows)
-    for cache, other in zip(caches[1:], others, strict=True):
-        there = tuple(other.ids[row] for row in other.valid_rows)
-        if there != ids:
-            raise InputError(
-                f"{cache} and {caches[0]} hold features of different images ({len(there)} and "
-                f"{len(ids)}, or in another order): extract both from the same folder"
-            )
-    if data is None:
-        listed, Y, names = _labels_of_cache(first, caches[0])
-    else:
-        listed, Y, names = _labels_of_folder(Path(data), stores, caches)
-    row_of = {image: row for row, image in enumerate(listed)}
-    parts = zip(stores, chosen, strict=True)
-    return Task(
-        name=Path(data or caches[0]).resolve().name,
-        X=np.hstack([store.read(part, store.valid_rows) for store, part in parts]),
-        Y=Y[[row_of[image] for image in ids]],
-        ids=ids,
-        label_names=tuple(names),
-        sources=tuple(
-            Source(store.manifest_hash, {name: store.layers[name] for name in part})
-            for store, part in zip(stores, chosen, strict=True)
-        ),
-        official=_official_split(Path(split), listed, ids) if split else None,
-        notes=tuple(store.excluded for store in stores if store.excluded),
-    )
-
-
-def keep_labels(task: Task, most: int | None = None) -> Task:
-    """Leave out labels that can't be evaluated, and optionally all but the most common ones.
-
-    Parameters
     ----------
     task : Task
-    most : int, optional
-        How many of the labels with the most training rows to keep; all rows count without an
-        official split.
+    methods : mapping of str to Method
+        By name.
+    metric : str
+        What settings are chosen by.
+    undefined : mapping
+        Values of the line of a fit that failed.
+    """
+
+    task: Task
+    methods: Mapping[str, Method]
+    metric: str
+    undefined: Mapping[str, Any]
+
+    @abstractmethod
+    def case(self, trial: Trial) -> Case:
+        """Give the rows and labels of a trial; its ``seed`` is the seed of all that is random."""
+
+    @abstractmethod
+    def evaluate(self, scores: np.ndarray, case: Case, trial: Trial) -> dict[str, Any]:
+        """Give the values of a result line from the scores of the test rows."""
+
+    def method(self, trial: Trial) -> Method:
+        """Give the method of a trial."""
+        return self.methods[trial["learner"]]
+
+
+def try_setting(trial: Trial, experiment: Experiment) -> dict[str, Any]:
+    """Evaluate one setting inside the training rows.
+
+    Parameters
+    ----------
+    trial : mapping
+        With ``learner``, ``setting`` and ``seed``.
+    experiment : Experiment
 
     Returns
     -------
-    Task
-        With the labels that have a present training row and a present test row; without an official
-        split, those with a present row.
+    dict
+        ``score``, None if the fit fails; ``error`` says why, and is None otherwise.
+    """
+    method, metric = experiment.method(trial), experiment.metric
+    try:
+        score = method.inner_score(trial["setting"], experiment.case(trial), metric)
+    except InputError as error:  # a learning rate that diverges, for example
+        return {"score": None, "error": str(error)}
+    return {"score": score, "error": None}
+
+
+def fit_and_evaluate(trial: Trial, experiment: Experiment) -> dict[str, Any]:
+    """Fit a setting to all training rows and evaluate it on the test rows.
+
+    Parameters
+    ----------
+    trial, experiment
+        As for `try_setting`.
+
+    Returns
+    -------
+    dict
+        What `Experiment.evaluate` gives, and ``error``.
+    """
+    case = experiment.case(trial)
+    try:
+        scores = experiment.method(trial).score(trial["setting"], case, case.part)
+    except InputError as error:
+        return {**experiment.undefined, "error": str(error)}
+    return {**experiment.evaluate(scores, case, trial), "error": None}
+
+
+def choose(
+    lines: Sequence[Line], fields: Sequence[str], metric: str, *, undefined: str = ""
+) -> dict[tuple, Name]:
+    """Choose a setting for each place from the lines of `try_setting`.
+
+    Parameters
+    ----------
+    lines : sequence of mapping
+        In the order in which equal settings are preferred.
+    fields : sequence of str
+        Whose values together name a place, the learner's among them.
+    metric : str
+    undefined : str
+        What to do where the metric is undefined for every setting, as a remedy for the message.
+        If empty, the first setting is taken.
+
+    Returns
+    -------
+    dict
+        Values of the fields to the name of the setting.
 
     Raises
     ------
     InputError
-        `most` is below 2, or no label is left.
+        Every setting of a place failed, or the metric is undefined and there is a remedy.
     """
-    if most is not None:
-        check_number("n_labels", most, whole=True, low=2)
-    rows = task.official or Split(*(np.arange(len(task.Y)),) * 2)
-    counts = (task.Y[rows.train] == 1).sum(axis=0)
-    kept = np.flatnonzero((counts > 0) & (task.Y[rows.test] == 1).any(axis=0))
-    if len(kept) == 0:
-        raise InputError("no label has a present image in both parts of the split")
-    if most is not None:
-        kept = np.sort(kept[np.argsort(-counts[kept], kind="stable")[:most]])
-    return replace(
-        task, Y=task.Y[:, kept], label_names=tuple(task.label_names[label] for label in kept)
-    )
+    places: dict[tuple, list[Line]] = {}
+    for line in lines:
+        places.setdefault(tuple(line[name] for name in fields), []).append(line)
+    chosen = {}
+    for place, tried in places.items():
+        best = best_of({line["setting"]: line["score"] for line in tried}, metric)
+        errors = [line["error"] for line in tried if line.get("error")]
+        if best is None and (undefined or len(errors) == len(tried)):
+            reason = errors[0] if errors else f"it is undefined on the rows set aside: {undefined}"
+            raise InputError(
+                f"no setting of {tried[0]['learner']} could be evaluated by {metric}: {reason}"
+            )
+        chosen[place] = tried[0]["setting"] if best is None else best
+    return chosen
 
 
-def keep_labeled_rows(task: Task) -> Task:
-    """Leave out rows without a present label, which rankings of labels can't be evaluated on."""
-    kept = np.flatnonzero((task.Y == 1).any(axis=1))
-    number = np.full(len(task.Y), -1)
-    number[kept] = np.arange(len(kept))
-    official = task.official and Split(
-        *(number[part][number[part] >= 0] for part in (task.official.train, task.official.test))
-    )
-    return replace(
-        task,
-        X=task.X[kept],
-        Y=task.Y[kept],
-        ids=tuple(task.ids[row] for row in kept),
-        official=official,
-    )
+def run_trials(
+    work: Callable[..., Any],
+    trials: Sequence[Trial],
+    path: Path,
+    *,
+    key: tuple[str, ...],
+    header: Mapping[str, Any],
+    shared: tuple,
+    jobs: int,
+    description: str,
+    expected: Callable[[Trial], Sequence[Trial]] = lambda trial: [trial],
+) -> list[Line]:
+    """Run the trials whose lines a file lacks; give the lines of all of them.
+
+    Parameters
+    ----------
+    work, trials, expected, shared, jobs, description
+        As for `classify.parallel.run_grid`.
+    path : Path
+        A result file, or where to make it.
+    key, header
+        As for `classify.results.ResultFile`.
+
+    Returns
+    -------
+    list of mapping
+        In the order of their keys.
+
+    Raises
+    ------
+    InputError
+        The file holds results of other settings, or is being written by another run.
+    """
+    with ResultFile(path, key=key, header=header) as results:
+        run_grid(
+            work,
+            trials,
+            results,
+            expected=expected,
+            shared=shared,
+            jobs=jobs,
+            description=description,
+        )
+        wanted = {tuple(one[name] for name in key) for trial in trials for one in expected(trial)}
+        lines = [line for line in results.lines if tuple(line[name] for name in key) in wanted]
+        results.finish()
+    return lines
 
 
-def layers_of(header: Mapping[str, Any]) -> list[str]:
-    """List the layers of all caches that a header names."""
-    return [layer for cache in header["caches"] for layer in cache["layers"]]
+def open_folder(out: Path) -> Path:
+    """Make the folder of a table where it is missing; remove what killed runs left in it."""
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(out)
+    return out
 
 
-def spans_of(header: Mapping[str, Any]) -> dict[str, Span]:
-    """Give each layer's first column, and the column after its last, from a header."""
-    return _spans({name: n for cache in header["caches"] for name, n in cache["layers"].items()})
-
-
-def _spans(widths: Mapping[str, int]) -> dict[str, Span]:
-    ends = np.cumsum(list(widths.values())).tolist()
-    return {
-        name: (end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)
-    }
-
-
-def sources_of(header: Mapping[str, Any]) -> str:
-    """State the hashes, seeds and versions of a header as a paragraph."""
-    manifests = ", ".join(cache["manifest"] for cache in header["caches"])
-    versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
-    text = (
-        f"Cache manifest {manifests}; labels {header['labels']}; splits {header['splits']} "
-        f"({header['split']}, seeds {header['seeds']}); {versions}."
-    )
-    return textwrap.fill(text, 100) + "\n"
+def write_page(path: Path, text: str) -> Path:
+    """Write a page and print it."""
+    write_text(path, text)
+    print(text, end="")
+    return path
 
 
 def draw_or_note(panels: Sequence[Panel], path: Path, title: str) -> None:
@@ -269,54 +209,3 @@ def draw_or_note(panels: Sequence[Panel], path: Path, title: str) -> None:
         draw_curves(panels, path, title)
     except InputError as error:  # all the rest of a table is written without it
         print(f"note: {error}", file=sys.stderr)
-
-
-def _layers_of_each(
-    stores: Sequence[FeatureCache], layers: Sequence[str] | None
-) -> list[list[str]]:
-    if layers is None or len(stores) == 1:
-        return [list(store.resolve(layers)) for store in stores]
-    chosen = [[name for name in layers if name in store.layers] for store in stores]
-    there = [name for store in stores for name in store.layers]
-    if set(layers) - set(there) or not all(chosen):
-        raise InputError(
-            f"layers {', '.join(layers)}: every one must be in a cache and every cache have one of "
-            f"them; there are {', '.join(there)}"
-        )
-    return chosen
-
-
-def _labels_of_cache(store: FeatureCache, cache: Path):
-    if store.labels is None:
-        raise InputError(f"{cache} has no labels: extract from a folder with labels.csv")
-    return store.ids, store.labels, store.label_names
-
-
-def _labels_of_folder(data: Path, stores: Sequence[FeatureCache], caches: Sequence[Path]):
-    dataset = load_dataset(data)
-    if dataset.labels is None:
-        raise InputError(f"{data} has no labels.csv: add one, since a table needs true labels")
-    listed = set(dataset.ids)
-    for store, cache in zip(stores, caches, strict=True):
-        cached = set(store.ids)
-        for extra, here, there in ((cached - listed, cache, data), (listed - cached, data, cache)):
-            if extra:
-                raise InputError(
-                    f"{len(extra)} images of {here} are not in {there}, the first is {min(extra)}: "
-                    "give the folder that the cache was extracted from, or extract again"
-                )
-    return dataset.ids, dataset.labels, dataset.label_names
-
-
-def _official_split(path: Path, listed: Sequence[str], ids: Sequence[str]) -> Split:
-    """Read the split that a data set comes with, as positions in `ids`, ascending."""
-    parts = read_split_csv(path, listed)
-    named = {listed[row]: name for name, rows in parts.items() for row in rows}
-    testing = np.array([named[image] == "test" for image in ids])
-    split = Split(np.flatnonzero(~testing), np.flatnonzero(testing))
-    if not (len(split.train) and len(split.test)):
-        raise InputError(
-            f"{path} leaves {len(split.train)} training and {len(split.test)} test images: both "
-            "are needed"
-        )
-    return split

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.report.html import Picture, write_picture_rows
-from benchmarks.tables.experiment import Task
 from benchmarks.tables.imcl.learners import IMCL
 from benchmarks.tables.imcl.protocol import make, scaled
+from benchmarks.tables.task import Task
 from classify.base import UNKNOWN
 from classify.imcl.joint_omp import Dictionary, joint_omp
 from classify.imcl.soft_labels import complete_labels, label_values

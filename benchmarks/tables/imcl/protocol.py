@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tables.experiment import Task, keep_labels, read_task
 from benchmarks.tables.imcl.learners import IMCL, PARTIAL_LEARNERS, VARIANTS
+from benchmarks.tables.reading import read_task
+from benchmarks.tables.task import Task, keep_labels
 from classify.metrics.label_based import mean_average_precision
 from classify.metrics.label_groups import group_map
 from classify.parallel import Trial

@@ -8,7 +8,6 @@ import numpy as np
 from benchmarks.report.claims import Claim, show_differences, verdict
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
-from benchmarks.tables.experiment import layers_of, sources_of
 from benchmarks.tables.imcl.learners import FIXED, IMCL, LOGISTIC, PARTIAL_LEARNERS, VARIANTS
 from benchmarks.tables.imcl.published import (
     OPEN_IMAGES,
@@ -16,6 +15,7 @@ from benchmarks.tables.imcl.published import (
     OPEN_IMAGES_NOTES,
     OPEN_IMAGES_SENSITIVITY,
 )
+from benchmarks.tables.task import layers_of, sources_of
 from classify.results import Line
 
 PAPER = "IMCL"

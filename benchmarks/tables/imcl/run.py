@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables.experiment import Task, draw_or_note
+from benchmarks.tables.experiment import draw_or_note
 from benchmarks.tables.imcl.learners import IMCL, PartialLearner, find_partial_learners
 from benchmarks.tables.imcl.neighbors_page import write_neighbors_page
 from benchmarks.tables.imcl.protocol import (
@@ -19,6 +19,7 @@ from benchmarks.tables.imcl.protocol import (
     selection_cells,
 )
 from benchmarks.tables.imcl.report import gain_panel, gather, page
+from benchmarks.tables.task import Task
 from classify.parallel import run_grid
 from classify.results import Line, ResultFile
 from features.command_line import default

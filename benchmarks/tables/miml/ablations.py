@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tables.experiment import Span, Task
 from benchmarks.tables.miml.learners import mean_nonzeros, to_caffe
+from benchmarks.tables.task import Span, Task
 from classify.logistic import LogisticTagger
 from classify.parallel import Trial, run_grid
 from classify.results import Line, ResultFile

@@ -11,7 +11,6 @@ from benchmarks.report.claims import Claim, show_differences, verdict
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import heading, over_splits
-from benchmarks.tables.experiment import Span, spans_of
 from benchmarks.tables.miml.ablations import (
     ALL,
     CS,
@@ -22,6 +21,7 @@ from benchmarks.tables.miml.ablations import (
 )
 from benchmarks.tables.miml.report import PAPER, paper_of, quoted_rows
 from benchmarks.tables.published import PublishedTable
+from benchmarks.tables.task import Span, spans_of
 from classify.metrics import MIML_METRICS
 from classify.results import Line
 

@@ -9,10 +9,10 @@ from benchmarks.report.claims import Claim, show_differences, verdict
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading, over_splits
-from benchmarks.tables.experiment import layers_of, sources_of
 from benchmarks.tables.miml.learners import KEY, LIBLINEAR_TOL, MIML_LEARNERS, Learner
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.published import PublishedTable
+from benchmarks.tables.task import layers_of, sources_of
 from classify.metrics import METRICS, MIML_METRICS
 from classify.parallel import Trial
 from classify.results import Line

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.tables.experiment import Task, draw_or_note, read_task
+from benchmarks.tables.experiment import draw_or_note
 from benchmarks.tables.miml.ablations import run_ablations
 from benchmarks.tables.miml.ablations_report import path_panels, sections
 from benchmarks.tables.miml.learners import (
@@ -18,6 +18,8 @@ from benchmarks.tables.miml.learners import (
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.miml.report import Summary, curve_panels, page, summarize
 from benchmarks.tables.published import PublishedTable
+from benchmarks.tables.reading import read_task
+from benchmarks.tables.task import Task
 from classify.parallel import Trial, run_grid
 from classify.results import Line, ResultFile
 from features.errors import InputError, check_number

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from benchmarks.tables.experiment import Task, keep_labeled_rows, keep_labels, read_task
+from benchmarks.tables.reading import read_task
+from benchmarks.tables.task import Task, keep_labeled_rows, keep_labels
 
 
 def read_ranking_task(

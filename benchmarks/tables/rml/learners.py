@@ -1,45 +1,27 @@
-"""The learners of ``tables rml``, what is tried for each inside the training rows, and one fit.
+"""The learners of ``tables rml``, and the settings to choose from for each.
 
 All get the same features and the same selection: every setting of a learner's grid is fitted to a
-part of the training rows and judged on the rest of them, and the best is fitted to all of them.
+part of the training rows and evaluated on the rest of them, and the best is fitted to all of them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Any
 
-import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
 
-from benchmarks.tables.experiment import Task
+from benchmarks.tables.method import Method
+from benchmarks.tables.options import check_share, check_values
 from benchmarks.tables.rml.data import BlockScaler
-from classify.base import UNKNOWN
 from classify.logistic import LogisticTagger
-from classify.metrics import METRICS, MIML_METRICS, get_metric
+from classify.metrics import METRICS
 from classify.warp.semi_supervised import SemiSupervisedTagger
 from classify.warp.tagger import WarpTagger
-from features.errors import InputError, check_choice
-from features.noise import corrupt
-from features.splits import Split, inner_folds, inner_split
-
-TOP3 = (
-    "precision_macro",
-    "recall_macro",
-    "f1_macro",
-    "f1_macro_harmonic",
-    "precision_micro",
-    "recall_micro",
-    "f1_micro",
-)
-JUDGED = (
-    *MIML_METRICS,
-    "map",
-    "map_voc12",
-    *(f"{rule}_{value}" for rule in ("top3", "top3_positive") for value in TOP3),
-)
+from features.errors import check_choice, check_number
+from features.noise import VARIANTS
 
 #: What precedes the division of each cache's columns by one number.
 SCALINGS: dict[str, Callable[[], Any]] = {
@@ -47,39 +29,8 @@ SCALINGS: dict[str, Callable[[], Any]] = {
     "max01": MaxAbsScaler,
 }
 
-#: Added to the seed of corruption. With equal seeds, the rows that are corrupted first would be
-#: just those that are set aside for selection.
-ANOTHER_STREAM = 1_000_003
-
 #: Of the epochs that descend on the hinge, with every ramp: else it loses rare labels from zeros.
 WARM_UP = 0.3
-
-Setting = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Learner:
-    """A row of the tables.
-
-    Attributes
-    ----------
-    title : str
-        Its name in tables.
-    make : callable
-        Gives an estimator, from parameters.
-    descent : bool
-        Whether its grid is one of learning rates and weight decays, or one of C.
-    signs : bool
-        Whether a score above 0 says that a label is present; else only the order counts.
-    unlabeled : bool
-        Whether it learns from rows without labels.
-    """
-
-    title: str
-    make: Callable[..., Any]
-    descent: bool = True
-    signs: bool = True
-    unlabeled: bool = False
 
 
 def _semi_supervised(preset: str, **parameters: Any) -> SemiSupervisedTagger:
@@ -87,29 +38,35 @@ def _semi_supervised(preset: str, **parameters: Any) -> SemiSupervisedTagger:
     return SemiSupervisedTagger.from_preset(preset, estimator__warm_up=WARM_UP, **nested)
 
 
-LEARNERS: dict[str, Learner] = {
-    "rmlc": Learner("RMLC", partial(WarpTagger, "ramp", warm_up=WARM_UP)),
-    "rmlc-official": Learner(
-        "RMLC, official",
-        partial(WarpTagger.from_preset, "official", rank_mode="expected", warm_up=WARM_UP),
-    ),
-    "warp": Learner("WARP", partial(WarpTagger, "hinge", kappa=0.0), signs=False),
-    "softmax": Learner("softmax", partial(WarpTagger, "softmax"), signs=False),
-    "pairwise": Learner("pairwise", partial(WarpTagger, "pairwise"), signs=False),
-    "lsep": Learner("LSEP", partial(WarpTagger, "lsep"), signs=False),
-    "bce": Learner("BCE", partial(WarpTagger, "bce")),
-    "l1lr": Learner("L1LR", partial(LogisticTagger, "l1"), descent=False),
-    "lr": Learner("LR", partial(LogisticTagger, "l2"), descent=False),
-    "ss-rmlc-paper": Learner(
-        "SS-RMLC, paper",
-        partial(_semi_supervised, "paper"),
-        unlabeled=True,
-    ),
-    "ss-rmlc-official": Learner(
-        "SS-RMLC, official",
-        partial(_semi_supervised, "official"),
-        unlabeled=True,
-    ),
+def _descent(name: str, title: str, make: Callable[..., Any], **more: Any) -> Method:
+    return Method(name, title, make, descent=True, **more)
+
+
+_OFFICIAL = partial(WarpTagger.from_preset, "official", rank_mode="expected", warm_up=WARM_UP)
+
+#: By name; a `Protocol` adds their settings.
+LEARNERS: dict[str, Method] = {
+    one.name: one
+    for one in (
+        _descent("rmlc", "RMLC", partial(WarpTagger, "ramp", warm_up=WARM_UP)),
+        _descent("rmlc-official", "RMLC, official", _OFFICIAL),
+        _descent("warp", "WARP", partial(WarpTagger, "hinge", kappa=0.0), decides=False),
+        _descent("softmax", "softmax", partial(WarpTagger, "softmax"), decides=False),
+        _descent("pairwise", "pairwise", partial(WarpTagger, "pairwise"), decides=False),
+        _descent("lsep", "LSEP", partial(WarpTagger, "lsep"), decides=False),
+        _descent("bce", "BCE", partial(WarpTagger, "bce")),
+        Method("l1lr", "L1LR", partial(LogisticTagger, "l1")),
+        Method("lr", "LR", partial(LogisticTagger, "l2")),
+        _descent(
+            "ss-rmlc-paper", "SS-RMLC, paper", partial(_semi_supervised, "paper"), unlabeled=True
+        ),
+        _descent(
+            "ss-rmlc-official",
+            "SS-RMLC, official",
+            partial(_semi_supervised, "official"),
+            unlabeled=True,
+        ),
+    )
 }
 
 
@@ -119,9 +76,9 @@ class Protocol:
 
     Attributes
     ----------
-    learning_rates, weight_decays, C : tuple of float
+    learning_rates, weight_decays, C : sequence of float
         The grids.
-    scaling : tuple of str
+    scaling : sequence of str
         Of `SCALINGS`; each is combined with all of a grid.
     epochs : int
         On all training rows; a fit to fewer of them makes as many steps.
@@ -132,13 +89,13 @@ class Protocol:
     validation : float
         Share of that part.
     variant : {"bernoulli", "permute"}
-        Of corrupted labels.
+        How labels are corrupted, as in `features.noise.corrupt`.
     """
 
-    learning_rates: tuple[float, ...] = (1.0, 10.0)
-    weight_decays: tuple[float, ...] = (0.0, 1e-5, 1e-4)
-    C: tuple[float, ...] = (1.0, 10.0, 100.0)
-    scaling: tuple[str, ...] = ("none",)
+    learning_rates: Sequence[float] = (1.0, 10.0)
+    weight_decays: Sequence[float] = (0.0, 1e-5, 1e-4)
+    C: Sequence[float] = (1.0, 10.0, 100.0)
+    scaling: Sequence[str] = ("none",)
     epochs: int = 30
     metric: str = "top3_f1_macro"
     folds: int = 1
@@ -152,33 +109,31 @@ class Protocol:
         ------
         InputError
         """
-        get_metric(self.metric)
-        positive: tuple[tuple[str, Sequence[float]], ...] = (
-            ("learning_rates", self.learning_rates),
-            ("C", self.C),
-            ("epochs", [self.epochs]),
-            ("folds", [self.folds]),
-        )
-        for name, values in positive:
-            if not values or min(values) <= 0:
-                raise InputError(f"{name} must be above 0, got {list(values)}")
-        if not self.weight_decays or min(self.weight_decays) < 0:
-            raise InputError(f"weight_decays must be 0 or more, got {list(self.weight_decays)}")
-        for name in self.scaling or ("",):
-            check_choice("scaling", name, SCALINGS)
-        if not 0 < self.validation < 1:
-            raise InputError(f"validation is a share between 0 and 1, got {self.validation}")
+        check_choice("metric", self.metric, METRICS)
+        check_choice("variant", self.variant, VARIANTS)
+        check_values("learning_rates", self.learning_rates, low=0, above=True)
+        check_values("weight_decays", self.weight_decays, low=0)
+        check_values("C", self.C, low=0, above=True)
+        check_values("scaling", self.scaling, SCALINGS)
+        for name in ("epochs", "folds"):
+            check_number(name, getattr(self, name), whole=True, low=1)
+        check_share("validation", self.validation)
 
-    def settings(self, learner: str) -> dict[str, Setting]:
-        """List a learner's settings by the text that stands for each in result lines.
+    def settings(self, descent: bool) -> dict[str, Mapping[str, Any]]:
+        """List settings by the text that stands for each in result lines.
+
+        Parameters
+        ----------
+        descent : bool
+            Whether to list learning rates and weight decays, or C.
 
         Examples
         --------
-        >>> list(Protocol(C=(1.0, 10.0)).settings("lr"))
+        >>> list(Protocol(C=(1.0, 10.0)).settings(descent=False))
         ['none, C 1', 'none, C 10']
         """
-        grid: dict[str, Setting] = {}
-        if LEARNERS[learner].descent:
+        grid: dict[str, Mapping[str, Any]] = {}
+        if descent:
             for scaling, rate, decay in product(
                 self.scaling, self.learning_rates, self.weight_decays
             ):
@@ -189,77 +144,23 @@ class Protocol:
                 grid[f"{scaling}, C {C:g}"] = {"scaling": scaling, "C": C}
         return grid
 
+    def methods(self, widths: Sequence[int]) -> dict[str, Method]:
+        """Give all learners, on scaled features, with their settings.
 
-def run_cell(cell: Mapping[str, Any], task: Task, protocol: Protocol) -> dict[str, Any]:
-    """Judge one setting inside the training rows, or fit it to them and judge on the test rows.
-
-    Parameters
-    ----------
-    cell : mapping
-        ``stage`` ("inner" or "test"), ``learner``, ``setting``, ``noise`` (share of training rows
-        with corrupted labels), ``labeled`` (share of training rows with labels) and ``seed``: the
-        seed of all that is random, random splits among it.
-    task : Task
-    protocol : Protocol
-
-    Returns
-    -------
-    dict
-        For "inner" the ``score``, for "test" every metric of `JUDGED` and the share of training
-        rows whose labels are wrong; ``error`` says why a fit failed, and is else None.
-    """
-    draw = cell["seed"]
-    train, test = task.split(draw).train, task.split(draw).test
-    noisy = corrupt(task.Y[train], cell["noise"], draw + ANOTHER_STREAM, protocol.variant)
-    Y = task.Y.copy()
-    Y[train] = noisy.labels
-    labeled = labeled_rows(train, cell["labeled"], draw)
-    fit = partial(_fit_and_score, cell, task, protocol)
-    try:
-        if cell["stage"] == "inner":
-            judge = METRICS[protocol.metric].function
-            parts = _inner_parts(labeled, protocol, draw)
-            values = [judge(Y[part.test], fit(Y, train, part.train, part.test)) for part in parts]
-            return {"score": float(np.mean(values)), "error": None}
-        scores = fit(Y, train, labeled, test)
-    except InputError as error:  # a rate that diverges is a line, not the end
-        return {"score": None, "error": str(error)}
-    judged = {name: METRICS[name].function(task.Y[test], scores) for name in JUDGED}
-    return {**judged, "wrong_rows": noisy.effective_rate, "error": None}
+        Parameters
+        ----------
+        widths : sequence of int
+            Columns of each cache.
+        """
+        return {
+            name: replace(
+                one,
+                make=partial(_on_scaled, widths, one.make),
+                settings=self.settings(one.descent),
+            )
+            for name, one in LEARNERS.items()
+        }
 
 
-def labeled_rows(train: np.ndarray, share: float, draw: int) -> np.ndarray:
-    """Draw the training rows that keep their labels; a larger share holds a smaller one.
-
-    Examples
-    --------
-    >>> len(labeled_rows(np.arange(40), 0.05, draw=0))
-    2
-    """
-    if share == 1:
-        return train
-    return np.random.default_rng(draw).permutation(train)[: max(2, round(share * len(train)))]
-
-
-def _inner_parts(rows: np.ndarray, protocol: Protocol, draw: int) -> Sequence[Split]:
-    if protocol.folds == 1:
-        return (inner_split(rows, draw, protocol.validation),)
-    return inner_folds(rows, protocol.folds, draw)
-
-
-def _fit_and_score(cell, task: Task, protocol: Protocol, Y, train, labeled, judged) -> np.ndarray:
-    """Fit to the labeled rows, and to the other training rows without labels; score some rows."""
-    learner = LEARNERS[cell["learner"]]
-    parameters = dict(protocol.settings(cell["learner"])[cell["setting"]])
-    scaling = SCALINGS[parameters.pop("scaling")]()
-    rows, targets = np.sort(labeled), Y
-    if learner.unlabeled:
-        rows = np.setdiff1d(train, judged)
-        targets = np.full_like(Y, UNKNOWN)
-        targets[labeled] = Y[labeled]
-    if learner.descent:  # as many steps on few rows as on all of them
-        epochs = round(protocol.epochs * max(1.0, len(train) / len(rows)))
-        parameters |= {"epochs": epochs, "random_state": cell["seed"]}
-    model = make_pipeline(scaling, BlockScaler(task.widths), learner.make(**parameters))
-    model.fit(task.X[rows], targets[rows])
-    return model.decision_function(task.X[judged])
+def _on_scaled(widths: Sequence[int], make: Callable[..., Any], *, scaling: str, **parameters):
+    return make_pipeline(SCALINGS[scaling](), BlockScaler(widths), make(**parameters))

@@ -11,15 +11,15 @@ import numpy as np
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading
-from benchmarks.tables.experiment import sources_of
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.miml.report import quoted_rows
 from benchmarks.tables.rml.claims import claims
 from benchmarks.tables.rml.groups import Groups, chosen_inside, mean_of, parts_of
-from benchmarks.tables.rml.learners import LEARNERS, TOP3
+from benchmarks.tables.rml.learners import LEARNERS
 from benchmarks.tables.rml.published import RML_NOTES, RML_SEMI_SUPERVISED, RML_TABLES
 from benchmarks.tables.rml.titles import title_of
-from classify.metrics import MIML_METRICS
+from benchmarks.tables.task import sources_of
+from classify.metrics import AVERAGES, MIML_METRICS
 from classify.results import Line
 
 CHOSEN = "the best inside"
@@ -127,7 +127,7 @@ def _numbers(values) -> str:
 
 def _supervised(groups: Groups, selection: Mapping[str, Any], header) -> list[str]:
     groups = {**groups, (CHOSEN, 0.0, 1.0): chosen_inside(groups, selection["metric"])}
-    signs = {key: lines for key, lines in groups.items() if _has_signs(lines)}
+    signs = {key: lines for key, lines in groups.items() if _decides(lines)}
     parts = [
         "## All labels\n",
         paragraph(
@@ -155,7 +155,7 @@ def _supervised(groups: Groups, selection: Mapping[str, Any], header) -> list[st
 
 
 def _top3_table(groups: Groups, rule: str, more=("map", "map_voc12")) -> str:
-    metrics = [*(f"{rule}_{value}" for value in TOP3), *more]
+    metrics = [*(f"{rule}_{value}" for value in AVERAGES), *more]
     rows = [
         [_title(key[0]), *(_per_cent(mean_of(lines, metric)) for metric in metrics)]
         for key, lines in groups.items()
@@ -177,7 +177,7 @@ def _miml(groups: Groups, header) -> str:
     rows = []
     for (learner, _, _), lines in groups.items():
         cells = [mean_and_std(*mean_of(lines, metric)) for metric in MIML_METRICS]
-        if not _has_signs(lines):
+        if not _decides(lines):
             cells[MIML_METRICS.index("hamming_loss")] = ""
         rows.append([_title(learner), *cells])
     names = {name.lower() for name in header["label_names"]}
@@ -205,8 +205,8 @@ def _title(learner: str) -> str:
     return LEARNERS[learner].title if learner in LEARNERS else learner
 
 
-def _has_signs(lines: Sequence[Line]) -> bool:
-    return all(LEARNERS[line["learner"]].signs for line in lines)
+def _decides(lines: Sequence[Line]) -> bool:
+    return all(LEARNERS[line["learner"]].decides for line in lines)
 
 
 def _noise(groups: Groups, selection: Mapping[str, Any]) -> list[str]:

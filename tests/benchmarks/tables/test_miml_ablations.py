@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.tables.experiment import read_task
 from benchmarks.tables.miml.ablations import CS, KEY, fit_path_and_evaluate, layer_groups
 from benchmarks.tables.miml.ablations_report import path_panels, sections
 from benchmarks.tables.miml.learners import MIML_LEARNERS
 from benchmarks.tables.miml.run import miml
+from benchmarks.tables.reading import read_task
 from classify.logistic import LogisticTagger
 from classify.metrics import MIML_METRICS, example_ap
 from classify.results import read_results
