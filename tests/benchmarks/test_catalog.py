@@ -1,5 +1,7 @@
 import inspect
 import shlex
+import sys
+from dataclasses import fields, is_dataclass
 
 import pytest
 
@@ -22,17 +24,28 @@ def test_help_shows_its_examples(words, capsys):
     assert shown and all(f"\n  {example}\n" in text for example in shown)
 
 
+def defaults_of(function):
+    """Give defaults by name; dataclasses of its module stand behind ``**options``."""
+    parameters = inspect.signature(function).parameters.values()
+    found = {one.name: None if one.default is one.empty else one.default for one in parameters}
+    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+        members = vars(sys.modules[function.__module__]).values()
+        for member in filter(is_dataclass, members):
+            found |= {one.name: one.default for one in fields(member)}
+    return found
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.path))
 def test_an_example_gives_the_defaults_of_its_function(command):
     python, _, program, *words = shlex.split(command.example)
     assert (python, program) == ("python", "benchmarks")
     run, options = parse(COMMANDS, "python -m benchmarks", "", words)
     assert run == command.run
-    parameters = inspect.signature(load(run)).parameters
+    defaults = defaults_of(load(run))
     given = {word.lstrip("-").replace("-", "_") for word in words if word.startswith("--")}
     for name, value in options.items():
-        if name not in given:
-            expected = parameters[name].default
+        if name not in given and name in defaults:
+            expected = defaults[name]
             same = list(value) == list(expected) if isinstance(value, list) else value == expected
             assert same, name
 
