@@ -6,8 +6,10 @@ length in the training rows.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from benchmarks.tables.method import Method
 from classify.baselines.curriculum import CurriculumTagger
 from classify.baselines.fast0tag import Fast0TagTagger
 from classify.baselines.latent_noise import LatentNoiseTagger
@@ -26,29 +28,7 @@ SENSITIVITY = {"lambda_y": (0.0, 0.5, 1.0, 2.0), "lambda_f": (0.0, 0.5, 1.0, 2.0
 
 
 @dataclass(frozen=True)
-class PartialLearner:
-    """A learner and the settings that are chosen from inside the training rows.
-
-    Attributes
-    ----------
-    name : str
-        In result lines and on the command line.
-    title : str
-        In tables; the published tables' own.
-    make : callable
-        Takes the parameters of a setting by keyword, returns an estimator.
-    settings : tuple of mapping
-        Parameters to choose from; JSON values only, since results are refused under others.
-    """
-
-    name: str
-    title: str
-    make: Callable[..., Any]
-    settings: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True)
-class Variant:
+class Ablation:
     """IMCL with some parameters set, the others as chosen for IMCL itself.
 
     Attributes
@@ -68,15 +48,16 @@ class Variant:
     section: str
 
 
+def _logistic(C: float) -> LogisticTagger:
+    return LogisticTagger("l2", C=C)
+
+
 def _lsep(start: float) -> WarpTagger:
     return WarpTagger("lsep", init=LogisticTagger("l2", C=start), learning_rate=0.1)
 
 
-def _latent_noise(output: str) -> Callable[..., LatentNoiseTagger]:
-    def make(start: float) -> LatentNoiseTagger:
-        return LatentNoiseTagger(output, init=LogisticTagger("l2", C=start))
-
-    return make
+def _latent_noise(output: str, *, start: float) -> LatentNoiseTagger:
+    return LatentNoiseTagger(output, init=LogisticTagger("l2", C=start))
 
 
 def _cnn_rnn(**parameters):
@@ -88,15 +69,26 @@ def _cnn_rnn(**parameters):
 _CS = ({"C": 10.0}, {"C": 100.0}, {"C": 1000.0})
 _STARTS = tuple({"start": C["C"]} for C in _CS)  # of those that begin at logistic regression
 
+
+def _method(
+    name: str, title: str, make: Callable[..., Any], settings: Sequence[Mapping[str, Any]]
+) -> Method:
+    """Give a record whose settings have numbers as names."""
+    return Method(name, title, make, dict(enumerate(settings)))
+
+
 PARTIAL_LEARNERS = (
-    PartialLearner(LOGISTIC, "Logistic", lambda C: LogisticTagger("l2", C=C), _CS),
-    PartialLearner(
-        "latent-noise-relevance", "Latent Noise (relevance)", _latent_noise("relevance"), _STARTS
+    _method(LOGISTIC, "Logistic", _logistic, _CS),
+    _method(
+        "latent-noise-relevance",
+        "Latent Noise (relevance)",
+        partial(_latent_noise, "relevance"),
+        _STARTS,
     ),
-    PartialLearner(
-        "latent-noise-visual", "Latent Noise (visual)", _latent_noise("visual"), _STARTS
+    _method(
+        "latent-noise-visual", "Latent Noise (visual)", partial(_latent_noise, "visual"), _STARTS
     ),
-    PartialLearner(
+    _method(
         "cnn-rnn",
         "CNN-RNN",
         _cnn_rnn,
@@ -106,8 +98,8 @@ PARTIAL_LEARNERS = (
             {"hidden": 64, "learning_rate": 0.003},
         ),
     ),
-    PartialLearner("lsep", "LSEP", _lsep, _STARTS),
-    PartialLearner(
+    _method("lsep", "LSEP", _lsep, _STARTS),
+    _method(
         "fast0tag",
         "Fast0Tag",
         Fast0TagTagger,
@@ -117,7 +109,7 @@ PARTIAL_LEARNERS = (
             {"learning_rate": 0.01, "weight_decay": 1e-5},
         ),
     ),
-    PartialLearner(
+    _method(
         "wsabie",
         "Wsabie",
         WsabieTagger,
@@ -127,7 +119,7 @@ PARTIAL_LEARNERS = (
             {"n_components": 300, "learning_rate": 0.003},
         ),
     ),
-    PartialLearner(
+    _method(
         "curriculum",
         "Curriculum Labeling",
         CurriculumTagger,
@@ -137,48 +129,48 @@ PARTIAL_LEARNERS = (
             {"C": 1000.0, "score_threshold": 10.0},
         ),
     ),
-    PartialLearner(IMCL, "IMCL", InteractiveTagger, tuple({**C, **PAPER} for C in _CS)),
+    _method(IMCL, "IMCL", InteractiveTagger, tuple({**C, **PAPER} for C in _CS)),
 )
 
 #: Similarity of images and of labels as in the paper's Table 4, then its Table 2. Without
-#: parameters of its own a variant is IMCL itself.
-VARIANTS = (
-    Variant("neither", "neither used", {"lambda_y": 0.0, "lambda_f": 0.0}, "graphs"),
+#: parameters of its own an ablation is IMCL itself.
+ABLATIONS = (
+    Ablation("neither", "neither used", {"lambda_y": 0.0, "lambda_f": 0.0}, "graphs"),
     # Without a weight nothing descends; with next to none the classifier does, by its own loss.
-    Variant(
+    Ablation(
         "neither-same-descent",
         "neither used, same descent",
         {"lambda_y": 1e-6, "lambda_f": 0.0},
         "graphs",
     ),
-    Variant(
+    Ablation(
         FIXED, "image fixed, label fixed", {"image_graph": "fixed", "learn_graph": False}, "graphs"
     ),
-    Variant(
+    Ablation(
         "image-fixed-label-learned",
         "image fixed, label learned",
         {"image_graph": "fixed"},
         "graphs",
     ),
-    Variant(
+    Ablation(
         "image-learned-label-fixed", "image learned, label fixed", {"learn_graph": False}, "graphs"
     ),
-    Variant(
+    Ablation(
         "image-learned-no-label-graph",
         "image learned, no label graph",
         {"graph": "identity", "learn_graph": False},
         "graphs",
     ),
-    Variant(LEARNED, "both learned", {}, "graphs"),
+    Ablation(LEARNED, "both learned", {}, "graphs"),
     *(
-        Variant(f"{value:g}", f"{value:g}", {} if value == PAPER[name] else {name: value}, name)
+        Ablation(f"{value:g}", f"{value:g}", {} if value == PAPER[name] else {name: value}, name)
         for name, values in SENSITIVITY.items()
         for value in values
     ),
 )
 
 
-def find_partial_learners(names: Sequence[str] | None) -> list[PartialLearner]:
+def find_partial_learners(names: Sequence[str] | None) -> list[Method]:
     """Look learners up by name; all of them for None. Logistic, which gains refer to, is added.
 
     Raises

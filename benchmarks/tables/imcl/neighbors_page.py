@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.report.html import Picture, write_picture_rows
-from benchmarks.tables.imcl.learners import IMCL
-from benchmarks.tables.imcl.protocol import make, scaled
+from benchmarks.tables.imcl.trials import PartialExperiment
+from benchmarks.tables.method import Case
 from benchmarks.tables.task import Task
 from classify.base import UNKNOWN
 from classify.imcl.joint_omp import Dictionary, joint_omp
 from classify.imcl.soft_labels import complete_labels, label_values
 from classify.imcl.variants import as_variant
+from classify.parallel import Trial
 from classify.row_blocks import mean_norm, mean_row
 from features.datasets import load_dataset
 from features.errors import InputError
-from features.missing import hide
 
 SHOWN = 10  # test images
 STRONGEST = 12  # edges of the label graph
@@ -78,14 +78,7 @@ def neighbors_of(
 
 
 def write_neighbors_page(
-    path: Path,
-    source: Task,
-    data: Path,
-    *,
-    setting: int,
-    scheme: str,
-    rate: float,
-    seed: int,
+    path: Path, experiment: PartialExperiment, data: Path, trial: Trial
 ) -> Path:
     """Fit IMCL once more and show the neighbors of ten test images, drawn by the seed.
 
@@ -93,11 +86,11 @@ def write_neighbors_page(
     ----------
     path : Path
         The HTML file.
-    source : Task
+    experiment : PartialExperiment
     data : Path
         The folder of the images.
-    setting, scheme, rate, seed
-        Those of the fit.
+    trial : mapping
+        Of IMCL.
 
     Returns
     -------
@@ -109,50 +102,52 @@ def write_neighbors_page(
     InputError
         When `data` lacks an image.
     """
-    dataset = load_dataset(data)
-    paths = dict(zip(dataset.ids, dataset.paths, strict=True))
-    missing = set(source.ids) - set(paths)
-    if missing:
-        raise InputError(
-            f"{data} lacks {min(missing)}: give the folder that the cache was extracted from"
-        )
-    rows = source.split(seed)
-    X = scaled(source.X, rows.train)
-    Y = hide(source.Y[rows.train], rate, seed, scheme)
-    model = make(IMCL, setting).fit(X[rows.train], Y)
-    shown = np.random.default_rng(seed).choice(rows.test, min(SHOWN, len(rows.test)), replace=False)
-    found = neighbors_of(model, X[rows.train], Y, X[shown])
+    task, case = experiment.task, experiment.case(trial)
+    paths = _paths_of(task, data)
+    train, test = case.part.train, case.part.test
+    model = experiment.method(trial).fit(trial["setting"], case, case.part)
+    rng = np.random.default_rng(trial["seed"])
+    shown = rng.choice(test, min(SHOWN, len(test)), replace=False)
+    found = neighbors_of(model, case.X[train], case.Y[train], case.X[shown])
 
     def picture(row: int, words: str) -> Picture:
-        return Picture(source.ids[row], Path(dataset.root) / paths[source.ids[row]], words)
+        return Picture(task.ids[row], paths[task.ids[row]], words)
 
     lines = []
     for row, neighbors in zip(shown, found, strict=True):
-        first = picture(row, f"test image: {_names(source, source.Y[row])}")
-        others = [
-            picture(
-                rows.train[one.row],
-                f"labels {one.label_weight:.2f}, features {one.feature_weight:.2f}. "
-                f"Known: {_names(source, Y[one.row])}",
-            )
-            for one in neighbors
-        ]
+        first = picture(row, f"test image: {_names(task, task.Y[row])}")
+        others = [picture(train[one.row], _weights(one, task, case)) for one in neighbors]
         lines.append([first, *others])
-    return write_picture_rows(
-        path,
-        title="Neighbours that IMCL found",
-        summary=(
-            f"Ten test images, each followed by the training images that explain it, with their "
-            f"weights, at {rate:.0%} missing labels. Under a test image stand its true labels, "
-            "under a training image the present ones of its known labels. The labels that support "
-            f"each other most: {_strongest(model, source.label_names)}."
-        ),
-        rows=lines,
+    summary = (
+        f"Ten test images, each followed by the training images that explain it, with their "
+        f"weights, at {trial['rate']:.0%} missing labels. Under a test image stand its true "
+        "labels, under a training image the present ones of its known labels. The labels that "
+        f"support each other most: {_strongest(model, task.label_names)}."
     )
+    return write_picture_rows(path, title="Neighbors that IMCL found", summary=summary, rows=lines)
 
 
-def _names(source: Task, labels: np.ndarray) -> str:
-    present = [source.label_names[column] for column in np.flatnonzero(labels == 1)]
+def _paths_of(task: Task, data: Path) -> dict[str, Path]:
+    """Find the files of a task's images."""
+    dataset = load_dataset(data)
+    paths = {
+        image: Path(dataset.root) / path
+        for image, path in zip(dataset.ids, dataset.paths, strict=True)
+    }
+    if missing := set(task.ids) - set(paths):
+        raise InputError(
+            f"{data} lacks {min(missing)}: give the folder that the cache was extracted from"
+        )
+    return paths
+
+
+def _weights(one: Neighbor, task: Task, case: Case) -> str:
+    known = _names(task, case.Y[case.part.train[one.row]])
+    return f"labels {one.label_weight:.2f}, features {one.feature_weight:.2f}. Known: {known}"
+
+
+def _names(task: Task, labels: np.ndarray) -> str:
+    present = [task.label_names[column] for column in np.flatnonzero(labels == 1)]
     if present:
         return ", ".join(present)
     return "none known" if (labels == UNKNOWN).any() else "none"

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.report.claims import Claim, show_differences, verdict
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
-from benchmarks.tables.imcl.learners import FIXED, IMCL, LOGISTIC, PARTIAL_LEARNERS, VARIANTS
+from benchmarks.tables.imcl.learners import ABLATIONS, FIXED, IMCL, LOGISTIC, PARTIAL_LEARNERS
 from benchmarks.tables.imcl.published import (
     OPEN_IMAGES,
     OPEN_IMAGES_ABLATION,
@@ -42,7 +42,7 @@ def gather(lines: Iterable[Line]) -> Values:
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Render the page: every learner, groups of labels, variants of IMCL, what follows.
+    """Render the page: every learner, groups of labels, ablations of IMCL, what follows.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def claims(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Claim]:
     Returns
     -------
     list of Claim
-        Per missing rate: IMCL above each baseline; with the variants, learned graphs above fixed
+        Per missing rate: IMCL above each baseline; with the ablations, learned graphs above fixed
         ones.
     """
     values = gather(lines)
@@ -180,9 +180,9 @@ def _quoted_all(numbers: tuple[float, ...]) -> str:
     return f"{numbers[-1]:.2f}" if numbers else ""
 
 
-def _variant_key(variant, rate: float) -> tuple:
-    if variant.parameters:
-        return (IMCL, variant.section, variant.name, rate)
+def _ablation_key(ablation, rate: float) -> tuple:
+    if ablation.parameters:
+        return (IMCL, ablation.section, ablation.name, rate)
     return (IMCL, "main", "", rate)
 
 
@@ -190,11 +190,11 @@ def _ablations(values: Values) -> list[str]:
     parts = []
     rates = sorted({key[3] for key in values if key[1] != "main"}, reverse=True)
     for rate in rates:
-        for section in dict.fromkeys(one.section for one in VARIANTS):
+        for section in dict.fromkeys(one.section for one in ABLATIONS):
             rows = []
-            for one in (one for one in VARIANTS if one.section == section):
-                key = _variant_key(one, rate)
-                quoted = _quoted_variant(section, one.title)
+            for one in (one for one in ABLATIONS if one.section == section):
+                key = _ablation_key(one, rate)
+                quoted = _quoted_ablation(section, one.title)
                 rows.append([one.title, _percent(values, key), _gain(values, key), quoted])
             title = "Similarities of images and of labels" if section == "graphs" else section
             parts += [
@@ -204,7 +204,7 @@ def _ablations(values: Values) -> list[str]:
     return parts
 
 
-def _quoted_variant(section: str, name: str) -> str:
+def _quoted_ablation(section: str, name: str) -> str:
     if section == "graphs":
         return f"{OPEN_IMAGES_ABLATION[name]:.2f}" if name in OPEN_IMAGES_ABLATION else ""
     values = {f"{value:g}": number for value, number in OPEN_IMAGES_SENSITIVITY[section].items()}

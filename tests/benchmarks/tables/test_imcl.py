@@ -1,26 +1,16 @@
 """``tables imcl`` on a small made-up cache: protocol, arithmetic, claims, kills, the page."""
 
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
+from benchmarks.tables.experiment import choose, fit_and_evaluate, try_setting
 from benchmarks.tables.imcl import learners
-from benchmarks.tables.imcl.learners import FIXED, IMCL, LOGISTIC, PARTIAL_LEARNERS, VARIANTS
+from benchmarks.tables.imcl.learners import ABLATIONS, FIXED, IMCL, LOGISTIC, PARTIAL_LEARNERS
 from benchmarks.tables.imcl.neighbors_page import neighbors_of
-from benchmarks.tables.imcl.protocol import (
-    choose,
-    judge_learner,
-    judge_setting,
-    make,
-    read_partial_task,
-)
 from benchmarks.tables.imcl.published import (
     OPEN_IMAGES,
     OPEN_IMAGES_ABLATION,
@@ -28,16 +18,29 @@ from benchmarks.tables.imcl.published import (
 )
 from benchmarks.tables.imcl.report import claims, gather, page
 from benchmarks.tables.imcl.run import imcl
+from benchmarks.tables.imcl.trials import (
+    PLACE,
+    PartialExperiment,
+    method_of,
+    read_partial_task,
+)
 from classify.logistic import LogisticTagger
 from classify.metrics.label_based import mean_average_precision
-from classify.results import read_results
+from classify.results import ResultFile, read_results
 from features.errors import InputError
 from features.missing import hide
 from tests.caches import write_data, write_labelled_cache
 
-ROOT = Path(__file__).parents[3]
 N, NAMES = 90, ("sky", "sea", "sand", "tree", "house", "boat")
 QUICK = {"learners": ["lsep", "curriculum", IMCL], "jobs": 1}
+
+
+METHODS = {one.name: one for one in PARTIAL_LEARNERS}
+
+
+def _make(learner, setting, section="main", variant=""):
+    method = method_of(METHODS, {"learner": learner, "section": section, "variant": variant})
+    return method.make(**method.settings[setting])
 
 
 def _problem():
@@ -69,7 +72,7 @@ def made(tmp_path_factory):
 def whole(made, tmp_path_factory):
     """The files that an undisturbed run leaves."""
     out = tmp_path_factory.mktemp("whole")
-    imcl(made[1], out=out, missing=[0.8, 0.4], masks=2, variants_at=[0.8], data=made[0], **QUICK)
+    imcl(made[1], out=out, missing=[0.8, 0.4], masks=2, ablations_at=[0.8], data=made[0], **QUICK)
     return out
 
 
@@ -79,7 +82,7 @@ def test_lines_hold_every_fit(whole):
     names = [LOGISTIC, *QUICK["learners"]]
     assert main == {(name, rate, seed) for name in names for rate in (0.8, 0.4) for seed in (0, 1)}
     others = {(one["section"], one["variant"]) for one in lines if one["section"] != "main"}
-    assert others == {(one.section, one.name) for one in VARIANTS if one.parameters}
+    assert others == {(one.section, one.name) for one in ABLATIONS if one.parameters}
     assert {one["rate"] for one in lines if one["section"] != "main"} == {0.8}
     assert set(header["settings"]) == set(names)
 
@@ -107,7 +110,7 @@ def test_a_line_follows_the_protocol(made, whole):
 def test_settings_are_chosen_without_hidden_cells_and_test_rows(made):
     source = read_partial_task(made[1])
     cell = {"learner": LOGISTIC, "rate": 0.6, "seed": 2, "setting": 1}
-    before = judge_setting(cell, source, "uniform")
+    before = try_setting(cell, PartialExperiment(source, METHODS))
     rows = source.split(2)
     changed = source.Y.copy()
     changed[rows.test] = 1 - changed[rows.test]
@@ -116,7 +119,7 @@ def test_settings_are_chosen_without_hidden_cells_and_test_rows(made):
     assert hide(changed[rows.train], 0.6, seed=2).tolist() == (
         hide(source.Y[rows.train], 0.6, seed=2).tolist()
     )
-    assert judge_setting(cell, replace(source, Y=changed), "uniform") == before
+    assert try_setting(cell, PartialExperiment(replace(source, Y=changed), METHODS)) == before
 
 
 def test_the_best_setting_is_chosen_and_the_first_of_equal_ones(whole):
@@ -132,7 +135,7 @@ def test_the_best_setting_is_chosen_and_the_first_of_equal_ones(whole):
     line = {"learner": "lsep", "rate": 0.9, "seed": 0}
     scores = [0.2, 0.7, 0.7, None]
     made_up = [{**line, "setting": s, "score": value} for s, value in enumerate(scores)]
-    assert choose(made_up) == {("lsep", 0.9, 0): 1}
+    assert choose(made_up, PLACE, "map") == {("lsep", 0.9, 0): 1}
 
 
 def test_a_setting_that_diverges_is_not_chosen(made, monkeypatch):
@@ -141,7 +144,15 @@ def test_a_setting_that_diverges_is_not_chosen(made, monkeypatch):
 
     monkeypatch.setattr(LogisticTagger, "fit", diverge)
     cell = {"learner": LOGISTIC, "rate": 0.6, "seed": 0, "setting": 0}
-    assert np.isnan(judge_setting(cell, read_partial_task(made[1]), "uniform")["score"])
+    line = try_setting(cell, PartialExperiment(read_partial_task(made[1]), METHODS))
+    assert line == {"score": None, "error": "training diverges"}
+    result = {"learner": LOGISTIC, "section": "main", "variant": "", "rate": 0.6, "seed": 0}
+    failed = fit_and_evaluate(
+        {**result, "setting": 0}, PartialExperiment(read_partial_task(made[1]), METHODS)
+    )
+    assert failed["map"] is None and failed["error"] == "training diverges"
+    with pytest.raises(InputError, match="no setting of logistic .* by map: training diverges"):
+        choose([{**cell, **line}], PLACE, "map")
 
 
 def test_every_learner_has_as_many_settings_and_can_be_fitted(made):
@@ -150,19 +161,20 @@ def test_every_learner_has_as_many_settings_and_can_be_fitted(made):
     source = read_partial_task(made[1])
     for one in PARTIAL_LEARNERS:
         cell = {"learner": one.name, "section": "main", "variant": "", "rate": 0.4}
-        line = judge_learner({**cell, "seed": 0, "setting": 2}, source, "stratified")
+        trial = {**cell, "seed": 0, "setting": 2}
+        line = fit_and_evaluate(trial, PartialExperiment(source, METHODS, "stratified"))
         assert 0.3 < line["map"] <= 1
 
 
-def test_variants_are_what_the_published_tables_vary():
-    graphs = [one.title for one in VARIANTS if one.section == "graphs"]
+def test_ablations_are_what_the_published_tables_vary():
+    graphs = [one.title for one in ABLATIONS if one.section == "graphs"]
     assert set(OPEN_IMAGES_ABLATION) <= set(graphs)
     for name, quoted in OPEN_IMAGES_SENSITIVITY.items():
-        mine = [one.name for one in VARIANTS if one.section == name]
+        mine = [one.name for one in ABLATIONS if one.section == name]
         assert mine == [f"{value:g}" for value in quoted]
-    model = make(IMCL, 0, "graphs", FIXED)
+    model = _make(IMCL, 0, "graphs", FIXED)
     assert (model.image_graph, model.learn_graph, model.k) == ("fixed", False, 5)
-    assert make(IMCL, 2, "k", "7").k == 7
+    assert _make(IMCL, 2, "k", "7").k == 7
 
 
 def test_quoted_groups_average_to_what_is_quoted():
@@ -222,25 +234,29 @@ def test_one_mask_shows_nothing():
     assert claims({}, [_line(LOGISTIC, 0.4), _line(IMCL, 0.5, rate=0.2)]) == []
 
 
-def test_a_killed_run_goes_on_where_it_stopped(made, whole, tmp_path):
-    words = ["--cache", str(made[1]), "--out", str(tmp_path), "--data", str(made[0])]
-    words += ["--missing", "0.8", "0.4", "--masks", "2", "--variants-at", "0.8", "--jobs", "1"]
-    words += ["--learners", *QUICK["learners"]]
-    command = [sys.executable, "-m", "benchmarks", "tables", "imcl", *words]
-    path = tmp_path / "imcl.jsonl"
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as run:
-        while run.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") >= 4):
-            time.sleep(0.005)
-        run.kill()
-    selection = (tmp_path / "selection.jsonl").read_bytes().splitlines(keepends=True)
-    (tmp_path / "selection.jsonl").write_bytes(b"".join(selection[:6]) + selection[6][:20])
-    imcl(
-        made[1], out=tmp_path, missing=[0.8, 0.4], masks=2, variants_at=[0.8], data=made[0], **QUICK
-    )
-    expected = {path.name: path.read_bytes() for path in whole.iterdir()}
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == expected
+@pytest.mark.parametrize("stop", [5, 12, 14])
+def test_a_stopped_run_goes_on_where_it_stopped(made, tmp_path, monkeypatch, stop):
+    options = {"missing": [0.8, 0.4], "masks": 1, "learners": ["lsep"], "jobs": 1}
+    imcl(made[1], out=tmp_path / "whole", **options)
+    append, left = ResultFile.append, iter(range(stop))
+
+    def stop_later(self, line):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        append(self, line)
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ResultFile, "append", stop_later)
+        imcl(made[1], out=out, **options)
+    counts = [path.read_bytes().count(b"\n") - 1 for path in out.iterdir()]
+    assert sum(counts) == stop and len(counts) == (1 if stop < 12 else 2)
+    newest = out / ("selection.jsonl" if stop < 12 else "imcl.jsonl")
+    with newest.open("ab") as file:
+        file.write(b'{"learner": "im')  # what a kill leaves of a line
+    imcl(made[1], out=out, **options)
+    expected = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == expected
 
 
 def test_a_split_file_is_kept_to_and_labels_without_a_positive_go(made, tmp_path):
@@ -272,7 +288,7 @@ def test_the_page_shows_test_images_and_their_neighbors(made, whole):
 def test_neighbors_explain_a_row(made):
     source = read_partial_task(made[1])
     X, Y = source.X / 3, hide(source.Y, 0.5, 0)
-    model = make(IMCL, 1).fit(X, Y)
+    model = _make(IMCL, 1).fit(X, Y)
     found = neighbors_of(model, X, Y, X[:8])
     assert all(len(one) <= model.k for one in found) and sum(map(len, found)) > 8
     for neighbors in found:
@@ -284,8 +300,10 @@ def test_neighbors_explain_a_row(made):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"missing": [1.0]}, r"missing rates are 0 or more and below 1, got \[1.0\]"),
-        ({"missing": []}, "missing rates are 0 or more"),
+        ({"missing": [1.0]}, r"'missing' option must be rates in the range \[0, 1\). Got 1.0"),
+        ({"missing": []}, "'missing' option must have one value or more"),
+        ({"missing": [-0.1]}, r"'missing' option must be a float in the range \[0, inf\)"),
+        ({"jobs": 0}, "'jobs' option must be -1, or 1 or more. Got 0"),
         ({"masks": 0}, "'masks' option must be an int in the range .1, inf.. Got 0"),
         ({"scheme": "rows"}, "'scheme' option must be one of uniform, stratified. Got 'rows'"),
         ({"learners": ["SVM"]}, "'learners' option must be one of logistic, .* Got 'SVM'"),
@@ -303,7 +321,7 @@ def test_results_of_other_settings_are_refused(made, whole, monkeypatch):
     with pytest.raises(InputError, match="scheme: there uniform, here stratified"):
         imcl(made[1], out=whole, missing=[0.8], masks=2, scheme="stratified", **QUICK)
     first = PARTIAL_LEARNERS[0]
-    other = learners.PartialLearner(first.name, first.title, first.make, ({"C": 1.0},) * 3)
+    other = replace(first, settings={number: {"C": 1.0} for number in range(3)})
     monkeypatch.setattr(learners, "PARTIAL_LEARNERS", (other, *PARTIAL_LEARNERS[1:]))
     with pytest.raises(InputError, match="settings.logistic: there"):
         imcl(made[1], out=whole, missing=[0.8], masks=2, **QUICK)
