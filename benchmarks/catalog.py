@@ -128,6 +128,14 @@ _ENTRIES = (
         ("add_arguments", "speed_imcl"),
     ),
     _entry(
+        "speed miml",
+        "distances between bags, the six multi-instance methods tuned, and an epoch of MIMLfast",
+        "--bags MSRC_MIML.mat --out speed-miml.md",
+        "speed.miml.run",
+        ("add_arguments", "speed_miml"),
+        page="speed.miml.report:page",
+    ),
+    _entry(
         "speed finetune",
         "a training step phase by phase with its memory, and training beside a plain loop",
         "--out speed-finetune.md",

@@ -99,7 +99,7 @@ def store(source: Path, name: str, run: Mapping[str, Any], *, folder: Path = RES
     name : str
         ``TABLE/RUN``, such as ``miml/msrc_v2-vgg16``.
     run : mapping
-        Command, commit, date, machine, seconds.
+        Command, commit, date, machine, seconds. What is empty stays as the file has it.
     folder : Path
 
     Returns
@@ -114,7 +114,9 @@ def store(source: Path, name: str, run: Mapping[str, Any], *, folder: Path = RES
     """
     first, _, rest = source.read_bytes().partition(b"\n")
     parse_results(source, first + b"\n" + rest)
-    head = {**json.loads(first), "run": dict(run)}
+    head = json.loads(first)
+    known = {name: value for name, value in run.items() if value}
+    head["run"] = {**head.get("run", {}), **known}
     data = json.dumps(head, ensure_ascii=False).encode() + b"\n" + rest
     path = folder / f"{name}.jsonl"
     if len(data) > PLAIN:

@@ -24,7 +24,7 @@ COMMANDS = [
     "benchmarks speed",
     "benchmarks results",
     "benchmarks quickstart",
-    "benchmarks speed extract",
+    *(f"benchmarks speed {name}" for name in ("extract", "finetune", "miml")),
 ]
 
 

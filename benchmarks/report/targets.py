@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
 from benchmarks.report.markdown import table
 from benchmarks.report.plots import Trace
 from features import files
@@ -87,10 +88,10 @@ def at_most(what: str, factor: float, value: float) -> Target:
 
 
 def targets_table(targets: Iterable[Target]) -> str:
-    """Lay targets out."""
-    words = {True: "met", False: "not met", None: "not measured"}
+    """Lay targets out, each with its verdict."""
+    words = {True: HOLDS, False: FAILS, None: NOT_SHOWN}
     rows = [[t.what, t.asked, t.measured, words[t.met]] for t in targets]
-    return table(["target", "asked", "measured", ""], rows)
+    return table(["target", "asked", "measured", "verdict"], rows)
 
 
 def named(prefix: str, targets: Iterable[Target]) -> list[Target]:

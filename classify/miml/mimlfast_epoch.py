@@ -80,6 +80,14 @@ def _update(X, V, W, U, positive, negative, step, norm):
 
 
 @njit(nogil=True)
+def _add(total, values):
+    """Add in place; an array expression would allocate the sum first, which costs more."""
+    total, values = total.reshape(-1), values.reshape(-1)
+    for i in range(len(total)):
+        total[i] += values[i]
+
+
+@njit(nogil=True)
 def run_epoch(
     X, starts, sizes, Y, pairs, V, W, sums, harmonic, gamma0, eta, norm, every, updates, rng
 ):
@@ -127,7 +135,7 @@ def run_epoch(
                     _update(here, V, W, projected, (label, k, x), (other, k2, x2), step, norm)
                     break
         if (position + 1) % every == 0 and updates > 0:
-            sums[0][:] += V
-            sums[1][:] += W
+            _add(sums[0], V)
+            _add(sums[1], W)
             added += 1
     return updates, added

@@ -1,0 +1,106 @@
+"""Result lines of a measurement: kept as they come, and the page that they give."""
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report.machine import describe_machine
+from classify.results import Line, claim_results
+from features.errors import InputError
+from features.files import write_text
+from features.files.ownership import begins, claim
+
+KEY = ("part", "what", "round")
+Page = Callable[[Mapping[str, Any], list[Line]], str]
+
+
+class Record:
+    """The lines of one measurement.
+
+    Written after each addition, so that a kill loses no finished part.
+
+    Parameters
+    ----------
+    table : str
+        Name of the measurement in `benchmarks.catalog`.
+    page : callable
+        Of (header, lines): the Markdown page.
+    out : Path or None
+        The page's file, ``.md``; the lines go beside it, to ``.jsonl``. None writes no file.
+    facts : mapping
+        What all lines have in common, such as sizes.
+    device : str
+        As for `benchmarks.report.machine.describe_machine`.
+
+    Raises
+    ------
+    InputError
+        `out` ends in something else, or something else than an earlier measurement is there.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        page: Page,
+        out: Path | None,
+        facts: Mapping[str, Any],
+        *,
+        device: str = "cpu",
+    ):
+        self._page, self._out, self.lines = page, None, list[Line]()
+        self._begun = time.perf_counter()
+        self.header = {"table": table, **facts, "machine": describe_machine(device)}
+        self.header["key"] = list(KEY)
+        if out is not None:
+            if Path(out).suffix != ".md":
+                raise InputError(f"The 'out' option must end in .md. Got {str(out)!r}.")
+            self._out = claim(Path(out), begins(b"# "), what="a page of a measurement")
+            self._lines_file = claim_results(Path(out).with_suffix(".jsonl"))
+
+    def add(self, part: str, lines: Iterable[Line]) -> None:
+        """Add the lines of a part; ``what`` and ``round`` tell them apart."""
+        self.lines += [{"part": part, "round": 0, **line} for line in lines]
+        if self._out is not None:
+            rows = [{"header": self.header, "run": self._run()}, *self.lines]
+            write_text(self._lines_file, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def finish(self) -> str:
+        """Write and print the page, and return it."""
+        text = self._page(self.header, self.lines)
+        if self._out is not None:
+            write_text(self._out, text)
+        print(text, end="")
+        return text
+
+    def _run(self) -> dict[str, Any]:
+        words = shlex.join(sys.argv[1:])
+        return {
+            "command": f"python -m benchmarks {words}",
+            "date": date.today().isoformat(),
+            "machine": self.header["machine"],
+            "seconds": round(time.perf_counter() - self._begun, 1),
+        }
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    """Run `work`; give its value, and its wall and CPU seconds.
+
+    The CPU seconds of one thread depend less on what else the machine does.
+    """
+    begun, cpu = time.perf_counter(), time.process_time()
+    value = work()
+    spent = time.process_time() - cpu
+    return value, {"seconds": time.perf_counter() - begun, "cpu_seconds": spent}
+
+
+def of_part(lines: Iterable[Line], part: str) -> dict[str, list[Line]]:
+    """Give the lines of a part by ``what``, in order of their rounds."""
+    found: dict[str, list[Line]] = {}
+    for line in sorted((one for one in lines if one["part"] == part), key=lambda one: one["round"]):
+        found.setdefault(line["what"], []).append(line)
+    return found
