@@ -20,7 +20,7 @@ from features.index import write_index
 from features.labels import write_labels_csv
 from features.manifest import Manifest, write_or_check
 from features.schema import WITH_FEATURES, Status
-from features.shards import finished_shards, is_finished, open_shard, shard_bytes
+from features.shards import finished_shards, is_finished, open_checked, shard_bytes
 from features.view import write_view
 
 
@@ -183,7 +183,7 @@ class Job:
                 return
 
     def _status(self, number: int) -> np.ndarray:
-        with open_shard(schema.shard_path(self.out, number)) as file:
+        with open_checked(self.out, number, self.manifest) as file:
             return file[schema.STATUS][:]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from features import schema, shards
 from features.errors import InputError, check_choice
-from features.index import IndexRow, read_index
+from features.index import IndexRow, index_fault, read_index
 from features.inputs.file_names import match_ids
 from features.labels import read_labels_csv
 from features.manifest import manifest_hash, read_manifest
@@ -60,7 +60,13 @@ class FeatureCache:
     @cached_property
     def index(self) -> list[IndexRow]:
         """Every row: id, path, size, checksum, status and message."""
-        return read_index(self.folder)
+        rows = read_index(self.folder)
+        if fault := index_fault(rows, self.manifest):
+            raise InputError(
+                f"{self.folder / schema.INDEX}: {fault}. Restore it, or rebuild it: run extract "
+                "again."
+            )
+        return rows
 
     @property
     def ids(self) -> list[str]:
@@ -71,11 +77,10 @@ class FeatureCache:
     def status(self) -> np.ndarray:
         """A `schema.Status` per row, uint8 (n,); PENDING where no shard exists yet."""
         status = np.full(len(self), schema.Status.PENDING, dtype=np.uint8)
-        for k in range(schema.shard_count(self._step, len(self))):
-            if shards.is_finished(self.folder, k, self.manifest):
-                rows = schema.shard_rows(k, self._step, len(self))
-                with shards.open_shard(schema.shard_path(self.folder, k)) as file:
-                    status[rows.start : rows.stop] = file[schema.STATUS][:]
+        for k in shards.finished_shards(self.folder, self.manifest):
+            rows = schema.shard_rows(k, self._step, len(self))
+            with shards.open_checked(self.folder, k, self.manifest) as file:
+                status[rows.start : rows.stop] = file[schema.STATUS][:]
         return status
 
     @property

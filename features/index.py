@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features import files, schema, shards
+from features.checks.causes import unreadable
 from features.errors import InputError
 from features.schema import Manifest
 
@@ -93,17 +94,17 @@ def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, s
         rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
         return [("", schema.Status.PENDING.name.lower(), "")] * len(rows)
     path = schema.shard_path(folder, number)
-    with shards.open_shard(path) as file:
+    with shards.open_checked(folder, number, manifest) as file, shards.explained_reading(path):
         try:
             columns = [file[name][:] for name in (schema.DIGEST, schema.STATUS, schema.MESSAGE)]
             return [
                 (digest.decode(), schema.Status(status).name.lower(), message.decode())
                 for digest, status, message in zip(*columns, strict=True)
             ]
-        except Exception as error:  # a damaged file can make h5py raise any exception
+        except (ValueError, KeyError) as error:
             raise InputError(
-                f"{path} is damaged ({error}). Delete this file and run extract again, "
-                "which makes only this shard anew."
+                f"{path}: checksums or messages of its rows are no text ({error}). `python -m "
+                f"features verify {folder}` checks all files."
             ) from error
 
 
@@ -143,7 +144,11 @@ def read_index(folder: Path) -> list[IndexRow]:
                 IndexRow(int(row), id_, path_, int(size), sha256, status, message)
                 for row, id_, path_, size, sha256, status, message in lines
             ]
-    except (OSError, ValueError, csv.Error) as error:
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing. Run extract again, which rebuilds it.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, csv.Error) as error:
         raise InputError(
             f"{path} can't be read ({error}). Run extract again, which rebuilds it."
         ) from error

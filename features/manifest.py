@@ -1,10 +1,11 @@
 """The manifest of a cache: everything that can change a value, and nothing else."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from features import files, schema
+from features.checks.json_files import read_json, schema_fault
+from features.checks.manifests import MANIFEST_SCHEMA, layers_fault
 from features.errors import InputError
 from features.schema import Manifest, canonical, manifest_hash
 
@@ -20,13 +21,22 @@ __all__ = [
 ]
 
 
+#: Of any version: another one may hold anything else.
+_VERSIONED = {
+    "type": "object",
+    "required": ["schema"],
+    "properties": {"schema": {"type": "integer", "minimum": 1, "maximum": 10**6}},
+}
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read a cache's manifest.
 
     Raises
     ------
     InputError
-        The manifest is missing, is not JSON, or has another layout version than this library.
+        The manifest is missing, is not JSON, lacks something or holds what none may hold
+        (`checks.manifests`), or has another layout version than this library.
     """
     path = folder / schema.MANIFEST
     if not path.is_file():
@@ -34,19 +44,16 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} is not a feature cache: it has no {schema.MANIFEST}. "
             "Make one with `python -m extract --data DIR --out CACHE`."
         )
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = manifest["schema"]
-    except (ValueError, KeyError, TypeError) as error:
+    remedy = "Restore the file, or extract again to another folder."
+    found = read_json(path, _VERSIONED, what="a manifest", remedy=remedy)
+    if found["schema"] != schema.VERSION:
         raise InputError(
-            f"{path} can't be read as a manifest ({error!r}). Restore it or extract again."
-        ) from error
-    if version != schema.VERSION:
-        raise InputError(
-            f"{path} has layout version {version}, this library reads {schema.VERSION}. "
+            f"{path} has layout version {found['schema']}, this library reads {schema.VERSION}. "
             "Use the library version that wrote it, or extract again."
         )
-    return manifest
+    if fault := schema_fault(found, MANIFEST_SCHEMA) or layers_fault(found):
+        raise InputError(f"{path} can't be read as a manifest: {fault}. {remedy}")
+    return found
 
 
 def write_or_check(folder: Path, manifest: Manifest) -> None:
@@ -59,9 +66,8 @@ def write_or_check(folder: Path, manifest: Manifest) -> None:
         both values.
     """
     path = folder / schema.MANIFEST
-    if not path.exists():
-        files.write_text(path, canonical(manifest))
-    # Read back even then: another process may have begun another extraction just now.
+    files.create(path, canonical(manifest).encode("utf-8"))
+    # Read back: it was there, or another process may have begun another extraction just now.
     require_equal(read_manifest(folder), manifest, folder)
 
 

@@ -27,7 +27,7 @@ class MappedShards:
     """
 
     def __init__(self, folder: Path, manifest: Manifest, widths: dict[str, int]):
-        self._folder, self._widths = folder, widths
+        self._folder, self._widths, self._manifest = folder, widths, manifest
         self._step, self._total = manifest["shard_rows"], manifest["index"]["rows"]
         self._offsets: dict[tuple[int, str], tuple[int, np.dtype]] = {}
 
@@ -59,21 +59,23 @@ class MappedShards:
         """Map one vector layer of one shard, read-only: (rows of the shard, width)."""
         path = schema.shard_path(self._folder, shard)
         if (shard, name) not in self._offsets:
-            with shards.open_shard(path) as file:
+            with shards.open_checked(self._folder, shard, self._manifest) as file:
                 for layer in self._widths:
                     dataset = file[layer]
                     self._offsets[shard, layer] = dataset.id.get_offset(), dataset.dtype
         offset, dtype = self._offsets[shard, name]
         rows = schema.shard_rows(shard, self._step, self._total)
         shape = (len(rows), self._widths[name])
-        return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+        with shards.explained_reading(path):
+            return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
 
     def read_spatial(self, name: str, shape: tuple[int, ...], rows: np.ndarray) -> np.ndarray:
         """Read rows of a spatial map: float32 (m, channels, height, width)."""
         out = np.empty((len(rows), *shape), dtype=np.float32)
         for shard, positions, local in self.by_shard(rows):
             path = schema.shard_path(self._folder, shard, maps=True)
-            with shards.open_shard(path) as file:
+            checked = shards.open_checked(self._folder, shard, self._manifest, maps=True)
+            with checked as file, shards.explained_reading(path):
                 dataset: h5py.Dataset = file[name]
                 # Chunked by image: one chunk per row, read one by one instead of by selection.
                 for position, row in zip(positions, local, strict=True):

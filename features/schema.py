@@ -27,6 +27,7 @@ CHECKSUM = "checksum"  # root attribute of a shard: SHA-256 over its datasets
 MANIFEST_HASH = "manifest_sha256"  # root attribute of a shard: the run it belongs to
 LAYOUT = "layout"  # attribute of a layer: how its columns are ordered
 
+MESSAGE_BYTES = 200  # a fixed width keeps a shard's bytes independent of the order of writes
 USER_BLOCK = 512  # bytes before the view's HDF5: hex SHA-256 of what follows them
 
 INDEX_COLUMNS = ("row", "id", "path", "size", "sha256", "status", "message")

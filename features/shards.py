@@ -5,12 +5,15 @@ the current shard only. Everything else in a cache folder (`index.csv`, `feature
 from the shards.
 """
 
+import errno
 import hashlib
 import math
 import os
+import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -18,11 +21,13 @@ import h5py
 import numpy as np
 
 from features import files, schema
+from features.checks.causes import os_text, unreadable
+from features.checks.shards import misfit
 from features.errors import InputError
-from features.schema import Manifest, manifest_hash
+from features.schema import MESSAGE_BYTES, Manifest, manifest_hash
 
-MESSAGE_BYTES = 200  # a fixed width keeps a shard's bytes independent of the order of writes
 OVERHEAD_BYTES = 1 << 14  # HDF5's headers of a shard
+_SHARD_NAME = re.compile(r"shard-([0-9]{5,10})\.h5")
 BLOCK_BYTES = 64 << 20  # read at a time when a shard is checked
 
 
@@ -220,29 +225,123 @@ def is_finished(folder: Path, number: int, manifest: Manifest) -> bool:
     return all(schema.shard_path(folder, number, maps=maps).exists() for maps in kinds(manifest))
 
 
+class DamagedShardError(InputError):
+    """A shard whose bytes can all be read, and are no whole HDF5 file."""
+
+
 def open_shard(path: Path) -> h5py.File:
-    """Open a shard for reading.
+    """Open a shard for reading; what it holds is not checked.
+
+    Raises
+    ------
+    DamagedShardError
+        The file is truncated or not an HDF5 file.
+    InputError
+        It is missing, no regular file, or can't be read now: locked, no permission, too many open
+        files, too little memory, a fault of the disk.
+    """
+    try:
+        _require_file(path)
+        return _opened(path)
+    except OSError as error:
+        if error.errno:
+            raise unreadable(path, error) from error
+        _read_through(path)
+        raise DamagedShardError(
+            f"{path} is no whole HDF5 file ({os_text(error)}). Delete this file and run extract "
+            "again, which makes only this shard anew."
+        ) from error
+
+
+def open_checked(folder: Path, number: int, manifest: Manifest, *, maps: bool = False) -> h5py.File:
+    """Open a shard for reading, and check what is cheap to check (`checks.shards.misfit`).
 
     Raises
     ------
     InputError
-        The file is missing, truncated or not an HDF5 file.
+        As `open_shard`, or it is not what the manifest asks for.
     """
+    path = schema.shard_path(folder, number, maps=maps)
+    file = open_shard(path)
     try:
-        return h5py.File(path, "r")
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing. Run extract again, which makes it anew.") from error
+        with explained_reading(path):
+            fault = misfit(file, number, manifest, maps=maps)
+        if fault:
+            raise InputError(
+                f"{path}: {fault}. `python -m features verify {folder}` checks all files. Restore "
+                "it, or move it away and run extract again, which makes only this shard anew."
+            )
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@contextmanager
+def explained_reading(path: Path) -> Iterator[None]:
+    """Turn an error of the system while a shard is read into one line with its cause."""
+    try:
+        yield
+    except MemoryError as error:
+        raise unreadable(path, OSError(errno.ENOMEM, "")) from error
     except OSError as error:
-        raise InputError(
-            f"{path} can't be opened ({error}). Delete this file and run extract again, "
-            "which makes only this shard anew."
-        ) from error
+        if not error.errno:
+            raise
+        raise unreadable(path, error) from error
+
+
+def _require_file(path: Path) -> None:
+    """Open and close it by the system's own call, whose errors have a number."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError(f"{path} is no regular file. Move it away and run extract again.")
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r", locking="best-effort")
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+        return h5py.File(path, "r", locking=False)  # a file system without locks
+
+
+def _read_through(path: Path) -> None:
+    """Read every byte of a file, so that a fault of the disk is not taken for one of the file."""
+    try:
+        with open(path, "rb") as file:
+            while file.read(1 << 22):
+                pass
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def finished_shards(folder: Path, manifest: Manifest) -> list[int]:
-    """Numbers of the shards that exist."""
+    """Numbers of the shards that exist, in ascending order.
+
+    Raises
+    ------
+    InputError
+        The folder can't be read.
+    """
     count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
-    return [k for k in range(count) if is_finished(folder, k, manifest)]
+    try:
+        there = set(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    # By the files, not by the count: an edited manifest may ask for any number of shards.
+    numbers = sorted({int(found[1]) for name in there if (found := _SHARD_NAME.fullmatch(name))})
+    return [
+        k
+        for k in numbers
+        if k < count
+        and all(schema.shard_path(folder, k, maps=maps).name in there for maps in kinds(manifest))
+    ]
 
 
 def _clip(message: str) -> bytes:

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from features import files, schema
+from features.checks.causes import os_text, unreadable
 from features.manifest import Manifest, manifest_hash
 from features.shards import finished_shards
 
@@ -40,6 +41,11 @@ def view_fault(folder: Path, manifest: Manifest) -> str:
 
     Compares what each array is made of and reads no features: with sound shards, that fixes
     every value. A shard that has been deleted since reads as missing, which is not a fault here.
+
+    Raises
+    ------
+    InputError
+        The file can't be read now: no permission, a lock, a fault of the disk.
     """
     present = finished_shards(folder, manifest)
     try:
@@ -56,7 +62,11 @@ def view_fault(folder: Path, manifest: Manifest) -> str:
                     return f"{array.name} has another layout than in the manifest"
     except FileNotFoundError:
         return "it is missing"
-    except (KeyError, OSError, RuntimeError, ValueError, AttributeError) as error:
+    except OSError as error:
+        if error.errno:
+            raise unreadable(folder / schema.VIEW, error) from error
+        return f"it is damaged ({os_text(error)})"
+    except (KeyError, RuntimeError, ValueError, AttributeError) as error:
         return f"it is damaged ({error})"
     return ""
 

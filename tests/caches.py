@@ -9,7 +9,7 @@ import numpy as np
 from features import manifest as manifests
 from features import schema
 from features.datasets import load_dataset
-from features.index import write_index
+from features.index import index_hash, write_index
 from features.shards import ShardWriter
 
 
@@ -29,9 +29,10 @@ def write_cache(folder: Path, data: Path, layers, *, failed=(), pooling="none") 
     """Write one shard of `layers` (name to (n, d) array) for the images of `data`."""
     folder.mkdir(parents=True)
     dataset = load_dataset(data)
+    sizes = np.zeros(len(dataset), dtype=int)
     manifest = {
         "schema": schema.VERSION,
-        "index": {"rows": len(dataset)},
+        "index": {"rows": len(dataset), "sha256": index_hash(dataset, sizes)},
         "shard_rows": max(2048, len(dataset)),
         "layer_order": list(layers),
         "layers": {
@@ -54,7 +55,7 @@ def write_cache(folder: Path, data: Path, layers, *, failed=(), pooling="none") 
         shard.write(
             range(len(dataset)), arrays, status, [""] * len(dataset), ["0" * 64] * len(dataset)
         )
-    write_index(folder, dataset, np.zeros(len(dataset), dtype=int), manifest)
+    write_index(folder, dataset, sizes, manifest)
     return folder
 
 

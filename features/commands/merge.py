@@ -16,7 +16,7 @@ from features.errors import InputError
 from features.index import IndexRow, index_fault, read_index, rewrite_index
 from features.labels import read_labels_csv
 from features.manifest import Manifest, read_manifest, require_equal, write_or_check
-from features.shards import is_finished, kinds, stored_checksum
+from features.shards import finished_shards, is_finished, kinds, stored_checksum
 from features.view import write_view
 
 
@@ -108,11 +108,9 @@ def _common_labels(folders: Sequence[Path], rows: Sequence[IndexRow]) -> Path | 
 
 
 def _gather(out: Path, caches: Sequence[Path], manifest: Manifest) -> None:
-    count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
-    for number in tqdm(range(count), desc="merge", unit="shard"):
+    held = {number for cache in (out, *caches) for number in finished_shards(cache, manifest)}
+    for number in tqdm(sorted(held), desc="merge", unit="shard"):
         holders = [cache for cache in (out, *caches) if is_finished(cache, number, manifest)]
-        if not holders:
-            continue
         distinct = _distinct(holders, number, manifest)
         for cache in distinct:
             verify_shard(cache, number, manifest)

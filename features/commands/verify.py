@@ -12,11 +12,23 @@ from tqdm import tqdm
 
 from features import schema
 from features.cache import FeatureCache
+from features.checks.causes import os_text
+from features.checks.shards import layer_names, misfit
 from features.errors import InputError
 from features.index import IndexRow, index_fault, outcomes, read_index
 from features.manifest import Manifest, manifest_hash, read_manifest
-from features.shards import blocks, checksum, kinds, open_shard
+from features.shards import (
+    DamagedShardError,
+    blocks,
+    checksum,
+    explained_reading,
+    kinds,
+    open_shard,
+)
 from features.view import is_sealed, view_fault
+
+#: For a shard that is whole, as far as its checksum tells, and not what the manifest asks for.
+_REPLACE = "Restore it, or move it away and run extract again, which makes only this shard anew."
 
 
 def find_faults(folder: Path) -> Iterator[str]:
@@ -49,9 +61,12 @@ def find_faults(folder: Path) -> Iterator[str]:
         return
     rebuild = f"Rebuild it with `python -m features merge {folder} {folder}`."
     rows: list[IndexRow] | None = None
+    index_is_wrong = True
     try:
         rows = read_index(folder)
-        if fault := index_fault(rows, manifest):
+        fault = index_fault(rows, manifest)
+        index_is_wrong = bool(fault)
+        if fault:
             yield f"{folder / schema.INDEX}: {fault}. Run extract again, which rebuilds it."
     except InputError as error:
         yield str(error)
@@ -62,9 +77,12 @@ def find_faults(folder: Path) -> Iterator[str]:
             f"{folder / schema.INDEX}: sha256, status or message of {len(stale)} rows (first "
             f"{stale[0]}) differ from the shards. {rebuild}"
         )
-    if fault := view_fault(folder, manifest):
-        yield f"{folder / schema.VIEW}: {fault}. {rebuild}"
-    if rows is not None:
+    try:
+        if fault := view_fault(folder, manifest):
+            yield f"{folder / schema.VIEW}: {fault}. {rebuild}"
+    except InputError as error:
+        yield str(error)
+    if not index_is_wrong:
         yield from _label_faults(folder)
 
 
@@ -116,20 +134,17 @@ def shard_faults(
     for maps in kinds(manifest):
         path = schema.shard_path(folder, number, maps=maps)
         try:
-            with open_shard(path) as file:
+            with open_shard(path) as file, explained_reading(path):
                 fault = _fault(file, number, manifest, maps=maps)
                 if finite and not fault:
                     good = good if maps else np.isin(file[schema.STATUS][:], schema.WITH_FEATURES)
                     if good is not None:
-                        fault = _non_finite(file, _layer_names(manifest, maps=maps), good)
+                        fault = _non_finite(file, layer_names(manifest, maps=maps), good)
         except InputError as error:
             yield str(error)
             continue
         if fault:
-            yield (
-                f"{path}: {fault}. Delete this file and run extract again, "
-                "which makes only this shard anew."
-            )
+            yield f"{path}: {fault}"
 
 
 def _fits_any_shard(folder: Path, manifest: Manifest) -> bool:
@@ -139,12 +154,17 @@ def _fits_any_shard(folder: Path, manifest: Manifest) -> bool:
 
 
 def _made_with(path: Path, manifest: Manifest) -> bool:
+    """Tell whether a file names this manifest; True also where that can't be read now."""
     try:
         if path.name == schema.VIEW and not is_sealed(path):
             return False
-        with h5py.File(path, "r") as file:
+        with open_shard(path) as file:
             return file.attrs[schema.MANIFEST_HASH].decode() == manifest_hash(manifest)
-    except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError):
+    except DamagedShardError:
+        return False
+    except (InputError, OSError):
+        return True
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError):
         return False
 
 
@@ -170,30 +190,24 @@ def _label_faults(folder: Path) -> Iterator[str]:
         yield str(error)
 
 
-def _layer_names(manifest: Manifest, *, maps: bool) -> list[str]:
-    records = manifest["layers"]
-    return [k for k in manifest["layer_order"] if schema.is_map(records[k]["shape"]) == maps]
-
-
 def _fault(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> str:
-    rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
+    """Say what is wrong with an open shard, and the remedy: deleting it only if it is damaged."""
+    if fault := misfit(file, number, manifest, maps=maps):
+        return f"{fault}. {_REPLACE}"
     try:
-        if file.attrs[schema.MANIFEST_HASH].decode() != manifest_hash(manifest):
-            return "it belongs to a run with another manifest"
-        if file.attrs[schema.CHECKSUM].decode() != checksum(file):
-            return "its bytes don't give its checksum"
-        if not np.array_equal(file[schema.ROW][:], rows):
-            return f"it does not hold rows {rows.start} to {rows.stop - 1}"
-        for name in _layer_names(manifest, maps=maps):
-            record = manifest["layers"][name]
-            shape, dtype = (len(rows), *record["shape"]), record["dtype"]
-            if file[name].shape != shape or file[name].dtype != dtype:
-                return f"{name} is {file[name].dtype} {file[name].shape}, not {dtype} {shape}"
-            if file[name].attrs[schema.LAYOUT] != record["layout"]:
-                return f"{name} has another layout than in the manifest"
-    except Exception as error:  # a damaged file can make h5py raise any exception
-        return f"it is damaged ({error})"
-    return ""
+        if file.attrs[schema.CHECKSUM].decode() == checksum(file):
+            return ""
+        reason = ""
+    except OSError as error:
+        if error.errno:
+            raise
+        reason = f" ({os_text(error)})"
+    except (RuntimeError, ValueError) as error:  # HDF5's trees of chunks are damaged
+        reason = f" ({' '.join(str(error).split())})"
+    return (
+        f"its bytes don't give its checksum{reason}. Delete this file and run extract again, which "
+        "makes only this shard anew."
+    )
 
 
 def _non_finite(file: h5py.File, names: list[str], good: np.ndarray) -> str:
@@ -203,6 +217,7 @@ def _non_finite(file: h5py.File, names: list[str], good: np.ndarray) -> str:
             finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
             wrong = np.flatnonzero(good[start : start + len(block)] & ~finite)
             if len(wrong):
-                return f"{name} is not finite in row {file[schema.ROW][start + wrong[0]]}"
+                row = file[schema.ROW][start + wrong[0]]
+                return f"{name} is not finite in row {row}. {_REPLACE}"
             start += len(block)
     return ""

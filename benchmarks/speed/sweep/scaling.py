@@ -19,7 +19,7 @@ from benchmarks.speed.sweep.peers import OURS
 from benchmarks.speed.sweep.solver import PENALTIES, Solver, completed
 from features import schema
 from features.datasets import Dataset
-from features.index import write_index
+from features.index import index_hash, write_index
 from features.labels import write_labels_csv
 from features.manifest import Manifest, write_or_check
 from features.shards import ShardWriter
@@ -86,7 +86,6 @@ class Generator:
 
 def write_cache(folder: Path, rows: int, columns: int, labels: int, *, shard_rows: int) -> None:
     """Write a cache of made-up features, one shard in memory at a time."""
-    ids = tuple(f"{row:06}" for row in range(rows))
     generator, truth = Generator(columns, labels), []
 
     def features(count):
@@ -95,9 +94,15 @@ def write_cache(folder: Path, rows: int, columns: int, labels: int, *, shard_row
         return X
 
     manifest = write_shards(folder, rows, columns, features, shard_rows=shard_rows)
-    write_index(folder, Dataset(folder, ids, ids), np.zeros(rows, dtype=int), manifest)
+    pictures = _pictures(folder, rows)
+    write_index(folder, pictures, np.zeros(rows, dtype=int), manifest)
     names = tuple(f"label{k}" for k in range(labels))
-    write_labels_csv(folder / schema.LABELS, ids, np.concatenate(truth), names)
+    write_labels_csv(folder / schema.LABELS, pictures.ids, np.concatenate(truth), names)
+
+
+def _pictures(folder: Path, rows: int) -> Dataset:
+    ids = tuple(f"{row:06}" for row in range(rows))
+    return Dataset(folder, ids, ids)
 
 
 def write_shards(
@@ -110,10 +115,11 @@ def write_shards(
 ) -> Manifest:
     """Write the shards of a cache, whose next so many rows (count, columns) `draw` makes up."""
     folder.mkdir(parents=True)
+    sizes = np.zeros(rows, dtype=int)
     record = {"dtype": "float32", "layout": "channel", "pooling": "none", "shape": [columns]}
     manifest = {
         "schema": schema.VERSION,
-        "index": {"rows": rows},
+        "index": {"rows": rows, "sha256": index_hash(_pictures(folder, rows), sizes)},
         "shard_rows": shard_rows,
         "layer_order": ["synthetic"],
         "layers": {"synthetic": record},

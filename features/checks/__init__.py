@@ -1,0 +1,1 @@
+"""What is checked before a file of a cache is believed."""
