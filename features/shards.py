@@ -203,7 +203,10 @@ def checksum(file: h5py.File) -> str:
 def stored_checksum(path: Path) -> str:
     """Read the checksum that a shard was written with."""
     with open_shard(path) as file:
-        return file.attrs[schema.CHECKSUM].decode()
+        found = file.attrs.get(schema.CHECKSUM)
+    if not isinstance(found, bytes):
+        raise InputError(f"{path} holds no checksum. Restore it, or move it away and run extract.")
+    return found.decode("ascii", "replace")
 
 
 def _datasets(file: h5py.File) -> list[str]:

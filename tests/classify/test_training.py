@@ -19,9 +19,11 @@ from classify.predictions import predict
 from classify.results import read_results
 from classify.training import fit
 from features.cache import FeatureCache, labels_of
+from features.datasets import Dataset
 from features.errors import InputError
-from features.manifest import canonical, read_manifest
-from tests.features.test_cache import ROWS, make_cache
+from features.index import write_index
+from features.manifest import read_manifest, write_or_check
+from tests.features.test_cache import ROWS, make_cache, make_manifest, write_shards
 from tests.models import rewrite
 
 
@@ -194,14 +196,21 @@ def test_predictions_as_csv_and_json_lines_are_the_same(cache, model, tmp_path):
 def test_a_cache_of_other_images_is_tagged_and_one_of_other_features_refused(
     cache, model, tmp_path
 ):
-    other = tmp_path / "other"
-    shutil.copytree(cache, other)
-    manifest = read_manifest(other)
-    (other / "manifest.json").write_text(
-        canonical(manifest | {"index": manifest["index"] | {"sha256": "0"}})
-    )
-    predict(model, other, tmp_path / "p.csv")
-    (other / "manifest.json").write_text(canonical(manifest | {"dtype": "float16", "extra": 1}))
+    manifest = read_manifest(cache)
+    names = tuple(f"{i}.png" for i in range(ROWS))
+
+    def another(name, **changes):
+        dataset = Dataset(tmp_path, names, names)
+        (tmp_path / name).mkdir()
+        found = make_manifest(dataset, **changes)
+        write_or_check(tmp_path / name, found)
+        write_shards(tmp_path / name, found, bad=(4,))
+        write_index(tmp_path / name, dataset, np.arange(ROWS), found)
+        return tmp_path / name
+
+    predict(model, another("images"), tmp_path / "p.csv")
+    assert read_manifest(tmp_path / "images")["index"] != manifest["index"]
+    other = another("features", dtype="float16", extra=1)
     with pytest.raises(InputError, match="dtype: there float32, here float16; extra: there noth"):
         predict(model, other, tmp_path / "q.csv")
     assert not (tmp_path / "q.csv").exists()

@@ -168,8 +168,8 @@ def test_quadrants_of_several_layers_stand_side_by_side(tmp_path):
     cache = FeatureCache(write_cache(tmp_path / "cache", data, {"p1": one, "p2": two}))
     with pytest.raises(InputError, match="one vector per image only"):
         bags_of(cache, None, cache.valid_rows)
-    for record in cache.manifest["layers"].values():
-        record["pooling"] = "quadrant_max"
+    folder = write_cache(tmp_path / "q", data, {"p1": one, "p2": two}, pooling="quadrant_max")
+    cache = FeatureCache(folder)
     assert instance_layers(cache) == ["p1", "p2"]
     bags = bags_of(cache, None, cache.valid_rows)
     # Columns are channel-major, then top left, top right, bottom left, bottom right.

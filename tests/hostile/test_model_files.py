@@ -408,13 +408,16 @@ def test_features_of_1e30_give_finite_scores_or_one_line(cache, model, tmp_path,
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--seed", "-1"], "The 'seed' option must be an int in the range [0, inf). Got -1."),
-        (["--jobs", "0"], "The 'jobs' option must be an int in the range [1, inf). Got 0."),
+        (
+            ["--seed", "-1"],
+            "The 'seed' option must be an int in the range [0, 4294967295]. Got -1.",
+        ),
+        (["--jobs", "0"], "The 'jobs' option must be an int in the range [1, 2147483647]. Got 0."),
         (["--folds", "1"], "The 'folds' option must be an int in the range [2, inf). Got 1."),
         (["--C", "nan"], "The 'C' option must be a float in the range (0, inf). Got nan."),
         (["--C", "-1"], "The 'C' option must be a float in the range (0, inf). Got -1.0."),
         (["--C", "1e999"], "The 'C' option must be a float in the range (0, inf). Got inf."),
-        (["--C", "²"], "argument --C: invalid float value: '²'"),
+        (["--C", "²"], "The 'C' option must be a float in the range (0, inf). Got '²'."),
         (["--labels", "nothing.csv"], "nothing.csv"),
         (["--layers", "net/none"], "must be one of net/fc. Got 'net/none'"),
     ],
@@ -456,7 +459,7 @@ def test_a_full_disk_names_the_file_and_keeps_the_old_one(
 
     monkeypatch.setattr("features.files.os.fsync", full)
     said = refusal([*words, "--out", out], capsys)
-    assert said.endswith(f"{os.strerror(error)}: '{out}'")
+    assert f"{os.strerror(error)}: '{out}'. Finished work is kept. Free space" in said
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert out.read_bytes() == before
 
@@ -467,4 +470,4 @@ def test_memory_that_runs_out_is_one_line(cache, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(FeatureCache, "read", no_memory)
     words = ["fit", cache, "--learner", "l2", "--out", tmp_path / "m.safetensors"]
-    assert "memory ran out (Unable to allocate 9.9 TiB)" in refusal(words, capsys)
+    assert "too little memory (Unable to allocate 9.9 TiB)" in refusal(words, capsys)
