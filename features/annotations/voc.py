@@ -64,6 +64,13 @@ def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Datas
     if not files:
         raise InputError(f"No *.xml in {source}. Give VOC's folder Annotations.")
     names, objects = zip(*map(_read_annotation, tqdm(files, desc="voc", unit="file")), strict=True)
+    file_of: dict[str, Path] = {}
+    for name, path in zip(names, files, strict=True):
+        if (first := file_of.setdefault(name, path)) != path:
+            raise InputError(
+                f"{source} names images twice: {first.name} and {path.name} both have the filename "
+                f"{name!r}. Correct or remove one of them."
+            )
     classes: set[str] = set().union(*objects)
     among_voc = classes and classes.issubset(VOC_CLASSES)
     label_names = VOC_CLASSES if among_voc else tuple(sorted(classes))

@@ -7,10 +7,11 @@ no extension, the folder's own name in front, other Unicode forms, or as a URL.
 import os
 import re
 import stat
+import sys
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -114,7 +115,7 @@ def match_names(images: Path, names: Sequence[str], source: object) -> Matches:
 
 
 def match_ids(ids: Sequence[str], names: Sequence[str], source: object) -> Matches:
-    """Find the id of each name, as `match_names` finds files.
+    """Find the id of each name, as `match_names` finds files; a line on stderr counts the ways.
 
     Parameters
     ----------
@@ -138,6 +139,8 @@ def match_ids(ids: Sequence[str], names: Sequence[str], source: object) -> Match
         names, source, known.__contains__, known.__contains__, lambda: _Known(ids, {"images"})
     )
     check_distinct(found, names, source)
+    if inexact := found.inexact():
+        print(f"{source}: {inexact}", file=sys.stderr)
     return found
 
 
@@ -244,35 +247,38 @@ def _is_plain(name: str) -> bool:
     return not (NOT_A_PATH.search(name) or CONTROL.search(name))
 
 
-def _key(name: str, without: str = "") -> str:
-    for way, step in _STEPS:
-        if way != without:
-            name = step(name)
+def _key(name: str) -> str:
+    for _, step in _STEPS:
+        name = step(name)
     return name
 
 
 def _ending(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    return os.path.splitext(name)[1].lower()
 
 
 def _stem(key: str) -> str:
-    return key.removesuffix(PurePosixPath(key).suffix)
+    return os.path.splitext(key)[0]
 
 
 def _way(name: str, file: str, front: bool, extra: str) -> str:
-    """List the differences without which a name would not be its file's."""
+    """List the steps that make a name its file's, in the order of `_STEPS`."""
 
-    def differ(without: str) -> bool:
-        a, b = _key(name, without), _key(file, without)
-        if extra == _EXTENSION:
-            b = _stem(b)
-        elif extra == _SPELLING:
-            a, b = _stem(a), _stem(b)
+    def differ(a: str, b: str) -> bool:
         return a != b and not (front and a.endswith(f"/{b}"))
 
-    needed = [way for way, _ in _STEPS if differ(way)]
-    if "case" in needed and not extra:
-        a, b = (_stem(_key(one, "case")) for one in (name, file))
-        if a == b or (front and a.endswith(f"/{b}")):
-            needed[needed.index("case")] = "case of the extension"
+    needed = []
+    a = _stem(name) if extra == _SPELLING else name
+    b = _stem(file) if extra else file
+    for way, step in _STEPS:
+        if front and way == "case":  # of the part that is the file's
+            a = "/".join(a.split("/")[-1 - b.count("/") :])
+        new_a, new_b = step(a), step(b)
+        if (new_a == a) != (new_b == b) or (differ(a, b) and not differ(new_a, new_b)):
+            if way == "case" and not extra and not differ(_stem(a), _stem(b)):
+                way = "case of the extension"
+            needed.append(way)
+        a, b = new_a, new_b
+    if front and "'./' or '/'" in needed and name.startswith(("/", "http")):
+        needed.remove("'./' or '/'")  # what stands before the folder's name tells nothing
     return " and ".join([*needed, *([_FRONT] if front else []), *([extra] if extra else [])])

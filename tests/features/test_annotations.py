@@ -215,7 +215,7 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;">]>
         (voc_xml("000009.jpg", ("", 0)), "'object' has no 'name' or an empty one"),
         (voc_xml("000009.jpg", ("cat", "maybe")), "'cat' has difficult 'maybe'; it must be 0 or 1"),
         (voc_xml("000010.jpg", ("cat", 0)), r"1 \(first '000010.jpg'\) of 3 images not found"),
-        (voc_xml("000007.jpg", ("cat", 0)), "names images twice"),
+        (voc_xml("000007.jpg", ("cat", 0)), "twice: 000007.xml and 000009.xml both have the file"),
     ],
 )
 def test_voc_mistakes_are_named(voc, text, message):

@@ -132,11 +132,12 @@ def test_a_million_names_are_counted_in_one_line(tmp_path):
     assert "case of the extension (25)" in note
 
 
-def test_splits_and_labels_of_a_cache_are_matched_to_its_ids(tmp_path):
+def test_splits_and_labels_of_a_cache_are_matched_to_its_ids(tmp_path, capsys):
     path = tmp_path / "split.csv"
     path.write_text("Image; Split\nimages\\a.JPG; Train\nb.jpg; test\n")
     splits = read_split_csv(path, ["b.jpg", "a.jpg"])
     assert {name: rows.tolist() for name, rows in splits.items()} == {"train": [1], "test": [0]}
+    assert "split.csv: 1 of 2 names differ from their files' in: " in capsys.readouterr().err
     with pytest.raises(InputError, match=r"'a.jpg' and 'a' both name 'a.jpg'"):
         match_ids(["a.jpg"], ["a.jpg", "a"], "here")
 

@@ -1,0 +1,253 @@
+"""Random damage to every file that the project reads: the readers raise `InputError` or nothing.
+
+    python -m tests.hostile.fuzz --seconds 600
+
+runs over all targets, prints how many inputs each one got, and one line per target and seed that
+ended otherwise. `tests/hostile/test_fuzz.py` repeats a part of it with the seeds in `SEEDS`.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from features.annotations.catalog import AUTO, FORMATS, find_format
+from features.cache import FeatureCache
+from features.datasets import load_dataset
+from features.errors import InputError
+from features.labels import read_split_csv
+from tests.annotation_samples import SAMPLES, write_files
+from tests.caches import write_data, write_labelled_cache
+from tests.hostile.damage import Damage, as_json, edited, edited_model, one_of, patched
+
+#: Seeds of the short repetition: those that found a fault once, and 0.
+SEEDS: dict[str, tuple[int, ...]] = {}
+BATCH = 500  # inputs of a seed
+
+
+class Target(NamedTuple):
+    """A file, a function that makes a damaged one of it, and what reads it."""
+
+    path: Path
+    damage: Damage
+    read: Callable[[], Any]
+
+
+def run(target: Target, number: int, inputs: int = BATCH) -> int:
+    """Give a target that many inputs of a seed; return how many were read without an error.
+
+    Raises
+    ------
+    Exception
+        Whatever the reader raised, other than an `InputError` of one line.
+    """
+    read = 0
+
+    @seed(number)
+    @settings(
+        max_examples=inputs,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.integers(0, 2**64 - 1))
+    def attack(one: int) -> None:
+        nonlocal read
+        target.path.write_bytes(target.damage(Random(one)))
+        try:
+            target.read()
+            read += 1
+        except InputError as error:
+            assert "\n" not in str(error), f"several lines: {error}"
+
+    attack()
+    return read
+
+
+def make_targets(folder: Path) -> dict[str, Target]:
+    """Write sound files into a folder, and give their targets."""
+    return {**_csv_targets(folder), **_annotation_targets(folder), **_cache_targets(folder)}
+
+
+def _checked(dataset) -> None:
+    assert dataset.labels is None or dataset.labels.shape == (
+        len(dataset),
+        len(dataset.label_names),
+    )
+    assert dataset.labels is None or np.isin(dataset.labels, (-1, 0, 1)).all()
+
+
+def _csv_targets(folder: Path) -> dict[str, Target]:
+    data = write_files(folder / "data", {"images/a.jpg": b"", "images/b.jpg": b""})
+    labels = b'image,cat,dog\na.jpg,1,0\n"b.jpg",-1,\n'
+    forms = (labels, b"image;tags\na.jpg;cat|dog\nb;cat\n", labels.decode().encode("utf-16"))
+    split = b"image,split\na.jpg,train\nb.jpg,test\n"
+    return {
+        "labels.csv": Target(
+            data / "labels.csv",
+            one_of(*map(edited, forms)),
+            lambda: _checked(load_dataset(data)),
+        ),
+        "split.csv": Target(
+            data / "split.csv",
+            edited(split),
+            lambda: read_split_csv(data / "split.csv", ["a.jpg", "b.jpg"]),
+        ),
+    }
+
+
+COCO = {
+    "images": [{"id": 1, "file_name": "a.jpg"}, {"id": "2", "coco_url": "http://x/y/b.jpg"}],
+    "annotations": [{"image_id": 1, "category_id": 3}],
+    "categories": [{"id": 3, "name": "cat"}, {"id": 4, "name": "dog"}],
+}
+VOC = (
+    b"<annotation><filename>a.jpg</filename><object><name>cat</name><difficult>0</difficult>"
+    b"</object><object><name>dog</name></object></annotation>"
+)
+DAMAGED = {
+    "csv-columns": "given.csv", "csv-tags": "given.csv", "csv-lines": "given.csv",
+    "open-images": "given.csv", "nus-wide": "NUS/ImageList/Imagelist.txt",
+    "yolo": "labels/train/2.txt",
+}  # fmt: skip
+
+
+def _annotation_targets(folder: Path) -> dict[str, Target]:
+    images = {"images/a.jpg": b"", "images/b.jpg": b""}
+    write_files(folder / "coco", {"given.json": json.dumps(COCO), **images})
+    write_files(folder / "voc", {"Annotations/0.xml": VOC, **images})
+    targets = {
+        "coco": _reader("coco", folder / "coco" / "given.json", folder / "coco", as_json(COCO)),
+        "voc": _reader("voc", folder / "voc/Annotations/0.xml", folder / "voc", edited(VOC)),
+    }
+    for format, name in DAMAGED.items():
+        source, pictures = SAMPLES[format][0](folder / format)
+        path = folder / format / name
+        damage = edited(path.read_bytes())
+        targets[format] = Target(path, damage, _reading(format, source, pictures))
+    source, pictures = SAMPLES["yolo"][0](folder / "yaml")
+    path = folder / "yaml" / "data.yaml"
+    damage = edited(path.read_bytes())
+    targets["data.yaml"] = Target(path, damage, _reading("yolo", source, pictures))
+    return targets
+
+
+def _reader(format: str, path: Path, folder: Path, damage: Damage) -> Target:
+    source = path.parent if find_format(format, path).is_folder else path
+    return Target(path, damage, _reading(format, source, folder / "images"))
+
+
+def _reading(format: str, source: Path, images: Path) -> Callable[[], None]:
+    def read() -> None:
+        for record in FORMATS:  # no form may stumble over a file of another one
+            record.fits(source)
+        try:
+            _checked(find_format(AUTO, source).read(source, images))
+        except InputError:
+            _checked(find_format(format, source).read(source, images))
+
+    return read
+
+
+def _cache_targets(folder: Path) -> dict[str, Target]:
+    from classify.model_files import load_model
+    from classify.training import fit
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12, 3))
+    Y = (X[:, :2] > 0).astype(int)
+    both = np.hstack([X, X[:, :2]])
+    data = write_data(folder / "pictures", [f"{k}.jpg" for k in range(12)], ["x", "y"], Y)
+    made = write_labelled_cache(folder / "made.cache", data, {"net/fc": X, "net/gap": X[:, :2]})
+    caches = {
+        name: Path(shutil.copytree(made, folder / f"{name}.cache"))
+        for name in ("json", "h5", "csv")
+    }
+    manifest = json.loads((made / "manifest.json").read_text())
+    (shard,) = made.glob("shard-*.h5")
+    model = folder / "model.safetensors"
+    fit(made, model, learner="l2", C=1.0)
+    shutil.copy(model, folder / "damaged.safetensors")
+    return {
+        "manifest.json": Target(
+            caches["json"] / "manifest.json", as_json(manifest), _reading_cache(caches["json"])
+        ),
+        "index.csv": Target(
+            caches["csv"] / "index.csv",
+            edited((made / "index.csv").read_bytes()),
+            _reading_cache(caches["csv"]),
+        ),
+        "shard": Target(
+            caches["h5"] / shard.name,
+            patched(shard.read_bytes()),
+            _reading_cache(caches["h5"]),
+        ),
+        "model": Target(
+            folder / "damaged.safetensors",
+            edited_model(model.read_bytes()),
+            lambda: load_model(folder / "damaged.safetensors").scores(both),
+        ),
+    }
+
+
+def _reading_cache(folder: Path) -> Callable[[], None]:
+    def read() -> None:
+        cache = FeatureCache(folder)
+        assert cache.labels is None or cache.labels.shape == (len(cache), len(cache.label_names))
+        assert len(cache.read()) == len(cache.valid_rows)
+
+    return read
+
+
+def main() -> int:
+    """Run over all targets until the time is over, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="of the first batch")
+    parser.add_argument("targets", nargs="*")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    os.environ["TQDM_DISABLE"] = "1"
+    inputs: Counter[str] = Counter()
+    read: Counter[str] = Counter()
+    faults: dict[str, tuple[int, str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        targets = make_targets(Path(folder))
+        names = given.targets or list(targets)
+        end, number = time.monotonic() + given.seconds, given.seed
+        while time.monotonic() < end and set(names) - set(faults):
+            for name in names:
+                if name in faults or time.monotonic() >= end:
+                    continue
+                try:
+                    read[name] += run(targets[name], number)
+                except Exception:
+                    faults[name] = (number, traceback.format_exc())
+                inputs[name] += BATCH
+            number += 1
+    for name in names:
+        print(f"{name}: {inputs[name]} inputs, {read[name]} of them read")
+    print(f"{inputs.total()} inputs, seeds {given.seed} to {number - 1}, {len(faults)} faults")
+    for name, (number, trace) in faults.items():
+        print(f"--- {name}, seed {number}\n{trace}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""A short repetition of the fuzz run, with the seeds that are kept."""
+
+import pytest
+
+from tests.hostile import fuzz
+
+NAMES = (
+    "labels.csv", "split.csv", "coco", "voc", *fuzz.DAMAGED, "data.yaml", "manifest.json",
+    "index.csv", "shard", "model",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory):
+    return fuzz.make_targets(tmp_path_factory.mktemp("fuzz"))
+
+
+def test_every_target_is_repeated(targets):
+    assert set(targets) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_damaged_was_sound(targets, name):
+    """Before anything is damaged: a target that refuses its sound file would find no fault."""
+    if name not in ("labels.csv", "split.csv"):  # only inputs of these are written
+        targets[name].read()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("manifest.json", "shard")])
+def test_damage_is_an_input_error_or_nothing(targets, name):
+    for number in (0, *fuzz.SEEDS.get(name, ())):
+        fuzz.run(targets[name], number)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "coco", "voc", "yolo"])
+def test_sound_files_are_among_the_damaged_ones(targets, name):
+    assert 0 < fuzz.run(targets[name], 1, inputs=300) < 300
