@@ -20,6 +20,13 @@ COMMANDS = (
         "classify.commands:run_predict",
     ),
     Command(
+        ("tag",),
+        "tag a folder of pictures: features as the model's were made, then predictions",
+        "python -m classify tag pictures --model tagger.safetensors --out tags.csv",
+        "classify.tag.command:add_tag_arguments",
+        "classify.tag.command:run_tag",
+    ),
+    Command(
         ("sweep",),
         "fit learners over values of C and random splits",
         "python -m classify sweep photos.cache --learner l1 l2 --C 0.01:100:5 --splits 3 "

@@ -16,11 +16,14 @@ PROGRAMS = {
     "classify": "train, predict and sweep on a cache; fine-tune a network",
     "benchmarks": "tables of the papers and measurements, from a checkout of the project",
 }
+#: Commands under a name of their own: the program that they belong to, and what they do.
+SHORTCUTS = {"tag": ("classify", "tag a folder of pictures with a trained model")}
 
 
 def usage() -> str:
     """Write the help text."""
     lines = [f"  {name:<12}{text}" for name, text in PROGRAMS.items()]
+    lines += [f"  {name:<12}{text}" for name, (_, text) in SHORTCUTS.items()]
     return "\n".join(
         [
             "usage: multilabel [--version] PROGRAM ...",
@@ -64,9 +67,11 @@ def main(argv: Sequence[str] | None = None) -> Any:
     if words[0] == "--version":
         print(f"multilabel {version(DISTRIBUTION)}")
         return None
+    if words[0] in SHORTCUTS:
+        words.insert(0, SHORTCUTS[words[0]][0])
     name, *rest = words
     if name not in PROGRAMS:
-        allowed = ", ".join(PROGRAMS)
+        allowed = ", ".join([*PROGRAMS, *SHORTCUTS])
         raise InputError(f"The program must be one of {allowed}. Got {name!r}.")
     if importlib.util.find_spec(name) is None:
         raise InputError(f"{name} is not installed: run it from a checkout of the project.")

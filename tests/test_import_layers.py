@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "extract": {"features"},
     "classify": {"features"},
     "classify.finetune": {"features", "extract"},
+    "classify.tag": {"features", "extract"},
     "benchmarks": {"features", "extract", "classify"},
 }
 #: Arrows inside classify and benchmarks: a folder to what it may import of its own package, beside
@@ -33,7 +34,7 @@ INSIDE = {
 }
 #: What the families share; other modules of classify are built on the families.
 SHARED = {"base", "logistic", "parameters", "row_blocks", "sgd"}
-MAY_IMPORT_TORCH = ("extract", "classify.finetune", "benchmarks")
+MAY_IMPORT_TORCH = ("extract", "classify.finetune", "classify.tag", "benchmarks")
 DEEPEST = 12
 
 

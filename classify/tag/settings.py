@@ -1,0 +1,93 @@
+"""The extraction that made a model's features, read back from the manifest in the model."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from extract.config import BACKGROUND, ExtractConfig
+from extract.plan import make_plan
+from extract.weights import WeightsUnavailable
+from features.datasets import Dataset
+from features.errors import InputError
+from features.manifest import Manifest, differences
+
+_COLOR = re.compile(r"transparency on (#[0-9a-f]{6})")
+NO_IMAGES = Dataset(Path(), (), ())
+#: What the settings determine; the rest of a manifest depends on the images.
+_OF_THE_NETWORK = ("backbone", "weights_sha256", "transform", "precision", "engine", "dtype")
+
+
+def extraction_of(manifest: Manifest, weights: str | None = None, **runtime: Any) -> ExtractConfig:
+    """Give the settings that make features as those of a manifest.
+
+    Parameters
+    ----------
+    manifest : dict
+        Of the cache that a model was trained on.
+    weights : str, optional
+        As for `extract.weights.load_weights`. By default the sources that need no file are tried,
+        and the one of the recorded checksum is taken.
+    **runtime
+        Fields of `ExtractConfig` that change no feature, such as `device`.
+
+    Returns
+    -------
+    ExtractConfig
+
+    Raises
+    ------
+    InputError
+        No source has the recorded weights, or this version of the project makes other features; the
+        message names what differs.
+    """
+    tried = []
+    for source in [weights] if weights else _sources(manifest["backbone"]):
+        config = _config(manifest, source, runtime)
+        try:
+            differing = _differences(manifest, config)
+        except WeightsUnavailable as error:
+            tried.append(f"{source}: {error}")
+            continue
+        if not differing:
+            return config
+        tried.append(f"{source}: {'; '.join(differing)} (there: the model, here: this extraction)")
+    raise InputError(
+        "the features that the model was trained on can't be made again. "
+        f"{' | '.join(tried)}. Give --weights the file that its cache was extracted with."
+    )
+
+
+def _sources(backbone: str) -> Iterator[str]:
+    if backbone == "vgg16":
+        yield "vgg16-conv"
+    yield "torchvision"
+
+
+def _config(manifest: Manifest, weights: str, runtime: dict[str, Any]) -> ExtractConfig:
+    transform = manifest["transform"]
+    color = _COLOR.search(transform.get("colour", ""))
+    return ExtractConfig(
+        backbone=manifest["backbone"],
+        weights=weights,
+        layers=tuple(name.partition("/")[2] for name in manifest["layer_order"]),
+        size=transform["size"],
+        resize=transform["resize"],
+        scaled_decode=transform["scaled_decode"],
+        white_level=transform.get("white_level"),
+        dtype=manifest["dtype"],
+        engine=manifest["engine"],
+        precision=manifest["precision"],
+        background=color[1] if color else BACKGROUND,
+        **runtime,
+    )
+
+
+def _differences(manifest: Manifest, config: ExtractConfig) -> list[str]:
+    made = make_plan(config).manifest(NO_IMAGES, np.zeros(0, dtype=np.int64))
+    return differences(
+        {name: manifest.get(name) for name in _OF_THE_NETWORK},
+        {name: made.get(name) for name in _OF_THE_NETWORK},
+    )

@@ -1,0 +1,138 @@
+"""XMP sidecars: tags beside each picture, where photo programs read them.
+
+The sidecar of ``photo.jpg`` is ``photo.jpg.xmp``, as digiKam and darktable name it; tags are items
+of ``dc:subject``. What a sidecar already holds stays: tags are only added to it.
+Source: XMP specification part 1 (ISO 16684-1), 7.4 to 7.7; Dublin Core's subject in part 1, 8.4.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from features.errors import InputError
+from features.files import write_bytes
+
+NAMESPACES = {
+    "x": "adobe:ns:meta/",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "dc": "http://purl.org/dc/elements/1.1/",
+}
+_PACKET = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n{}\n<?xpacket end="w"?>\n'
+
+
+def sidecar_of(picture: Path) -> Path:
+    """Give the path of a picture's sidecar.
+
+    Examples
+    --------
+    >>> sidecar_of(Path("a/photo.jpg")).as_posix()
+    'a/photo.jpg.xmp'
+    """
+    return picture.with_name(picture.name + ".xmp")
+
+
+def missing_tags(sidecar: Path, tags: Sequence[str]) -> list[str]:
+    """List the tags that a sidecar lacks; all of them where there is none.
+
+    Raises
+    ------
+    InputError
+        The file is no XMP sidecar.
+    """
+    if not sidecar.exists():
+        return list(tags)
+    items = _read(sidecar).iterfind(f".//{_name('dc:subject')}//{_name('rdf:li')}")
+    present = {item.text for item in items}
+    return [tag for tag in tags if tag not in present]
+
+
+def add_tags(sidecar: Path, tags: Sequence[str]) -> list[str]:
+    """Add tags to a sidecar, which is made if there is none; nothing in it is taken away.
+
+    Parameters
+    ----------
+    sidecar : Path
+    tags : sequence of str
+
+    Returns
+    -------
+    list of str
+        Those that it lacked.
+
+    Raises
+    ------
+    InputError
+        The file is no XMP sidecar, which then stays as it is.
+    """
+    added = missing_tags(sidecar, tags)
+    if not added:
+        return []
+    root = _read(sidecar) if sidecar.exists() else _empty()
+    bag = _subject_bag(root, sidecar)
+    for tag in added:
+        SubElement(bag, _name("rdf:li")).text = tag
+    for prefix, uri in NAMESPACES.items():
+        ElementTree.register_namespace(prefix, uri)
+    write_bytes(sidecar, _PACKET.format(ElementTree.tostring(root, encoding="unicode")).encode())
+    return added
+
+
+def _name(short: str) -> str:
+    prefix, _, local = short.partition(":")
+    return f"{{{NAMESPACES[prefix]}}}{local}"
+
+
+def _empty() -> Element:
+    root = Element(_name("x:xmpmeta"))
+    SubElement(root, _name("rdf:RDF"))
+    return root
+
+
+def _read(sidecar: Path) -> Element:
+    """Parse a sidecar, keeping comments, and the prefixes that its writer chose."""
+    try:
+        for _, (prefix, uri) in ElementTree.iterparse(sidecar, ["start-ns"]):
+            if prefix and not prefix.startswith("ns"):
+                ElementTree.register_namespace(prefix, uri)
+        builder = _WithoutDTD(insert_comments=True)
+        root = ElementTree.parse(sidecar, ElementTree.XMLParser(target=builder)).getroot()
+    except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
+        raise InputError(
+            f"{sidecar} can't be read as an XMP sidecar ({error}), and stays as it is. Move it "
+            "away, or repair it with the program that wrote it."
+        ) from error
+    if root.find(f".//{_name('rdf:RDF')}") is None and root.tag != _name("rdf:RDF"):
+        raise InputError(
+            f"{sidecar} is no XMP sidecar: it has no rdf:RDF element. It stays as it is; move it "
+            "away."
+        )
+    return root
+
+
+class _WithoutDTD(ElementTree.TreeBuilder):
+    """Refuses a document type, which could expand to gigabytes."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        raise ValueError("it declares a document type")
+
+
+def _subject_bag(root: Element, sidecar: Path) -> Element:
+    rdf = root if root.tag == _name("rdf:RDF") else root.find(f".//{_name('rdf:RDF')}")
+    assert rdf is not None  # `_read` has checked it
+    subject = rdf.find(f".//{_name('dc:subject')}")
+    if subject is None:
+        description = rdf.find(_name("rdf:Description"))
+        if description is None:
+            description = SubElement(rdf, _name("rdf:Description"), {_name("rdf:about"): ""})
+        subject = SubElement(description, _name("dc:subject"))
+    for kind in ("rdf:Bag", "rdf:Seq", "rdf:Alt"):
+        found = subject.find(_name(kind))
+        if found is not None:
+            return found
+    if subject.text and subject.text.strip():
+        raise InputError(
+            f"{sidecar} holds dc:subject as plain text, which XMP does not allow. It stays as it "
+            "is; repair it with the program that wrote it."
+        )
+    return SubElement(subject, _name("rdf:Bag"))
