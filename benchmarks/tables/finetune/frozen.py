@@ -6,18 +6,21 @@ place of the epoch, C is chosen. Trains no network.
 
 import csv
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.tables.method import Case, Method
 from classify.finetune.config import HEAD_CS, FinetuneConfig, read_run
-from classify.learners import Learner, find_learner
-from classify.metrics import METRICS, Metric, get_metric
+from classify.learners import find_learner
+from classify.metrics import METRICS
 from features.cache import FeatureCache
 from features.errors import InputError
 from features.labels import read_split_csv, some_of
 from features.missing import hide_in_rows
+from features.splits import Split
 
 #: Models without a counterpart of their own stand beside logistic regression.
 COUNTERPARTS = {
@@ -28,26 +31,6 @@ COUNTERPARTS = {
     "imcl": "imcl",
 }
 BASELINE = "l2"
-
-
-class Rows(NamedTuple):
-    """A run's images, as a cached learner gets them.
-
-    Attributes
-    ----------
-    X : float32 ndarray of shape (n, d)
-    Y : int8 ndarray of shape (n, L)
-        True labels.
-    learnt : int8 ndarray of shape (n, L)
-        Those that the run learnt from, -1 where they were hidden.
-    parts : dict of str to ndarray of int
-        Rows of ``train``, ``test`` and ``val``.
-    """
-
-    X: np.ndarray
-    Y: np.ndarray
-    learnt: np.ndarray
-    parts: dict[str, np.ndarray]
 
 
 class Counterpart(NamedTuple):
@@ -94,28 +77,30 @@ def frozen_counterpart(
         labels.
     """
     config, names = read_run(run)
-    rows = rows_of_run(run, config, names, cache, layers)
-    learner = find_learner(COUNTERPARTS.get(config.model, BASELINE))
-    metric = get_metric(config.metric)
-    if "val" not in rows.parts:
+    case = case_of_run(run, config, names, cache, layers)
+    if not case.inner:
         raise InputError(
             f"{run} set no rows aside to choose C on: give runs with --validation above 0"
         )
-    C, model = _best(learner, metric, rows, (rows.parts["train"], rows.parts["val"]), grid)
-    test = rows.parts["test"]
-    scores = model.decision_function(rows.X[test])
-    judged = {name: one.function(rows.Y[test], scores) for name, one in METRICS.items()
-              if name != "accuracy"}  # fmt: skip
-    return Counterpart(learner.name, C, judged)
+    learner = find_learner(COUNTERPARTS.get(config.model, BASELINE))
+    make = partial(learner.make, labels=case.Y[case.part.train])
+    method = Method(learner.name, learner.name, make, {C: {"C": C} for C in grid})
+    C = method.select(case, config.metric)
+    scores = method.score(C, case, case.part)
+    truth = case.Y[case.part.test]
+    values = {
+        name: one.function(truth, scores) for name, one in METRICS.items() if name != "accuracy"
+    }
+    return Counterpart(learner.name, float(C), values)
 
 
-def rows_of_run(
+def case_of_run(
     run: Path,
     config: FinetuneConfig,
     names: Sequence[str],
     cache: Path,
     layers: Sequence[str] | None = None,
-) -> Rows:
+) -> Case:
     """Read a run's images from a cache and hide the labels that the run hid.
 
     Parameters
@@ -129,7 +114,8 @@ def rows_of_run(
 
     Returns
     -------
-    Rows
+    Case
+        The run's rows to choose its epoch on are the inner ones.
 
     Raises
     ------
@@ -146,51 +132,22 @@ def rows_of_run(
     columns = _places(names, store.label_names, f"{cache}: labels")
     places = store.valid_rows[places]
     Y = store.labels[places][:, columns]
-    learnt = hide_in_rows(
+    learned = hide_in_rows(
         Y,
         parts["train"],
         missing=config.missing,
         unlabelled=config.unlabelled,
         seed=config.seed,
     )
-    return Rows(store.read(layers, places), Y, learnt, parts)
-
-
-def _best(
-    learner: Learner,
-    metric: Metric,
-    rows: Rows,
-    parts: tuple[np.ndarray, np.ndarray],
-    grid: Sequence[float],
-) -> tuple[float, Any]:
-    """Fit every C to the first part of the rows; give the best on the second, and its model."""
-    (train, val), failed = parts, None
-    sign, found = 1 if metric.higher_is_better else -1, []
-    for C in grid:
-        try:
-            model = _published(learner, C, rows.learnt[train])
-            model.fit(rows.X[train], rows.learnt[train])
-        except InputError as error:  # at some C a descent may diverge; the others count
-            failed = error
-            continue
-        value = sign * metric.function(rows.Y[val], model.decision_function(rows.X[val]))
-        found.append((value, C, model))
-    if failed is not None and not found:
-        raise failed
-    return max(found, key=lambda one: one[0])[1:]
-
-
-def _published(learner: Learner, C: float, labels: np.ndarray) -> Any:
-    """Make a learner with the rates of the published page, whatever its defaults are by now."""
-    model = learner.make(C, labels)
-    if learner.C != "decay":
-        return model
-    every_row = learner.needs == "unlabeled rows"
-    weight = C * (len(labels) if every_row else int((labels >= 0).any(axis=1).sum()))
-    # At a strong decay, steps of the usual length would overshoot zero.
-    rates = {"C": None, "weight_decay": 1 / weight, "learning_rate": min(1.0, weight)}
-    prefix = "estimator__" if learner.around else ""
-    return model.set_params(**{f"{prefix}{name}": value for name, value in rates.items()})
+    train, none = parts["train"], np.array([], dtype=int)
+    return Case(
+        X=store.read(layers, places),
+        Y=learned,
+        train=train,
+        part=Split(train, parts.get("test", none)),
+        inner=(Split(train, parts["val"]),) if "val" in parts else (),
+        seed=config.seed,
+    )
 
 
 def _places(wanted: Sequence[str], there: Sequence[str], what: str) -> np.ndarray:

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tables.experiment import write_page
 from classify.finetune.earlier import current_names
 from classify.results import Line, ResultFile, read_results
 from features.cache import FeatureCache
 from features.command_line import add_options
 from features.errors import InputError
-from features.files import sha256_of_text, write_text
+from features.files import sha256_of_text
 
 KEY = ("settings", "splits", "seed")
 # Runs that differ in nothing else are seeds of one and the same.
@@ -67,9 +68,7 @@ def finetune(
                 results.append(line if frozen is None else line | _frozen(run, frozen, layers))
         results.finish()
         text = page(header, results.lines)
-    write_text(out, text)
-    print(text, end="")
-    return out
+    return write_page(out, text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

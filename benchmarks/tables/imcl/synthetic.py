@@ -18,15 +18,15 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from benchmarks.report.claims import Claim, show_differences, verdict
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.synthetic.labels import RECIPES, Recipe, annotate, make_dataset
+from benchmarks.tables.experiment import open_folder, run_trials, write_page
+from benchmarks.tables.options import check_jobs
 from classify.imcl.label_graph import LabelGraph, cooccurrence_graph
 from classify.imcl.tagger import InteractiveTagger
 from classify.logistic import LogisticTagger
 from classify.metrics.label_based import mean_average_precision
-from classify.parallel import run_grid
-from classify.results import Line, ResultFile
-from features.command_line import default
-from features.errors import InputError
-from features.files import remove_temporaries, write_text
+from classify.results import Line
+from features.command_line import add_options
+from features.errors import check_number
 
 KEY = ("set", "seed", "graph")
 GRAPHS = ("all labels known", "co-occurrence", "learned")
@@ -148,30 +148,24 @@ def imcl_synthetic(
     InputError
         For a number out of range, or an `out` with results of others.
     """
-    if seeds < 1 or neighbors < 1:
-        raise InputError(f"seeds is {seeds}, neighbors {neighbors}: both must be 1 or more")
+    check_number("seeds", seeds, whole=True, low=1)
+    check_number("neighbors", neighbors, whole=True, low=1)
+    check_jobs(jobs)
     recipes = {one.name: one for one in RECIPES} if sets is None else dict(sets)
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    remove_temporaries(out)
-    cells = [{"set": name, "seed": seed} for name in recipes for seed in range(seeds)]
+    out = open_folder(out)
     header = header_of(recipes, neighbors)
-    with ResultFile(out / "synthetic.jsonl", key=KEY, header=header) as results:
-        run_grid(
-            learn_and_compare,
-            cells,
-            results,
-            expected=lambda cell: [{**cell, "graph": graph} for graph in GRAPHS],
-            shared=(recipes, neighbors),
-            jobs=jobs,
-            description="draws",
-        )
-        lines = results.lines
-        results.finish()
-    text = page(header, lines)
-    write_text(out / "synthetic.md", text)
-    print(text, end="")
-    return out / "synthetic.md"
+    lines = run_trials(
+        learn_and_compare,
+        [{"set": name, "seed": seed} for name in recipes for seed in range(seeds)],
+        out / "synthetic.jsonl",
+        key=KEY,
+        header=header,
+        shared=(recipes, neighbors),
+        jobs=jobs,
+        description="draws",
+        expected=lambda trial: [{**trial, "graph": graph} for graph in GRAPHS],
+    )
+    return write_page(out / "synthetic.md", page(header, lines))
 
 
 def header_of(recipes: Mapping[str, Recipe], neighbors: int) -> dict[str, Any]:
@@ -182,16 +176,13 @@ def header_of(recipes: Mapping[str, Recipe], neighbors: int) -> dict[str, Any]:
 
 def add_synthetic_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `imcl_synthetic`."""
-    parser.add_argument(
-        "--out", type=Path, default=default(imcl_synthetic, "out"), help="folder (%(default)s)"
-    )
-    for name, text in (
-        ("seeds", "seeds of each set"),
-        ("neighbors", "labels that support a label at the start"),
-        ("jobs", "processes, -1 for one per core"),
-    ):
-        value = default(imcl_synthetic, name)
-        parser.add_argument(f"--{name}", type=int, default=value, help=f"{text} (%(default)s)")
+    texts = {
+        "out": "folder to write to",
+        "seeds": "seeds per set",
+        "neighbors": "labels that support a label at the start",
+        "jobs": "processes; -1 for one per core",
+    }
+    add_options(parser, imcl_synthetic, texts)
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:

@@ -11,7 +11,7 @@ from torchvision.models import resnet18
 from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
 from benchmarks.speed import workers
 from benchmarks.speed.finetune import speed_finetune
-from benchmarks.tables.finetune.frozen import frozen_counterpart, rows_of_run
+from benchmarks.tables.finetune.frozen import case_of_run, frozen_counterpart
 from benchmarks.tables.finetune.published import QUOTATIONS
 from benchmarks.tables.finetune.report import claims, page
 from benchmarks.tables.finetune.run import finetune as tables
@@ -141,21 +141,22 @@ def tuned(tmp_path_factory):
 
 def test_a_frozen_counterpart_sees_the_rows_and_labels_of_its_run(tuned):
     data, run, cache, X, seen = tuned
-    rows = rows_of_run(run, *read_run(run), cache)
-    np.testing.assert_array_equal(rows.X, X)
-    assert {row: rows.learnt[row].tolist() for row in rows.parts["train"]} == seen
+    case = case_of_run(run, *read_run(run), cache)
+    np.testing.assert_array_equal(case.X, X)
+    assert {row: case.Y[row].tolist() for row in case.part.train} == seen
     assert len({tuple(known) for known in seen.values()}) > 2
     Y = load_dataset(data).labels
-    for part in ("val", "test"):
-        np.testing.assert_array_equal(rows.learnt[rows.parts[part]], Y[rows.parts[part]])
+    for rows in (case.inner[0].test, case.part.test):
+        np.testing.assert_array_equal(case.Y[rows], Y[rows])
 
 
 def test_a_frozen_counterpart_takes_the_best_c_of_the_rows_set_aside(tuned):
     data, run, cache, X, _ = tuned
-    _, _, learnt, parts = rows_of_run(run, *read_run(run), cache)
+    case = case_of_run(run, *read_run(run), cache)
+    train, parts = case.part.train, {"val": case.inner[0].test, "test": case.part.test}
     Y, values = load_dataset(data).labels, {}
     for C in (0.1, 10.0):
-        model = InteractiveTagger(C=C).fit(X[parts["train"]], learnt[parts["train"]])
+        model = InteractiveTagger(C=C).fit(X[train], case.Y[train])
         scores = {part: model.decision_function(X[parts[part]]) for part in ("val", "test")}
         values[C] = [
             mean_average_precision(Y[parts[part]], scores[part]) for part in ("val", "test")

@@ -71,7 +71,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, capsys):
     assert page(header, results).encode() == whole["synthetic.md"]
     with pytest.raises(InputError, match="neighbors: there 5, here 6"):
         imcl_synthetic(out=tmp_path / "cut", seeds=2, neighbors=6, sets=sets)
-    with pytest.raises(InputError, match="seeds is 0, neighbors 5"):
+    with pytest.raises(InputError, match="'seeds' option must be an int in the range"):
         imcl_synthetic(out=tmp_path / "no", seeds=0, neighbors=5)
 
 
