@@ -5,125 +5,23 @@ page, and ``notes/TABLE-RUN.md`` has a person's remarks. ``earlier/`` has pages 
 were not kept; they are listed and never changed.
 """
 
-import gzip
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from benchmarks.catalog import CATALOG, Entry
+from benchmarks.catalog import CATALOG
 from benchmarks.report.claims import Claim, claims_table
-from classify.results import parse_results
+from benchmarks.stored import RESULTS, Stored, store, stored_runs
 from features.command_line import add_options, load
 from features.errors import InputError, check_choice
-from features.files import write_bytes, write_text
+from features.files import write_text
 
-RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
 _MARKERS = re.compile(
     r"(?P<begin><!-- results:(?P<name>[^:]+):begin -->).*?(?P<end><!-- results:(?P=name):end -->)",
     re.DOTALL,
 )
-PLAIN = 100_000  # bytes of a result file above which it is stored compressed
-
-Line = dict[str, Any]
-
-
-class Stored(NamedTuple):
-    """A stored result file.
-
-    Attributes
-    ----------
-    path : Path
-    header : dict
-        As the run wrote it; ``table`` names the entry of the catalog.
-    run : dict
-        How it was made: command, commit, date, machine, seconds.
-    lines : list of dict
-    """
-
-    path: Path
-    header: dict[str, Any]
-    run: dict[str, Any]
-    lines: list[Line]
-
-    @property
-    def name(self) -> str:
-        """Name of the run, such as ``msrc_v2-vgg16``."""
-        return self.path.name.partition(".jsonl")[0]
-
-    @property
-    def page(self) -> str:
-        """Where its page lies, relative to the folder of results."""
-        return f"{self.path.parent.name}/{self.name}.md"
-
-    @property
-    def entry(self) -> Entry:
-        """What the catalog knows about its table."""
-        check_choice("table", self.header.get("table"), CATALOG, kind="header field")
-        return CATALOG[self.header["table"]]
-
-
-def read_stored(path: Path) -> Stored:
-    """Read a stored result file.
-
-    Parameters
-    ----------
-    path : Path
-        ``.jsonl`` or ``.jsonl.gz``.
-
-    Raises
-    ------
-    InputError
-        It is no result file; the message names the line.
-    """
-    data = path.read_bytes()
-    try:
-        text = gzip.decompress(data) if path.suffix == ".gz" else data
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path} is no gzip file ({error}): store its lines again") from error
-    header, lines = parse_results(path, text)
-    first = json.loads(text.split(b"\n", 1)[0])
-    return Stored(path, header, first.get("run", {}), [lines[key] for key in sorted(lines)])
-
-
-def store(source: Path, name: str, run: Mapping[str, Any], *, folder: Path = RESULTS) -> Path:
-    """Keep the lines of a finished run, with how it was made.
-
-    Parameters
-    ----------
-    source : Path
-        A result file that a command wrote.
-    name : str
-        ``TABLE/RUN``, such as ``miml/msrc_v2-vgg16``.
-    run : mapping
-        Command, commit, date, machine, seconds. What is empty stays as the file has it.
-    folder : Path
-
-    Returns
-    -------
-    Path
-        ``.jsonl``, or ``.jsonl.gz`` if it is large. Equal lines give equal bytes.
-
-    Raises
-    ------
-    InputError
-        `source` is no result file.
-    """
-    first, _, rest = source.read_bytes().partition(b"\n")
-    parse_results(source, first + b"\n" + rest)
-    head = json.loads(first)
-    known = {name: value for name, value in run.items() if value}
-    head["run"] = {**head.get("run", {}), **known}
-    data = json.dumps(head, ensure_ascii=False).encode() + b"\n" + rest
-    path = folder / f"{name}.jsonl"
-    if len(data) > PLAIN:
-        path, data = path.with_name(f"{path.name}.gz"), gzip.compress(data, mtime=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, data)
-    return path
 
 
 def render(folder: Path = RESULTS) -> dict[str, str]:
@@ -144,7 +42,7 @@ def render(folder: Path = RESULTS) -> dict[str, str]:
     InputError
         A stored file can't be read or belongs to no table of the catalog.
     """
-    runs = _runs(folder)
+    runs = stored_runs(folder)
     pages = {one.page: _page(one, folder) for one in runs}
     pages["claims.md"] = _claims_page(runs)
     pages["index.md"] = _index(runs, folder)
@@ -244,13 +142,6 @@ def add_arguments(parser) -> None:
     )
 
 
-def _runs(folder: Path) -> list[Stored]:
-    paths = [*folder.glob("*/*.jsonl"), *folder.glob("*/*.jsonl.gz")]
-    order = list(CATALOG)
-    runs = [read_stored(path) for path in sorted(paths)]
-    return sorted(runs, key=lambda one: order.index(one.entry.table))
-
-
 def _page(one: Stored, folder: Path) -> str:
     note = folder / "notes" / f"{one.path.parent.name}-{one.name}.md"
     parts = [load(one.entry.page)(one.header, one.lines), _provenance(one)]
@@ -306,7 +197,7 @@ def _index(runs: Iterable[Stored], folder: Path) -> str:
 
 def _blocks(folder: Path) -> dict[str, Callable[[], str]]:
     """Map each marker's name to what makes its text."""
-    runs = _runs(folder)
+    runs = stored_runs(folder)
     blocks: dict[str, Callable[[], str]] = {
         "claims": partial(_short_claims, runs),
         "quickstart": lambda: load("benchmarks.quickstart:describe")(),

@@ -45,8 +45,8 @@ def check_share(name: str, value: float) -> None:
     ------
     InputError
     """
-    check_number(name, value, low=0, high=1, above=True)
-    if value == 1:
+    check_number(name, value)
+    if not 0 < value < 1:
         raise InputError(f"The {name!r} option must be a float in the range (0, 1). Got {value!r}.")
 
 

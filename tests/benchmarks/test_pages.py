@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchmarks import pages
+from benchmarks import pages, stored
 from benchmarks.catalog import CATALOG, Entry
 from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN, Claim, verdict
 from classify.results import ResultFile
@@ -40,7 +40,7 @@ def folder(tmp_path, monkeypatch):
         for seed in range(3):
             file.append({"seed": seed, "score": 0.5 + seed})
         file.finish()
-    pages.store(source, "made-up/small", RUN, folder=tmp_path / "results")
+    stored.store(source, "made-up/small", RUN, folder=tmp_path / "results")
     return tmp_path / "results"
 
 
@@ -85,12 +85,12 @@ def test_earlier_pages_are_listed_and_left_alone(folder):
 
 def test_large_files_are_compressed_and_equal_lines_give_equal_bytes(folder, monkeypatch):
     plain = folder / "made-up" / "small.jsonl"
-    monkeypatch.setattr(pages, "PLAIN", 10)
+    monkeypatch.setattr(stored, "PLAIN", 10)
     first, second = (
-        pages.store(plain, f"made-up/{name}", RUN, folder=folder) for name in ("one", "two")
+        stored.store(plain, f"made-up/{name}", RUN, folder=folder) for name in ("one", "two")
     )
     assert first.name == "one.jsonl.gz" and first.read_bytes() == second.read_bytes()
-    assert pages.read_stored(first).lines == pages.read_stored(plain).lines
+    assert stored.read_stored(first).lines == stored.read_stored(plain).lines
     assert json.loads(gzip.decompress(first.read_bytes()).splitlines()[0])["run"] == RUN
 
 

@@ -1,7 +1,7 @@
-"""What the same learner gives on frozen features: the yardstick of a fine-tuning.
+"""The baseline of a fine-tuned network: the same learner on frozen features.
 
-Rows, hidden labels, the rows to choose on and the metric to choose by are those of the run; in the
-place of the epoch, C is chosen. Trains no network.
+Rows, hidden labels, the rows for selection and the selection metric are those of the run; C is
+selected where the run selects its epoch. No network is trained.
 """
 
 import csv

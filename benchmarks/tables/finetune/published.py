@@ -1,6 +1,6 @@
-"""Published results of whole networks that learn, as printed: data only, quoted, never reproduced.
+"""Published results of networks trained end to end, as printed: data only, never reproduced.
 
-From the co-projection, the IMCL and the ramp-loss WARP papers. Known slips of the pen are noted.
+From the co-projection, the IMCL and the ramp-loss WARP papers. Known errors in print are noted.
 """
 
 from typing import NamedTuple

@@ -68,7 +68,7 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
         _main_table(values, [one for one in learners if one != LOGISTIC], rates, _gain),
         *(_groups_table(values, learners, rate) for rate in rates[:1]),
         *_ablations(values),
-        *(["## What holds\n", table(["claim", "verdict", "measured"], found)] if found else []),
+        *(["## Claims\n", table(["claim", "verdict", "measured"], found)] if found else []),
         sources_of(header),
     ]
     return "\n".join(parts)
@@ -168,7 +168,7 @@ def _groups_table(values: Values, learners: Sequence[str], rate: float) -> str:
     columns += ["fixed features, quoted", "end to end, quoted"]
     return (
         f"## By groups of labels, {rate:.0%} missing\n\n{table(columns, rows)}\n"
-        "G1 has the labels with the fewest training images, counted before cells are hidden (the "
+        "G1 has the labels with the fewest training images, counted before labels are hidden (the "
         "numbers of\nannotations, by which the paper sorts, are equal here up to chance). `all` "
         "leaves out labels without a\nknown present test image; the zero convention of the paper's "
         "code counts them as 0. Quoted: all 5,000\nlabels of Open Images, another data set.\n\n"
@@ -224,15 +224,15 @@ def _facts(header: Mapping[str, Any], masks: int) -> list[str]:
     whose = (
         "of the same mask"
         if random
-        else "on the first mask, and kept for the others, which hide other cells of the same rows"
+        else "on the first mask, and kept for the others, which hide other labels of the same rows"
     )
     settings = len(next(iter(header["settings"].values())))
     n_train = header["train_rows"]
     return [
         f"{n_train} training and {header['rows'] - n_train} test images, "
-        f"{len(header['label_names'])} labels, {where}; cells hidden: {header['scheme']}.",
+        f"{len(header['label_names'])} labels, {where}; labels hidden: {header['scheme']}.",
         f"Mean ± standard deviation (ddof 1) over {masks} masks. {TITLES[LOGISTIC]} is L2 logistic "
-        "regression on the known cells.",
-        f"Every learner has {settings} settings to choose from, on a quarter of the training rows "
-        f"and by their known cells, {whose}.",
+        "regression on the known labels.",
+        f"Every learner has {settings} settings; one is selected on a quarter of the training rows "
+        f"by their known labels, {whose}.",
     ]

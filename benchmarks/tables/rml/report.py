@@ -22,7 +22,7 @@ from benchmarks.tables.task import sources_of
 from classify.metrics import AVERAGES, MIML_METRICS
 from classify.results import Line
 
-CHOSEN = "the best inside"
+CHOSEN = "selected by inner validation"
 CURVES = ("top3_f1_macro", "map")
 
 
@@ -51,7 +51,7 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
         parts += _semi(semi)
     found = claims(header, lines)
     if found:
-        parts += ["## What follows\n", paragraph(_FOLLOWS)]
+        parts += ["## Claims\n", paragraph(_FOLLOWS)]
         rows = [[one.text, one.verdict, one.numbers] for one in found]
         parts += [table(["claim", "verdict", "measured"], rows)]
     return "\n".join([*parts, sources_of(header)])
@@ -96,7 +96,7 @@ def _protocol(selection: Mapping[str, Any], header) -> str:
     )
     if len(widths) > 1:
         columns = " and ".join(map(str, widths))
-        scaled += f" and stand side by side ({columns}), so that the caches weigh alike"
+        scaled += f" and stand side by side ({columns}), so that the caches have equal weight"
     inner = (
         f"{selection['validation']:g} of them"
         if selection["folds"] == 1
@@ -110,9 +110,9 @@ def _protocol(selection: Mapping[str, Any], header) -> str:
                 f"image; mean ± standard deviation (ddof 1) over seeds. {scaled}. {split}"
             ),
             paragraph(
-                f"Chosen by {selection['metric']} on {inner}, of the training rows alone, before a "
-                f"fit to all of them: scaling ({', '.join(selection['scaling'])}); for descents of "
-                f"{selection['epochs']} epochs (more on fewer rows, for as many steps) learning "
+                f"Selected by {selection['metric']} on {inner}, of the training rows alone, before "
+                f"a fit to all of them: scaling ({', '.join(selection['scaling'])}); for descents "
+                f"of {selection['epochs']} epochs (more on fewer rows, for as many steps) learning "
                 f"rate ({_numbers(selection['learning_rates'])}) and weight decay "
                 f"({_numbers(selection['weight_decays'])}); for logistic regression C "
                 f"({_numbers(selection['C'])})."
@@ -145,13 +145,13 @@ def _supervised(groups: Groups, selection: Mapping[str, Any], header) -> list[st
     if signs:
         parts += [
             paragraph(
-                "The best three, but only those with a score above 0, for learners whose signs "
-                "have a meaning."
+                "The best three, but only those with a score above 0, for learners that decide by "
+                "the sign of a score."
             ),
             _top3_table(signs, "top3_positive", ()),
         ]
     parts += ["The metrics of the multi-instance multi-label papers.\n", _miml(groups, header)]
-    return [*parts, "What was chosen, and for how many seeds.\n", _choices(groups)]
+    return [*parts, "Selected settings, and for how many seeds.\n", _choices(groups)]
 
 
 def _top3_table(groups: Groups, rule: str, more=("map", "map_voc12")) -> str:
@@ -251,7 +251,7 @@ def _by(groups: Groups, place: int, word: str) -> list[str]:
         for metric in CURVES
     }
     tables = []
-    for title, cell in {**cells, "chosen, most often": _most_chosen}.items():
+    for title, cell in {**cells, "most often selected": _most_chosen}.items():
         rows: dict[str, list[str]] = {}
         for key in sorted(groups, key=lambda key: key[1:]):
             rows.setdefault(key[0], [_title(key[0])]).append(cell(groups[key]))

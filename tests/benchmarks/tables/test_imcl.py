@@ -196,7 +196,7 @@ def test_the_report_says_what_the_lines_say(whole):
     assert f"{maps.mean():.2f} ± {maps.std(ddof=1):.2f}" in text
     sign = "" if gains.mean() < 0 else "+"
     assert f"{sign}{gains.mean():.2f} ± {gains.std(ddof=1):.2f}" in text
-    for words in ("76.72", "quoted", "86.26", "## IMCL, lambda_y, 80% missing", "## What holds"):
+    for words in ("76.72", "quoted", "86.26", "## IMCL, lambda_y, 80% missing", "## Claims"):
         assert words in text
     assert (whole / "imcl_gain.png").read_bytes()[:4] == b"\x89PNG"
 

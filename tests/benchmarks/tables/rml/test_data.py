@@ -37,7 +37,7 @@ def test_two_caches_stand_side_by_side(made, task, tmp_path):
     options = {**SMALL, "parts": ["supervised"], "learners": ["lr"], "splits": 2}
     text = rml(data, [left, right], tmp_path, **options).read_text()
     assert "net/low, net/high and other/top" in text
-    assert "side by side (8 and 4), so that the caches weigh alike" in text.replace("\n", " ")
+    assert "side by side (8 and 4), so that the caches have equal weight" in text.replace("\n", " ")
 
 
 def test_caches_of_different_images_are_refused(made, tmp_path):

@@ -29,7 +29,7 @@ def test_the_table_states_mean_and_std_of_the_lines(whole, lines):
 def test_numbers_of_learners_without_signs_are_left_out(whole):
     text = (whole / "rml.md").read_text()
     above_zero = text.split("only those with a score above 0")[1].split("multi-instance")[0]
-    hamming = text.split("multi-instance")[1].split("What was chosen")[0]
+    hamming = text.split("multi-instance")[1].split("Selected settings")[0]
     for name, record in LEARNERS.items():
         if name in SUPERVISED:
             assert (f"| {record.title} " in above_zero) is record.decides
@@ -82,7 +82,7 @@ def test_the_best_inside_is_in_the_tables(whole, lines):
         ]
         top = max(x["score"] for x in tried)
         best.append({x["learner"] for x in tried if x["score"] == top})
-    text = (whole / "rml.md").read_text().split("What was chosen")[1]
+    text = (whole / "rml.md").read_text().split("Selected settings")[1]
     (row,) = [r for r in text.splitlines() if r.startswith(f"| {CHOSEN} ")]
     assert any(f"{LEARNERS[learner].title}, none" in row for learner in set.union(*best))
 
@@ -142,7 +142,7 @@ def test_nothing_is_claimed_of_parts_that_were_not_run():
 def test_the_page_comes_from_the_lines_alone(whole):
     text = (whole / "rml.md").read_text()
     assert page(*read_results(whole / "rml.jsonl")) == text
-    below = text.split("## What follows")[1]
+    below = text.split("## Claims")[1]
     for claim in (
         "RMLC above WARP with 50% of the rows mislabeled ",
         "RMLC falls less than WARP under noise",

@@ -1,0 +1,120 @@
+"""Result lines that are kept in ``results/TABLE/RUN.jsonl``, with how each run was made."""
+
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.catalog import CATALOG, Entry
+from classify.results import parse_results
+from features.errors import InputError, check_choice
+from features.files import write_bytes
+
+RESULTS = Path(__file__).parent / "results"
+PLAIN = 100_000  # bytes of a result file above which it is stored compressed
+
+Line = dict[str, Any]
+
+
+class Stored(NamedTuple):
+    """A stored result file.
+
+    Attributes
+    ----------
+    path : Path
+    header : dict
+        As the run wrote it; ``table`` names the entry of the catalog.
+    run : dict
+        How it was made: command, commit, date, machine, seconds.
+    lines : list of dict
+    """
+
+    path: Path
+    header: dict[str, Any]
+    run: dict[str, Any]
+    lines: list[Line]
+
+    @property
+    def name(self) -> str:
+        """Name of the run, such as ``msrc_v2-vgg16``."""
+        return self.path.name.partition(".jsonl")[0]
+
+    @property
+    def page(self) -> str:
+        """Where its page lies, relative to the folder of results."""
+        return f"{self.path.parent.name}/{self.name}.md"
+
+    @property
+    def entry(self) -> Entry:
+        """What the catalog knows about its table."""
+        check_choice("table", self.header.get("table"), CATALOG, kind="header field")
+        return CATALOG[self.header["table"]]
+
+
+def read_stored(path: Path) -> Stored:
+    """Read a stored result file.
+
+    Parameters
+    ----------
+    path : Path
+        ``.jsonl`` or ``.jsonl.gz``.
+
+    Raises
+    ------
+    InputError
+        It is no result file; the message names the line.
+    """
+    data = path.read_bytes()
+    try:
+        text = gzip.decompress(data) if path.suffix == ".gz" else data
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} is no gzip file ({error}): store its lines again") from error
+    header, lines = parse_results(path, text)
+    first = json.loads(text.split(b"\n", 1)[0])
+    return Stored(path, header, first.get("run", {}), [lines[key] for key in sorted(lines)])
+
+
+def store(source: Path, name: str, run: Mapping[str, Any], *, folder: Path = RESULTS) -> Path:
+    """Keep the lines of a finished run, with how it was made.
+
+    Parameters
+    ----------
+    source : Path
+        A result file that a command wrote.
+    name : str
+        ``TABLE/RUN``, such as ``miml/msrc_v2-vgg16``.
+    run : mapping
+        Command, commit, date, machine, seconds. What is empty stays as the file has it.
+    folder : Path
+
+    Returns
+    -------
+    Path
+        ``.jsonl``, or ``.jsonl.gz`` if it is large. Equal lines give equal bytes.
+
+    Raises
+    ------
+    InputError
+        `source` is no result file.
+    """
+    first, _, rest = source.read_bytes().partition(b"\n")
+    parse_results(source, first + b"\n" + rest)
+    head = json.loads(first)
+    known = {name: value for name, value in run.items() if value}
+    head["run"] = {**head.get("run", {}), **known}
+    data = json.dumps(head, ensure_ascii=False).encode() + b"\n" + rest
+    path = folder / f"{name}.jsonl"
+    if len(data) > PLAIN:
+        path, data = path.with_name(f"{path.name}.gz"), gzip.compress(data, mtime=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, data)
+    return path
+
+
+def stored_runs(folder: Path = RESULTS) -> list[Stored]:
+    """Read every stored result file, in the order of the catalog."""
+    paths = [*folder.glob("*/*.jsonl"), *folder.glob("*/*.jsonl.gz")]
+    order = list(CATALOG)
+    runs = [read_stored(path) for path in sorted(paths)]
+    return sorted(runs, key=lambda one: order.index(one.entry.table))
