@@ -12,9 +12,11 @@ import numpy as np
 from classify.feature_scaler import FeatureScaler
 from features.bags.cached import bags_of, instance_widths, resolve_instances
 from features.cache import FeatureCache
+from features.errors import InputError
 
 Takes = Literal["vectors", "instances"]
-BAGS_AT_ONCE = 512  # images whose instances are in memory together when a cache is tagged
+#: Images in memory together when a cache is tagged.
+VECTORS_AT_ONCE, BAGS_AT_ONCE = 4096, 512
 
 
 def resolve_layers(cache: FeatureCache, layers: Sequence[str] | None, takes: Takes) -> list[str]:
@@ -38,9 +40,16 @@ def read_inputs(
     Returns
     -------
     float32 ndarray of shape (n, d) or (n, size, d)
+
+    Raises
+    ------
+    InputError
+        A value is NaN or infinite: names its image and layer.
     """
     if takes == "vectors":
-        return cache.read(names, rows)
+        X = cache.read(names, rows)
+        _check_finite(cache, names, rows, X)
+        return X
     bags = bags_of(cache, names, rows)
     return bags.instances.reshape(len(bags), -1, bags.width)
 
@@ -62,13 +71,26 @@ def blocks_of(
     rows : ndarray of int64, shape (b,)
     X : float32 ndarray of shape (b, d) or (b, size, d)
     """
-    if takes == "vectors":
-        yield from cache.blocks(names)
-        return
-    rows = cache.valid_rows
-    for start in range(0, len(rows), BAGS_AT_ONCE):
-        block = rows[start : start + BAGS_AT_ONCE]
+    rows, step = cache.valid_rows, VECTORS_AT_ONCE if takes == "vectors" else BAGS_AT_ONCE
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
         yield block, read_inputs(cache, names, block, takes)
+
+
+def _check_finite(
+    cache: FeatureCache, names: Sequence[str], rows: np.ndarray, X: np.ndarray
+) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspects = np.flatnonzero(~np.isfinite(X.sum(axis=1)))
+    for row in suspects:  # a sum of finite numbers may overflow
+        columns = np.flatnonzero(~np.isfinite(X[row]))
+        if len(columns):
+            ends = np.cumsum([cache.layers[name] for name in names])
+            layer = names[int(np.searchsorted(ends, columns[0], side="right"))]
+            raise InputError(
+                f"the features of {cache.ids[rows[row]]!r} in {cache.folder} are not finite "
+                f"({layer}): check the cache with `python -m features verify`, or extract again"
+            )
 
 
 def fit_scaler(scaling: str, widths: Sequence[int] | None, X: np.ndarray) -> FeatureScaler:

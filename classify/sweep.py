@@ -95,7 +95,7 @@ def sweep(
 
     learner, scaling = list(dict.fromkeys(learner)), list(dict.fromkeys(scaling))
     _check(learner, C, select, metric, scaling)
-    _check_counts(splits, seed, jobs)
+    _check_counts(splits, seed, folds, jobs)
     out = claim_results(out)
     features = FeatureCache(cache)
     Y, label_names = labels_of(features, labels)
@@ -110,7 +110,12 @@ def sweep(
     if group_duplicates:
         groups = duplicate_groups([features.index[row].sha256 for row in rows])
     drawn = {seed + k: random_split(len(rows), seed + k, groups=groups) for k in range(splits)}
-    check_number("folds", folds, whole=True, low=2, high=len(drawn[seed].train))
+    train_rows = len(drawn[seed].train)
+    if select == "inner-cv" and folds > train_rows:
+        raise InputError(
+            f"{folds} folds need as many rows, and {out} would be learned from {train_rows} of the "
+            f"{len(rows)} rows with features. Give fewer --folds, --select none or more images."
+        )
     values = sorted(set(C))
     plan = {"C": values, "select": select, "metric": metric, "folds": folds}
     header = {
@@ -252,8 +257,9 @@ def _check(learner, C, select, metric, scaling) -> None:
     check_choice("select", select, SELECTIONS)
 
 
-def _check_counts(splits: int, seed: int, jobs: int) -> None:
+def _check_counts(splits: int, seed: int, folds: int, jobs: int) -> None:
     check_number("splits", splits, whole=True, low=1)
+    check_number("folds", folds, whole=True, low=2)
     check_number("seed", seed, whole=True, low=0)
     if jobs != -1:
         check_number("jobs", jobs, whole=True, low=1)

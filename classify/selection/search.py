@@ -123,7 +123,10 @@ def search(
     _try(found, data, first_paths(X, widths, fixed))
     best = found.ranked(metric)
     if not best:
-        reasons = sorted({one.error for one in found.tried})
+        reasons = sorted({one.error for one in found.tried} - {""}) or [
+            f"{metric} has no value on a fold, where too few images have a label or lack it; give "
+            "more of both, or --learner l2, which needs no folds"
+        ]
         raise InputError(f"no candidate could be fitted: {'; '.join(reasons)}")
     finalists = [one.candidate.scaling for one in best[: candidates.FINALISTS]]
     _try(found, data, further_paths(X, Y, widths, finalists, thorough, fixed.C))

@@ -405,6 +405,28 @@ def test_features_of_1e30_give_finite_scores_or_one_line(cache, model, tmp_path,
     assert not (tmp_path / "p.csv").exists()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_name_their_image(cache, model, tmp_path, capsys, value):
+    X = FeatureCache(cache).read()
+    X[7, 2] = value
+    folder = write_labelled_cache(tmp_path / "cache", cache.parent / "data", {"net/fc": X})
+    out, before = tmp_path / "out.csv", len(list(tmp_path.iterdir()))
+    for words in (["fit", folder], ["sweep", folder], ["predict", model, folder]):
+        said = refusal([*words, "--out", out], capsys)
+        assert f"the features of '7.jpg' in {folder} are not finite (net/fc): check the" in said
+    assert len(list(tmp_path.iterdir())) == before
+
+
+@pytest.mark.parametrize("labels", [np.eye(N, 2), np.ones((N, 2))], ids=["one image", "all"])
+def test_labels_without_a_metric_on_the_folds_are_one_line(cache, tmp_path, labels):
+    features = FeatureCache(cache)
+    data = write_data(tmp_path / "data", features.ids, ["sea", "sky"], labels.astype(int))
+    folder = write_labelled_cache(tmp_path / "cache", data, {"net/fc": features.read()})
+    with pytest.raises(InputError, match="no candidate could be fitted: .*has no value on a fold"):
+        fit(folder, tmp_path / "m.safetensors", jobs=1)
+    assert not (tmp_path / "m.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -207,21 +207,12 @@ def test_a_file_of_an_earlier_version_is_gone_on_with(cache, swept, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            ["--seed", "-1"],
-            "The 'seed' option must be an int in the range [0, 4294967295]. Got -1.",
-        ),
-        (["--jobs", "0"], "The 'jobs' option must be an int in the range [1, 2147483647]. Got 0."),
-        (
-            ["--jobs", "-2"],
-            "The 'jobs' option must be an int in the range [1, 2147483647]. Got -2.",
-        ),
-        (
-            ["--splits", "0"],
-            "The 'splits' option must be an int in the range [1, 2147483647]. Got 0.",
-        ),
-        (["--folds", "1"], "The 'folds' option must be an int in the range [2, 16]. Got 1."),
-        (["--folds", "17"], "The 'folds' option must be an int in the range [2, 16]. Got 17."),
+        (["--seed", "-1"], "The 'seed' option must be an int in the range [0, "),
+        (["--jobs", "0"], "The 'jobs' option must be an int in the range [1, "),
+        (["--jobs", "-2"], "The 'jobs' option must be an int in the range [1, "),
+        (["--splits", "0"], "The 'splits' option must be an int in the range [1, "),
+        (["--folds", "1"], "The 'folds' option must be an int in the range [2, "),
+        (["--folds", "17"], "17 folds need as many rows, and "),
         (["--C", "nan"], "The 'C' option must be a float in the range (0, inf). Got nan."),
         (["--C", "1:inf:3"], "The 'C' option must be a float in the range (0, inf). Got inf."),
         (["--C", "0:1:3"], "The 'C' option must be a float in the range (0, inf). Got 0.0."),
