@@ -241,7 +241,7 @@ def _growth(report: Report, sizes, features: int, labels: int, folder) -> None:
 
 
 def _descent(X, Y) -> tuple[Descent, list[np.ndarray]]:
-    tagger, rng = InteractiveTagger(), np.random.default_rng(0)
+    tagger, rng = InteractiveTagger(early_stopping="never"), np.random.default_rng(0)
     rules, zeros = LabelRules(), np.zeros((X.shape[1],), dtype=X.dtype)
     source = Source(X, Y, np.empty((len(X), 0), dtype=np.int8), 1.0, zeros, 1.0, rules)
     graph = cooccurrence_graph(Y[: tagger.dictionary_size])
@@ -262,7 +262,7 @@ def _memory(report: Report, rows: int, features: int, labels: int, folder) -> No
     with tempfile.TemporaryDirectory(dir=folder) as place:
         X, Y = mapped_problem(Path(place), rows, features, labels)
         start = np.zeros((labels, features), dtype=np.float32), np.zeros(labels, dtype=np.float32)
-        tagger = InteractiveTagger(steps=STEPS, epochs=1)
+        tagger = InteractiveTagger(steps=STEPS, epochs=1, early_stopping="never")
         with peak_memory() as peak:
             begin = time.perf_counter()
             tagger.fit(X, Y, coef_init=start[0], intercept_init=start[1])

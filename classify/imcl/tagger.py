@@ -15,11 +15,13 @@ from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from classify.base import UNKNOWN, BatchTagger
+from classify.imcl.checks import check_choices, check_side_information, check_start
 from classify.imcl.descent import Descent, PlateauSchedule, Settings
+from classify.imcl.early_stopping import held_out_curve
 from classify.imcl.label_graph import cooccurrence_graph, given_graph, identity_graph
 from classify.imcl.loss import Parameters, Penalty
 from classify.imcl.neighbors import Source
-from classify.imcl.variants import as_variant
+from classify.imcl.variants import VARIANTS, as_variant
 from classify.logistic import LogisticTagger
 from classify.metrics import mean_average_precision
 from classify.parameters import Flag, Number, OneOf, Presets, check_parameters
@@ -82,11 +84,19 @@ class InteractiveTagger(Presets, BatchTagger):
     batch_size, epochs : int
     steps : int, optional
         Most batches an epoch.
-    early_stopping : bool
-        Set rows aside, keep the epoch with the best mean average precision over their known cells
-        (the start counts too), slow down when it falls, and stop after `patience` epochs without a
-        better one.
+    early_stopping : {"auto", "folds", "rows", "never"}
+        "folds" keeps the start, fitted to all rows, unless known labels of held-out rows gain by an
+        epoch (`classify.imcl.early_stopping`); else as many epochs follow on all rows as gain most.
+        A descent that diverges on some of the rows gains nothing.
+        A start that is given has seen these labels, and is kept the more. "rows" sets rows aside
+        for good, keeps the epoch with the best mean average precision of their known labels (the
+        start counts too), slows down when it falls, and stops after `patience` epochs without a
+        better one. "never" keeps the last epoch. "auto" is "never" for the variants "paper" and
+        "official", and else "folds".
+    validation_folds : int
+        For "folds".
     validation_fraction : float
+        Share of the rows to set aside, for "rows".
     patience : int
     init : estimator, optional
         A linear classifier in place of the initial one; a clone is fitted.
@@ -109,7 +119,7 @@ class InteractiveTagger(Presets, BatchTagger):
     loss_curve_ : list of float
         Mean loss of the batches of each epoch.
     validation_curve_ : list of float
-        Mean average precision on the rows set aside, at the start and after each epoch.
+        Mean average precision of held-out known labels, at the start and after each epoch.
     best_epoch_ : int
         The epoch that was kept; 0 is the start.
     classes_ : array
@@ -163,7 +173,8 @@ class InteractiveTagger(Presets, BatchTagger):
         "batch_size": Number(Integral, low=1),
         "epochs": Number(Integral, low=1),
         "steps": Number(Integral, low=1, or_none=True),
-        "early_stopping": Flag(),
+        "early_stopping": OneOf(("auto", "folds", "rows", "never")),
+        "validation_folds": Number(Integral, low=2),
         "validation_fraction": Number(low=0.0, high=1.0, above=True),
         "patience": Number(Integral, low=1),
         "verbose": Flag(),
@@ -190,7 +201,8 @@ class InteractiveTagger(Presets, BatchTagger):
         batch_size=32,
         epochs=5,
         steps=None,
-        early_stopping=False,
+        early_stopping="auto",
+        validation_folds=3,
         validation_fraction=0.1,
         patience=3,
         init=None,
@@ -216,6 +228,7 @@ class InteractiveTagger(Presets, BatchTagger):
         self.epochs = epochs
         self.steps = steps
         self.early_stopping = early_stopping
+        self.validation_folds = validation_folds
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.init = init
@@ -249,36 +262,41 @@ class InteractiveTagger(Presets, BatchTagger):
         """
         check_parameters(self, self._allowed)
         variant = as_variant(self.variant)
-        self._check_choices(variant)
+        check_choices(self, variant)
         X, targets = self._start_fit(X, y)
-        side = _check_side_information(side_information, len(X))
+        side = check_side_information(side_information, len(X))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        rows, validation = self._inner_rows(len(X), rng)
-        start = self._start(X, targets, rows, coef_init, intercept_init)
-        source = self._source(X, targets, side, rows, variant)
-        parameters = self._parameters(start, source, rows)
+        stopping = self._stopping(variant)
+        rows, validation = self._inner_rows(len(X), rng, stopping)
+
+        def begin(rows):
+            start = self._start(X, targets, rows, coef_init, intercept_init)
+            source = self._source(X, targets, side, rows, variant)
+            return source, self._parameters(start, source, rows)
+
+        source, parameters = begin(rows)
         self.initial_coef_, self.initial_intercept_ = source.linear(parameters)
         self.lambda_y_, self.lambda_f_ = float(self.lambda_y), float(self.lambda_f)
         self.loss_curve_, self.validation_curve_, self.best_epoch_ = [], [], 0
         self._keep(parameters, source)
         if self.k and (self.lambda_y or (self.lambda_f and self.feature_map)):
-            self._descend(parameters, source, rows, validation, rng, variant)
+            epochs = self.epochs
+            if stopping == "folds":
+                epochs = self._epochs_that_gain(begin, targets, rng.spawn(1)[0], variant)
+            if epochs:
+                descent = self._descent(parameters, source, rows, rng, variant)
+                self._descend(descent, validation, epochs)
         return self
 
-    def _check_choices(self, variant):
-        if isinstance(self.graph, str) and self.graph not in ("cooccurrence", "identity"):
-            raise InputError(
-                f"graph={self.graph!r}: give 'cooccurrence', 'identity' or an array of shape (L, L)"
-            )
-        if self.image_graph == "fixed" and variant.pool == "minibatch":
-            raise InputError(
-                "image_graph='fixed' finds every row's neighbors once, and "
-                f"variant={self.variant!r} looks for them within each batch: use another variant"
-            )
+    def _stopping(self, variant):
+        if self.early_stopping != "auto":
+            return self.early_stopping
+        published = variant in (VARIANTS["paper"], VARIANTS["official"])
+        return "never" if published else "folds"
 
-    def _inner_rows(self, n, rng):
+    def _inner_rows(self, n, rng, stopping):
         """Rows to learn from and those set aside."""
-        if not self.early_stopping:
+        if stopping != "rows":
             return np.arange(n), None
         parts = inner_split(np.arange(n), int(rng.integers(2**31)), self.validation_fraction)
         return np.sort(parts.train), np.sort(parts.test)
@@ -286,10 +304,10 @@ class InteractiveTagger(Presets, BatchTagger):
     def _start(self, X, targets, rows, coef_init, intercept_init):
         """Coefficients and intercepts to descend from, for features as they are."""
         if coef_init is not None or intercept_init is not None:
-            return _check_start(coef_init, intercept_init, targets.shape[1], X.shape[1])
+            return check_start(coef_init, intercept_init, (targets.shape[1], X.shape[1]))
         init = LogisticTagger("l2", C=self.C) if self.init is None else clone(self.init)
-        if self.early_stopping:
-            known = np.full_like(targets, UNKNOWN)  # rows set aside are as good as unlabeled
+        if len(rows) < len(targets):
+            known = np.full_like(targets, UNKNOWN)  # rows held out are as good as unlabeled
             known[rows] = targets[rows]
             targets = known
         model = init.fit(X, targets)
@@ -316,23 +334,47 @@ class InteractiveTagger(Presets, BatchTagger):
             graph = cooccurrence_graph(seen, n_neighbors=self.label_neighbors)
         return source.start(coef, intercept, graph, feature_map=self.feature_map)
 
-    def _descend(self, parameters, source, rows, validation, rng, variant):
+    def _epochs_that_gain(self, begin, targets, rng, variant) -> int:
+        """Count the epochs after which held-out known labels are ranked best; 0 without a gain."""
+        if not self.feature_map and not (targets == UNKNOWN).any():
+            return 0  # soft labels move nothing where all are known
+
+        def scores_of(train, test):
+            source, parameters = begin(train)
+            descent = self._descent(parameters, source, train, rng, variant)
+            yield self._held_out(descent, test)
+            for _ in range(self.epochs):
+                descent.epoch()
+                yield self._held_out(descent, test)
+
+        folds, seed = self.validation_folds, int(rng.integers(2**31))
+        try:
+            curve, epochs = held_out_curve(targets, scores_of, folds=folds, seed=seed)
+        except InputError:  # what diverges gains nothing
+            return 0
+        self.validation_curve_ = curve
+        return epochs
+
+    def _descent(self, parameters, source, rows, rng, variant) -> Descent:
         known = sum(int((source.targets[block] != UNKNOWN).sum()) for block in row_blocks(rows))
         count = max(1, known) if variant.reduction == "mean" else len(rows)
         penalty = Penalty(1 / (self.C * count), source.center, source.scale)
         settings = Settings.of(self, variant)
-        descent = Descent(parameters, source, rows, penalty=penalty, settings=settings, rng=rng)
+        return Descent(parameters, source, rows, penalty=penalty, settings=settings, rng=rng)
+
+    def _descend(self, descent, validation, epochs):
+        parameters, source = descent.parameters, descent.source
         self.lambda_y_, self.lambda_f_ = descent.lambda_y, descent.lambda_f
         pace = None
         if validation is not None:
-            pace = PlateauSchedule(self._evaluate(parameters, source, validation))
+            pace = PlateauSchedule(self._evaluate(descent, validation))
             self.validation_curve_.append(pace.best)
-        for epoch in tqdm(range(1, self.epochs + 1), unit="epoch", disable=not self.verbose):
+        for epoch in tqdm(range(1, epochs + 1), unit="epoch", disable=not self.verbose):
             self.loss_curve_.append(descent.epoch(1.0 if pace is None else pace.factor))
             if pace is None:
                 self.best_epoch_ = epoch
                 continue
-            self.validation_curve_.append(self._evaluate(parameters, source, validation))
+            self.validation_curve_.append(self._evaluate(descent, validation))
             if pace.improves(self.validation_curve_[-1]):
                 self.best_epoch_ = epoch
                 self._keep(parameters, source)
@@ -345,10 +387,14 @@ class InteractiveTagger(Presets, BatchTagger):
         self.coef_, self.intercept_ = source.linear(parameters)
         self.graph_ = parameters.graph.with_weights(parameters.graph.weights.copy())
 
-    def _evaluate(self, parameters, source, validation) -> float:
-        coef, intercept = source.linear(parameters)
-        scores = [source.X[block] @ coef.T + intercept for block in row_blocks(validation)]
-        value = mean_average_precision(source.targets[validation], np.concatenate(scores))
+    def _held_out(self, descent, rows) -> np.ndarray:
+        """Score rows (h, L) that the descent does not read, as it stands."""
+        X, (coef, intercept) = descent.source.X, descent.source.linear(descent.parameters)
+        return np.concatenate([X[block] @ coef.T + intercept for block in row_blocks(rows)])
+
+    def _evaluate(self, descent, validation) -> float:
+        truth = descent.source.targets[validation]
+        value = mean_average_precision(truth, self._held_out(descent, validation))
         if np.isnan(value):
             raise InputError(
                 f"mean average precision is undefined on the {len(validation)} rows set aside, "
@@ -358,28 +404,3 @@ class InteractiveTagger(Presets, BatchTagger):
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
-
-
-def _check_start(coef, intercept, n_labels, n_features):
-    shapes = np.shape(coef), np.shape(intercept)
-    if shapes != ((n_labels, n_features), (n_labels,)):
-        raise InputError(
-            f"coef_init and intercept_init have shapes {shapes[0]} and {shapes[1]}: give "
-            f"({n_labels}, {n_features}) and ({n_labels},), or neither"
-        )
-    return np.asarray(coef), np.asarray(intercept)
-
-
-def _check_side_information(side, n_rows) -> np.ndarray:
-    side = np.zeros((n_rows, 0), dtype=np.int8) if side is None else np.asarray(side)
-    if side.ndim != 2 or len(side) != n_rows:
-        raise InputError(
-            f"side_information has shape {side.shape}: give one row for each of the {n_rows} rows "
-            "of X and one column a label"
-        )
-    if not np.isin(side, (UNKNOWN, 0, 1)).all():
-        raise InputError(
-            "side_information holds other values than 1 (present), 0 (absent) and -1 (unknown): "
-            "give those"
-        )
-    return side.astype(np.int8, copy=False)

@@ -8,13 +8,13 @@ import csv
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.tables.method import Case, Method
 from classify.finetune.config import HEAD_CS, FinetuneConfig, read_run
-from classify.learners import find_learner
+from classify.learners import Learner, find_learner
 from classify.metrics import METRICS
 from features.cache import FeatureCache
 from features.errors import InputError
@@ -83,7 +83,7 @@ def frozen_counterpart(
             f"{run} set no rows aside to choose C on: give runs with --validation above 0"
         )
     learner = find_learner(COUNTERPARTS.get(config.model, BASELINE))
-    make = partial(learner.make, labels=case.Y[case.part.train])
+    make = partial(_published, learner, case.Y[case.part.train])
     method = Method(learner.name, learner.name, make, {C: {"C": C} for C in grid})
     C = method.select(case, config.metric)
     scores = method.score(C, case, case.part)
@@ -148,6 +148,21 @@ def case_of_run(
         inner=(Split(train, parts["val"]),) if "val" in parts else (),
         seed=config.seed,
     )
+
+
+def _published(learner: Learner, labels: np.ndarray, *, C: float) -> Any:
+    """Make a learner with the rates of the published page, whatever its defaults are by now."""
+    model = learner.make(C, labels)
+    if learner.name == "imcl":
+        return model.set_params(early_stopping="never")
+    if learner.C != "decay":
+        return model
+    every_row = learner.needs == "unlabeled rows"
+    weight = C * (len(labels) if every_row else int((labels >= 0).any(axis=1).sum()))
+    # At a strong decay, steps of the usual length would overshoot zero.
+    rates = {"C": None, "weight_decay": 1 / weight, "learning_rate": min(1.0, weight)}
+    prefix = "estimator__" if learner.around else ""
+    return model.set_params(**{f"{prefix}{name}": value for name, value in rates.items()})
 
 
 def _places(wanted: Sequence[str], there: Sequence[str], what: str) -> np.ndarray:

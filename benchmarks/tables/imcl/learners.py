@@ -60,6 +60,10 @@ def _latent_noise(output: str, *, start: float) -> LatentNoiseTagger:
     return LatentNoiseTagger(output, init=LogisticTagger("l2", C=start))
 
 
+def _imcl(**parameters: Any) -> InteractiveTagger:
+    return InteractiveTagger(early_stopping="never", **parameters)
+
+
 def _cnn_rnn(**parameters):
     from classify.finetune.cnn_rnn import CnnRnnTagger  # torch loads in seconds: not for --help
 
@@ -129,7 +133,7 @@ PARTIAL_LEARNERS = (
             {"C": 1000.0, "score_threshold": 10.0},
         ),
     ),
-    _method(IMCL, "IMCL", InteractiveTagger, tuple({**C, **PAPER} for C in _CS)),
+    _method(IMCL, "IMCL", _imcl, tuple({**C, **PAPER} for C in _CS)),
 )
 
 #: Similarity of images and of labels as in the paper's Table 4, then its Table 2. Without

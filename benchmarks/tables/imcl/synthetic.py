@@ -95,7 +95,7 @@ def learn_and_compare(
     Y = annotate(drawn.Y[train], recipe, cell["seed"])
     X, judged = drawn.X[train], drawn.X[test]
     init = LogisticTagger("l2", C=10.0).fit(X, Y)
-    model = InteractiveTagger(C=10.0, label_neighbors=neighbors)
+    model = InteractiveTagger(C=10.0, label_neighbors=neighbors, early_stopping="never")
     model.fit(X, Y, coef_init=init.coef_, intercept_init=init.intercept_)
     graphs = (
         cooccurrence_graph(drawn.Y[train], n_neighbors=neighbors),

@@ -156,7 +156,7 @@ def test_a_frozen_counterpart_takes_the_best_c_of_the_rows_set_aside(tuned):
     train, parts = case.part.train, {"val": case.inner[0].test, "test": case.part.test}
     Y, values = load_dataset(data).labels, {}
     for C in (0.1, 10.0):
-        model = InteractiveTagger(C=C).fit(X[train], case.Y[train])
+        model = InteractiveTagger(C=C, early_stopping="never").fit(X[train], case.Y[train])
         scores = {part: model.decision_function(X[parts[part]]) for part in ("val", "test")}
         values[C] = [
             mean_average_precision(Y[parts[part]], scores[part]) for part in ("val", "test")

@@ -1,48 +1,35 @@
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from classify.imcl import label_graph
-from classify.imcl import tagger as module
 from classify.imcl.joint_omp import Neighbors
 from classify.imcl.label_graph import given_graph
 from classify.imcl.loss import LabelRules, Parameters
 from classify.imcl.neighbors import NeighborPool, NeighborSearch, Source
 from classify.imcl.tagger import InteractiveTagger
-from classify.imcl.variants import VARIANTS, Variant
+from classify.imcl.variants import Variant
 from classify.logistic import LogisticTagger
 from classify.metrics import mean_average_precision
 from features.cache import FeatureCache
 from features.errors import InputError
 from features.rows import CacheRows
-from features.splits import Split
 from tests.caches import write_cache, write_data
 
-QUICK = {"epochs": 2, "steps": 3}
+#: A descent that is always made, as the last epoch is kept.
+ALWAYS = {"early_stopping": "never"}
+QUICK = {"epochs": 2, "steps": 3, **ALWAYS}
 
 
 @parametrize_with_checks(
     [
-        InteractiveTagger(),
-        InteractiveTagger(variant=Variant(pool="minibatch"), feature_map=True, epochs=2),
+        InteractiveTagger(epochs=1, validation_folds=2),
+        InteractiveTagger(variant=Variant(pool="minibatch"), feature_map=True, epochs=1, **ALWAYS),
         InteractiveTagger.from_preset("official", scaling="center"),
     ]
 )
 def test_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)
-
-
-@pytest.fixture(scope="module")
-def problem():
-    """200 rows of 12 features, 6 labels in two groups; 6 of 10 labels of the first 120 unknown."""
-    rng = np.random.default_rng(0)
-    X = np.abs(rng.normal(size=(200, 12)))
-    scores = X @ rng.normal(size=(12, 2)).repeat(3, axis=1) + rng.normal(size=(200, 6)) / 4
-    truth = (scores > np.quantile(scores, 0.7, axis=0)).astype(np.int8)
-    Y = truth.copy()
-    Y[:120][rng.random((120, 6)) < 0.6] = -1
-    return X, Y, truth
 
 
 @pytest.mark.parametrize("feature_map", [False, True])
@@ -71,7 +58,7 @@ def test_the_descent_itself_stays_at_the_logistic_optimum(problem, scaling, monk
         return Neighbors(np.full((len(numbers), 2), -1), empty, empty)
 
     monkeypatch.setattr(NeighborPool, "find", nobody)
-    options = {"batch_size": 1000, "epochs": 20, "learning_rate": 0.1}
+    options = {"batch_size": 1000, "epochs": 20, "learning_rate": 0.1, **ALWAYS}
     for y in (Y, truth):
         start = LogisticTagger("l2", tol=1e-10).fit(X, y)
         for reduction in ("mean", "sum"):
@@ -87,13 +74,13 @@ def test_the_descent_itself_stays_at_the_logistic_optimum(problem, scaling, monk
 
 def test_it_descends_and_moves_the_label_graph_within_its_bounds(problem):
     X, Y, _ = problem
-    tagger = InteractiveTagger(epochs=15, refresh=2).fit(X, Y)
+    tagger = InteractiveTagger(epochs=15, refresh=2, **ALWAYS).fit(X, Y)
     assert tagger.loss_curve_[-1] < tagger.loss_curve_[0]
     assert not np.allclose(tagger.coef_, tagger.initial_coef_)
     weights = tagger.graph_.weights
     assert weights.min() >= 0
     assert weights.max() <= 1
-    start = InteractiveTagger(learn_graph=False, epochs=15).fit(X, Y).graph_
+    start = InteractiveTagger(learn_graph=False, epochs=15, **ALWAYS).fit(X, Y).graph_
     np.testing.assert_array_equal(start.sources, tagger.graph_.sources)
     assert not np.allclose(start.weights, weights)
     np.testing.assert_allclose(start.matrix().sum(axis=0), 1, rtol=1e-6)
@@ -101,14 +88,9 @@ def test_it_descends_and_moves_the_label_graph_within_its_bounds(problem):
 
 def test_weights_are_relative_to_the_losses_at_the_start(problem):
     X, Y, _ = problem
-    ratio = InteractiveTagger(lambda_y=1, batch_size=200, epochs=1, learning_rate=1e-12).fit(X, Y)
-    raw = InteractiveTagger(
-        variant=Variant(lambda_mode="raw"),
-        lambda_y=ratio.lambda_y_,
-        batch_size=200,
-        epochs=1,
-        learning_rate=1e-12,
-    )
+    still = {"batch_size": 200, "epochs": 1, "learning_rate": 1e-12, **ALWAYS}
+    ratio = InteractiveTagger(lambda_y=1, **still).fit(X, Y)
+    raw = InteractiveTagger(variant=Variant(lambda_mode="raw"), lambda_y=ratio.lambda_y_, **still)
     raw.fit(X, Y)
     assert raw.lambda_y_ == ratio.lambda_y_
     bare = LogisticTagger("l2").fit(X, Y)
@@ -130,7 +112,7 @@ def test_it_ranks_better_than_its_start_where_labels_go_together_and_most_are_un
         truth = (scores > np.quantile(scores, 0.75, axis=0)).astype(np.int8)
         Y = np.where(rng.random((200, 20)) < 0.8, -1, truth[:200])
         start = LogisticTagger("l2").fit(X[:200], Y)
-        tagger = InteractiveTagger(lambda_y=5.0, learning_rate=1.0).fit(X[:200], Y)
+        tagger = InteractiveTagger(lambda_y=5.0, learning_rate=1.0, **ALWAYS).fit(X[:200], Y)
         before, after = (
             mean_average_precision(truth[200:], model.decision_function(X[200:]))
             for model in (start, tagger)
@@ -231,21 +213,12 @@ def test_a_memory_mapped_matrix_gives_the_same_and_a_step_reads_no_more_of_a_lar
     monkeypatch.setattr(
         Source, "read", lambda self, rows: read.append(len(rows)) or take(self, rows)
     )
-    options = {"dictionary_size": 50, "steps": 3, "epochs": 2, "batch_size": 8}
+    options = {"dictionary_size": 50, "batch_size": 8, **QUICK}
     for repeats in (1, 5):
         X_here, Y_here = np.tile(X, (repeats, 1)), np.tile(Y, (repeats, 1))
         InteractiveTagger(**options).fit(X_here, Y_here, **given)
     half = len(read) // 2
     assert read[:half] == read[half:]
-
-
-class Start(BaseEstimator):
-    """A linear classifier that records what it was fitted to."""
-
-    def fit(self, X, y):
-        Start.seen = y.copy()
-        self.coef_, self.intercept_ = np.full((y.shape[1], X.shape[1]), 0.5), np.ones(y.shape[1])
-        return self
 
 
 def test_rows_of_a_cache_are_read_where_they_lie(problem, tmp_path):
@@ -258,35 +231,6 @@ def test_rows_of_a_cache_are_read_where_they_lie(problem, tmp_path):
     mapped = InteractiveTagger(**QUICK).fit(rows, Y, **given)
     whole = InteractiveTagger(**QUICK).fit(X.astype(np.float32), Y, **given)
     np.testing.assert_array_equal(mapped.coef_, whole.coef_)
-
-
-def test_early_stopping_keeps_the_best_epoch_of_rows_it_never_learns_from(problem, monkeypatch):
-    X, Y, _ = problem
-    train, held_out = np.arange(0, 150), np.arange(150, 200)
-    monkeypatch.setattr(module, "inner_split", lambda *_: Split(train, held_out))
-    options = {"early_stopping": True, "epochs": 6, "patience": 6, "learning_rate": 10.0}
-    tagger = InteractiveTagger(**options, init=Start()).fit(X, Y)
-    assert (Start.seen[held_out] == -1).all()
-    np.testing.assert_array_equal(Start.seen[train], Y[train])
-    assert len(tagger.validation_curve_) == 7
-    assert tagger.best_epoch_ == np.argmax(tagger.validation_curve_) > 0
-    kept = mean_average_precision(Y[held_out], tagger.decision_function(X[held_out]))
-    assert kept == pytest.approx(max(tagger.validation_curve_))
-
-
-def test_early_stopping_may_keep_the_start_and_slows_down(problem, monkeypatch):
-    X, Y, _ = problem
-    values, rates = iter([0.5, 0.4, 0.45, 0.3, 0.9]), []
-    monkeypatch.setattr(module, "mean_average_precision", lambda *_: next(values))
-    epoch = module.Descent.epoch
-    monkeypatch.setattr(
-        module.Descent, "epoch", lambda self, slower: rates.append(slower) or epoch(self, slower)
-    )
-    tagger = InteractiveTagger(early_stopping=True, patience=3, epochs=9).fit(X, Y)
-    assert tagger.validation_curve_ == [0.5, 0.4, 0.45, 0.3]
-    assert tagger.best_epoch_ == 0
-    np.testing.assert_array_equal(tagger.coef_, tagger.initial_coef_)
-    np.testing.assert_allclose(rates, [1, 0.8, 0.64])  # 0.45 is below the smoothed 0.47
 
 
 @pytest.mark.parametrize("complete", ["before", "after"])
@@ -307,77 +251,6 @@ def test_a_single_column(problem):
     assert (tagger.predict(X) == y).mean() > 0.8
 
 
-def test_presets():
-    assert InteractiveTagger.from_preset("paper").variant == "paper"
-    official = InteractiveTagger.from_preset("official", k=1)
-    assert (official.k, official.variant, official.dictionary_size) == (1, "official", 50_000)
-    with pytest.raises(InputError, match="no preset 'code': choose one of paper, official"):
-        InteractiveTagger.from_preset("code")
-
-
-#: Every field of each variant, so that no default of the record can change one unseen.
-SPELLED_OUT = {
-    "default": (
-        "ratio",
-        "dictionary",
-        "break",
-        "nnls",
-        False,
-        2,
-        False,
-        "before",
-        False,
-        10,
-        "mean",
-    ),
-    "paper": ("raw", "minibatch", "break", "clip", False, 2, False, "before", False, 10, "sum"),
-    "official": (
-        "ratio",
-        "dictionary",
-        "signs",
-        "plain",
-        False,
-        2,
-        False,
-        "after",
-        False,
-        10,
-        "mean",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", SPELLED_OUT)
-def test_a_named_variant_fits_as_the_record_spelled_out(problem, name):
-    X, Y, _ = problem
-    assert list(VARIANTS) == list(SPELLED_OUT)
-    record = Variant(*SPELLED_OUT[name])
-    assert VARIANTS[name] == record
-    options = {**QUICK, "scaling": "none", "learning_rate": 1e-3}
-    named = InteractiveTagger(variant=name, **options).fit(X, Y)
-    spelled = InteractiveTagger(variant=record, **options).fit(X, Y)
-    np.testing.assert_array_equal(named.coef_, spelled.coef_)
-    np.testing.assert_array_equal(named.graph_.weights, spelled.graph_.weights)
-    others = [other for other in SPELLED_OUT if other != name]
-    for other in others:
-        fitted = InteractiveTagger(variant=other, **options).fit(X, Y)
-        assert not np.array_equal(fitted.coef_, named.coef_)
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"pool": "all"}, "The 'pool' field of Variant must be one of dictionary, minibatch"),
-        ({"half": "yes"}, "The 'half' field of Variant must be one of True, False. Got 'yes'"),
-        ({"asymmetry": 0}, r"The 'asymmetry' field of Variant must be a float in the range \(0"),
-        ({"side_weight": -1}, "The 'side_weight' field of Variant must be a float"),
-    ],
-)
-def test_wrong_fields_of_a_variant(fields, message):
-    with pytest.raises(InputError, match=message):
-        Variant(**fields)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -393,7 +266,10 @@ def test_wrong_fields_of_a_variant(fields, message):
             {"image_graph": "fixed", "variant": "paper"},
             "variant='paper' looks for them within each",
         ),
-        ({"learning_rate": 1e30, "C": 1e3}, "training diverges.*learning_rate=1e.30 is too large"),
+        (
+            {"learning_rate": 1e30, "C": 1e3, **ALWAYS},
+            "training diverges.*learning_rate=1e.30 is too large",
+        ),
     ],
 )
 def test_wrong_parameters(problem, options, message):
@@ -417,20 +293,6 @@ def test_wrong_arrays(problem, arrays, message):
     X, Y, _ = problem
     with pytest.raises(InputError, match=message):
         InteractiveTagger().fit(X, Y, **arrays)
-
-
-def test_too_few_rows_to_set_some_aside(problem):
-    X, Y, _ = problem
-    with pytest.raises(InputError, match="1 training rows are too few to set 1 aside"):
-        InteractiveTagger(early_stopping=True).fit(X[120:121], Y[120:121] | 1)
-
-
-def test_rows_set_aside_without_a_present_label(problem):
-    X, Y, _ = problem
-    Y = np.zeros_like(Y)
-    Y[0] = 1
-    with pytest.raises(InputError, match="undefined on the 20 rows set aside"):
-        InteractiveTagger(early_stopping=True, random_state=0).fit(X, Y)
 
 
 def test_progress_is_shown_on_stderr_when_asked_for(problem, capsys):
