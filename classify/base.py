@@ -1,6 +1,7 @@
 """What the estimators share: label encoding, checks of arrays, shapes of scores and predictions."""
 
 from collections.abc import Mapping
+from functools import wraps
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -144,14 +145,48 @@ def usable_rows(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return rows
 
 
+def check_size(X: np.ndarray) -> None:
+    """Raise an `InputError` where sums of squares of the finite `X` (n, d) overflow its type.
+
+    No solver or descent of this library can then tell a good weight from a bad one.
+    """
+    with np.errstate(over="ignore"):
+        squares = np.einsum("ij,ij->i", X, X)
+        if np.isfinite(squares.sum() * max(X.shape)):
+            return
+    row = int(np.argmax(squares))
+    column = int(np.argmax(np.abs(X[row])))
+    raise InputError(
+        f"X has {X[row, column]:g} in row {row}, column {column}, and sums of such squares "
+        f"overflow {X.dtype}: divide the features by a constant"
+    )
+
+
+def check_fitted_numbers(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise an `InputError` that names the first of a fit's `arrays` that is not finite."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(
+                f"the fit gave {name} with NaN or infinite values: scale the features, or "
+                "regularize more (a lower C, a higher weight_decay)"
+            )
+
+
 class Tagger(ClassifierMixin, BaseEstimator):
     """Base of the estimators: `fit` encodes labels with it, scores and predictions take its shapes.
 
     A subclass implements ``fit``, which begins with ``self._start_fit(X, y)``, and
-    ``_scores(X) -> (n, L)``. `fitted_arrays` names the fitted attributes that ``_scores`` reads.
+    ``_scores(X) -> (n, L)``. `fitted_arrays` names the fitted attributes that ``_scores`` reads;
+    a ``fit`` that leaves NaN or infinite values in them raises an `InputError`.
     """
 
     fitted_arrays: ClassVar[tuple[str, ...]] = ("coef_", "intercept_")
+
+    def __init_subclass__(cls, **options):
+        """Check the arrays at the end of the subclass's ``fit``."""
+        super().__init_subclass__(**options)
+        if "fit" in vars(cls):
+            cls.fit = _with_finite_arrays(cls.fit)
 
     def __sklearn_tags__(self):
         """Declare one binary column or several, and no more than two classes in one column."""
@@ -164,6 +199,8 @@ class Tagger(ClassifierMixin, BaseEstimator):
     def _start_fit(self, X, y) -> tuple[np.ndarray, np.ndarray]:
         """Check `X` and `y`, set what every fitted tagger has; return X and int8 targets (n, L)."""
         X, y = self._validated(X, y, multi_output=True)
+        if not getattr(X, "reads_rows", False):
+            check_size(X)
         targets, self.classes_ = encode_labels(y)
         self.multilabel_ = y.ndim == 2
         return X, targets
@@ -249,6 +286,18 @@ class Tagger(ClassifierMixin, BaseEstimator):
         if self.multilabel_:
             return positive.astype(int)
         return np.where(positive, self.classes_[-1], self.classes_[0])
+
+
+def _with_finite_arrays(fit):
+    @wraps(fit)
+    def checked(self, *args, **options):
+        # What can't be computed is said in one line, here or where it was noticed.
+        with np.errstate(over="ignore", invalid="ignore"):
+            fitted = fit(self, *args, **options)
+        check_fitted_numbers(fitted.to_arrays())
+        return fitted
+
+    return checked
 
 
 class RowSource(Protocol):

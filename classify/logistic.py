@@ -15,7 +15,13 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from classify.base import UNKNOWN, Tagger, check_sample_weight, encode_labels
+from classify.base import (
+    UNKNOWN,
+    Tagger,
+    check_fitted_numbers,
+    check_sample_weight,
+    encode_labels,
+)
 from classify.losses.logistic import LogisticLoss
 from classify.parameters import Number, OneOf, check_parameters
 from classify.solvers import duality_gap, liblinear, newton_l1, newton_l2
@@ -158,8 +164,12 @@ class LogisticTagger(Tagger):
         started = clone(self)
         X, problem = started._start_problem(X, y, sample_weight)
         increasing = sorted(set(Cs))
-        solutions = dict(zip(increasing, self._solve(X, problem.loss, increasing), strict=True))
-        return [copy(started).set_params(C=C)._learn(problem, solutions[C]) for C in Cs]
+        with np.errstate(over="ignore", invalid="ignore"):
+            solutions = dict(zip(increasing, self._solve(X, problem.loss, increasing), strict=True))
+        fitted = [copy(started).set_params(C=C)._learn(problem, solutions[C]) for C in Cs]
+        for model in fitted:
+            check_fitted_numbers(model.to_arrays())
+        return fitted
 
     def _start_problem(self, X, y, sample_weight) -> tuple[np.ndarray, _Problem]:
         X, targets = self._start_fit(X, y)

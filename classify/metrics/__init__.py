@@ -29,6 +29,7 @@ from classify.metrics.label_based import (
     precision_recall_f1,
     topk,
 )
+from classify.metrics.ranking import check_truth
 from features.errors import InputError
 
 __all__ = [
@@ -68,8 +69,9 @@ class Metric(NamedTuple):
 
 
 def _decided(Y, scores, *, value: str, k: int | None = None, threshold: float | None = None):
+    Y, scores = check_truth(Y, scores)
     if k is None:
-        predicted = np.asarray(scores) > 0
+        predicted = scores > 0
     else:
         predicted = topk(scores, min(k, np.shape(scores)[-1]), threshold=threshold)
     return precision_recall_f1(Y, predicted)[value]

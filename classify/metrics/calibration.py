@@ -91,6 +91,8 @@ def _known(Y, P) -> tuple[np.ndarray, np.ndarray]:
     Y, P = np.asarray(Y), np.asarray(P, dtype=np.float64)
     if Y.shape != P.shape:
         raise InputError(f"Y has shape {Y.shape} and P {P.shape}: give one probability per label")
+    if np.isnan(P).any():
+        raise InputError("P holds NaN: drop those images, or train again")
     if not ((P >= 0) & (P <= 1)).all():
         raise InputError("P holds values that are not between 0 and 1: give probabilities")
     known = Y != -1

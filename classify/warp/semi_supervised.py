@@ -7,7 +7,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from classify.base import UNKNOWN, BatchTagger, check_sample_weight, encode_labels, usable_rows
+from classify.base import (
+    UNKNOWN,
+    BatchTagger,
+    check_sample_weight,
+    check_size,
+    encode_labels,
+    usable_rows,
+)
 from classify.parameters import Flag, Number, OneOf, check_parameters
 from classify.warp.propagation import propagate_labels
 from classify.warp.tagger import WarpTagger
@@ -155,6 +162,8 @@ class SemiSupervisedTagger(BatchTagger):
 
     def _start_fit(self, X, y):
         X, y = self._validated(X, y, multi_output=True)
+        if not getattr(X, "reads_rows", False):
+            check_size(X)
         self.multilabel_ = y.ndim == 2
         known = np.ones(len(y), dtype=bool)
         if y.ndim == 1 and len(np.unique(y)) > 2:
