@@ -64,14 +64,17 @@ def test_a_weak_loss_gives_no_weights(solver, C):
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_a_direction_that_is_not_finite_ends_in_a_warning(problem, monkeypatch):
+def test_a_direction_that_is_not_finite_ends_in_an_error(problem, monkeypatch):
     X, Y = problem
 
     def broken(basis, curvature, gradient, forcing):
         return np.full_like(gradient, np.nan)
 
     monkeypatch.setattr("classify.solvers.newton_l2._newton_direction", broken)
-    with pytest.warns(ConvergenceWarning, match="duality gap of nan"):
+    with (
+        pytest.warns(ConvergenceWarning, match="duality gap of nan"),
+        pytest.raises(InputError, match="the fit gave coef_ with NaN"),
+    ):
         LogisticTagger("l2").fit(X, Y)
 
 
