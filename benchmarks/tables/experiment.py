@@ -188,9 +188,29 @@ def run_trials(
     return lines
 
 
-def open_folder(out: Path) -> Path:
-    """Make the folder of a table where it is missing; remove what killed runs left in it."""
+def open_folder(out: Path, lines: str, *pages: str) -> Path:
+    """Make the folder of a table where it is missing; remove what killed runs left in it.
+
+    Parameters
+    ----------
+    out : Path
+    lines : str
+        Name of the result file that is written first.
+    *pages : str
+        Names of the files that are made from lines.
+
+    Raises
+    ------
+    InputError
+        A page is there without the lines: someone else made it.
+    """
     out = Path(out)
+    for name in pages:
+        if (out / name).exists() and not (out / lines).exists():
+            raise InputError(
+                f"{out / name} exists and {lines}, from which this command makes it, does not: "
+                "move it away, or give another folder"
+            )
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
     return out

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables.experiment import write_page
+from benchmarks.tables.experiment import open_folder, write_page
 from classify.finetune.earlier import current_names
 from classify.results import Line, ResultFile, read_results
 from features.cache import FeatureCache
@@ -60,8 +60,9 @@ def finetune(
         "layers": "" if store is None else ", ".join(layers or store.layers),
         "cache": "" if store is None else store.manifest_hash,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with ResultFile(out.with_suffix(".jsonl"), key=KEY, header=header) as results:
+    stored = out.with_suffix(".jsonl")
+    open_folder(out.parent, stored.name, out.name)
+    with ResultFile(stored, key=KEY, header=header) as results:
         for run in runs:
             line = _line(run)
             if tuple(line[name] for name in KEY) not in results:

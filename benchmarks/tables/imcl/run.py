@@ -131,13 +131,9 @@ def imcl(
     methods = {one.name: one for one in find_partial_learners(plan.learners)}
     task = read_partial_task(Path(cache), layers, split_file)
     experiment = PartialExperiment(task, methods, plan.scheme)
-    out = open_folder(out)
+    out = open_folder(out, "selection.jsonl", "imcl.md", "imcl_gain.png", "neighbors.html")
     header, trials = _select(experiment, plan, out, jobs)
-    common: dict[str, Any] = {"header": header, "shared": (experiment,), "jobs": jobs}
-    lines = run_trials(
-        fit_and_evaluate, trials, out / "imcl.jsonl", key=KEY, description="fits", **common
-    )
-    _write(out, header, lines, plan)
+    _write(out, header, _fit(experiment, trials, out, header, jobs), plan)
     if data is not None and IMCL in methods:
         first = next(one for one in trials if one["learner"] == IMCL)
         write_neighbors_page(out / "neighbors.html", experiment, Path(data), first)
@@ -193,6 +189,25 @@ def _select(
     chosen = choose(tried, PLACE, experiment.metric)
     names = list(experiment.methods)
     return header, result_trials(names, rates, chooser, chosen, plan.ablations_at)
+
+
+def _fit(
+    experiment: PartialExperiment,
+    trials: Sequence[Trial],
+    out: Path,
+    header: dict[str, Any],
+    jobs: int,
+) -> list[Line]:
+    return run_trials(
+        fit_and_evaluate,
+        trials,
+        out / "imcl.jsonl",
+        key=KEY,
+        header=header,
+        shared=(experiment,),
+        jobs=jobs,
+        description="fits",
+    )
 
 
 def _write(out: Path, header: dict[str, Any], lines: Sequence[Line], plan: Plan) -> None:

@@ -152,7 +152,7 @@ def imcl_synthetic(
     check_number("neighbors", neighbors, whole=True, low=1)
     check_jobs(jobs)
     recipes = {one.name: one for one in RECIPES} if sets is None else dict(sets)
-    out = open_folder(out)
+    out = open_folder(out, "synthetic.jsonl", "synthetic.md")
     header = header_of(recipes, neighbors)
     lines = run_trials(
         learn_and_compare,

@@ -83,16 +83,12 @@ def rml(
         When the inputs don't fit each other, every setting of a learner fails, or `out` holds the
         results of others.
     """
-    of_plan = {one.name for one in fields(Plan)}
-    plan = Plan(**{name: value for name, value in options.items() if name in of_plan})
-    protocol = Protocol(**{name: value for name, value in options.items() if name not in of_plan})
+    plan, protocol = _checked(options)
     check_jobs(jobs)
-    plan.check()
-    protocol.check()
     task = read_ranking_task(cache, Path(data), split=split, n_labels=n_labels, layers=layers)
     for note in task.notes:
         print(note, file=sys.stderr)
-    out = open_folder(out)
+    out = open_folder(out, "rml.jsonl", "rml.md", "rml_noise.png")
     header = header_of(task, protocol, max(plan.seeds(task), key=len))
     lines = _select_and_fit(plan, task, protocol, out / "rml.jsonl", header, jobs)
     write_page(out / "rml.md", page(header, lines))
@@ -155,6 +151,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metric={"choices": [*METRICS], "metavar": "METRIC"},
     )
     add_options(parser, rml, {"jobs": "processes; -1 for one per core"})
+
+
+def _checked(options: dict[str, Any]) -> tuple[Plan, Protocol]:
+    """Sort options into what is fitted and how; refuse what no run can use."""
+    of_plan = {one.name for one in fields(Plan)}
+    plan = Plan(**{name: value for name, value in options.items() if name in of_plan})
+    protocol = Protocol(**{name: value for name, value in options.items() if name not in of_plan})
+    plan.check()
+    protocol.check()
+    return plan, protocol
 
 
 def _select_and_fit(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.tables.experiment import choose, run_trials
+from benchmarks.tables.experiment import choose, open_folder, run_trials
 from benchmarks.tables.method import Case, Method, best_of
 from benchmarks.tables.options import check_jobs, check_share, check_values
 from classify.results import read_results
@@ -111,6 +111,16 @@ def test_only_missing_trials_run_and_only_their_lines_come_back(tmp_path):
     assert len(read_results(path)[1]) == 3
     with pytest.raises(InputError, match="holds results of something else"):
         run_trials(_square, many, **{**given, "header": {"a": 2}})
+
+
+def test_a_page_that_someone_else_made_is_kept(tmp_path):
+    (tmp_path / "rml.md").write_text("my notes")
+    with pytest.raises(InputError, match="rml.md exists and rml.jsonl, .* give another folder"):
+        open_folder(tmp_path, "rml.jsonl", "rml.md")
+    assert (tmp_path / "rml.md").read_text() == "my notes"
+    (tmp_path / "rml.jsonl").write_text("")
+    assert open_folder(tmp_path, "rml.jsonl", "rml.md") == tmp_path
+    assert open_folder(tmp_path / "new", "rml.jsonl", "rml.md").is_dir()
 
 
 @pytest.mark.parametrize(
