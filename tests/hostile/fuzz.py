@@ -8,6 +8,7 @@ ended otherwise. `tests/hostile/test_fuzz.py` repeats a part of it with the seed
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
 import sys
@@ -37,6 +38,7 @@ from tests.hostile.damage import Damage, as_json, edited, edited_model, one_of, 
 #: Seeds of the short repetition: those that found a fault once, and 0.
 SEEDS: dict[str, tuple[int, ...]] = {}
 BATCH = 500  # inputs of a seed
+PATIENCE = 120  # seconds for a batch, which takes some five
 
 
 class Target(NamedTuple):
@@ -215,6 +217,39 @@ def _reading_cache(folder: Path) -> Callable[[], None]:
     return read
 
 
+def run_apart(target: Target, number: int) -> tuple[int, str]:
+    """Do `run` in a process of its own, since a library may crash or loop without end.
+
+    Returns
+    -------
+    read : int
+    fault : str
+        The traceback, or how the process ended; empty if there was none.
+    """
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe(duplex=False)
+
+    def work() -> None:
+        try:
+            theirs.send((run(target, number), ""))
+        except Exception:
+            theirs.send((0, traceback.format_exc()))
+
+    child = fork.Process(target=work)
+    child.start()
+    theirs.close()
+    try:
+        if ours.poll(PATIENCE):
+            return ours.recv()
+        return 0, f"no answer in {PATIENCE} s to {target.path.name}"
+    except EOFError:
+        child.join()
+        return 0, f"the process ended with {child.exitcode}"
+    finally:
+        child.kill()
+        child.join()
+
+
 def main() -> int:
     """Run over all targets until the time is over, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -235,10 +270,10 @@ def main() -> int:
             for name in names:
                 if name in faults or time.monotonic() >= end:
                     continue
-                try:
-                    read[name] += run(targets[name], number)
-                except Exception:
-                    faults[name] = (number, traceback.format_exc())
+                count, trace = run_apart(targets[name], number)
+                if trace:
+                    faults[name] = (number, trace)
+                read[name] += count
                 inputs[name] += BATCH
             number += 1
     for name in names:

@@ -28,7 +28,8 @@ def test_what_is_damaged_was_sound(targets, name):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("manifest.json", "shard")])
+# HDF5 itself loops without end on some damaged shards, so these are for the run with processes.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "shard"])
 def test_damage_is_an_input_error_or_nothing(targets, name):
     for number in (0, *fuzz.SEEDS.get(name, ())):
         fuzz.run(targets[name], number)
