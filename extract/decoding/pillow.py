@@ -102,6 +102,8 @@ def _decode(raw: bytes, suffix: str, settings: Settings, finish: Finish[T], *, m
         name = image.format or ""
         with budget.PIXELS.hold(width * height * BYTES_PER_PIXEL):
             try:
+                if samples.is_camera_raw(image):
+                    raise Reason.CAMERA_RAW.failure()
                 orientation = 1 if metadata else _forget_metadata(image)
                 pixels = _pixels(image, raw, suffix, settings)
                 orientation = exif_orientation(image.getexif) if metadata else orientation
@@ -162,6 +164,8 @@ def _pixels(image: Image.Image, raw: bytes, suffix: str, settings: Settings) -> 
     image.load()
     if image.format == "PNG":
         _check_rows(image, raw)
+        if png.is_damaged(raw):
+            raise Reason.DAMAGED.failure(format="PNG")
     if deep:
         return _gray(image, stored, settings)
     if sixteen:

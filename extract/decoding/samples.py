@@ -15,6 +15,7 @@ DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2  # values of TIFF tags
 _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLE_FORMAT = 258, 262, 274, 339
 _MIN, _MAX, _SMIN, _SMAX = 280, 281, 340, 341
+_SUBFILE, _SUB_DIRECTORIES, _DNG_VERSION = 254, 330, 50706
 #: A raw mode of Pillow whose samples have their bytes the other way round.
 _SWAPPED = {"16L": "16B", "16B": "16L", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
@@ -94,6 +95,19 @@ def _retile(image: Any, name: str) -> None:
         for codec, box, offset, args in image.tile
     ]
     image.load()
+
+
+def is_camera_raw(image: Image.Image) -> bool:
+    """Tell a camera raw file, whatever its name, from a TIFF file.
+
+    It states a DNG version, or its first directory is a reduced copy of what others hold: the
+    thumbnail.
+    """
+    tags = _tags(image)
+    reduced = _first(tags, _SUBFILE, 0)
+    return _DNG_VERSION in tags or (
+        _SUB_DIRECTORIES in tags and isinstance(reduced, int) and bool(reduced & 1)
+    )
 
 
 def tiff_orientation(image: Image.Image) -> int:
