@@ -27,6 +27,13 @@ COMMANDS = (
         "classify.tag.command:run_tag",
     ),
     Command(
+        ("audit",),
+        "look for repeated pictures, doubtful labels and rare labels",
+        "python -m classify audit photos.cache --out audit.jsonl",
+        "classify.audit.command:add_audit_arguments",
+        "classify.audit.command:run_audit",
+    ),
+    Command(
         ("sweep",),
         "fit learners over values of C and random splits",
         "python -m classify sweep photos.cache --learner l1 l2 --C 0.01:100:5 --splits 3 "

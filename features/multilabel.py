@@ -17,7 +17,10 @@ PROGRAMS = {
     "benchmarks": "tables of the papers and measurements, from a checkout of the project",
 }
 #: Commands under a name of their own: the program that they belong to, and what they do.
-SHORTCUTS = {"tag": ("classify", "tag a folder of pictures with a trained model")}
+SHORTCUTS = {
+    "tag": ("classify", "tag a folder of pictures with a trained model"),
+    "audit": ("classify", "look for repeated pictures and doubtful labels in a cache"),
+}
 
 
 def usage() -> str:

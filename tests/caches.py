@@ -53,7 +53,11 @@ def write_cache(folder: Path, data: Path, layers, *, failed=(), pooling="none") 
         array[list(failed)] = np.nan
     with ShardWriter(folder, 0, manifest) as shard:
         shard.write(
-            range(len(dataset)), arrays, status, [""] * len(dataset), ["0" * 64] * len(dataset)
+            range(len(dataset)),
+            arrays,
+            status,
+            [""] * len(dataset),
+            [f"{row:064x}" for row in range(len(dataset))],
         )
     write_index(folder, dataset, sizes, manifest)
     return folder

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, log_expit, logit
 from sklearn.base import BaseEstimator
 from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from classify.base import UNKNOWN
@@ -186,18 +185,25 @@ def _smoothed(present: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _platt(scores: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
-    """Fit a soft target t as a positive row of weight t and a negative one of weight 1 - t."""
+    """Find a and b of the least cross-entropy against soft targets; scores are standardized."""
     spread = scores.std()
     if spread == 0:
         return 0.0, _intercept(np.zeros_like(scores), targets)
     center = scores.mean()
-    doubled = np.tile((scores - center) / spread, 2)[:, None]
-    signs = np.repeat([1, 0], len(scores))
-    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000, solver="newton-cholesky")
-    model.fit(doubled, signs, sample_weight=np.concatenate([targets, 1 - targets]))
-    slope = (
-        max(0.0, model.coef_[0, 0]) / spread
-    )  # a label scored the wrong way round learns nothing
+    Z = np.column_stack([(scores - center) / spread, np.ones_like(scores)])
+
+    def loss(place: np.ndarray) -> tuple[float, np.ndarray]:
+        z = Z @ place
+        return -(targets * z + log_expit(-z)).sum(), Z.T @ (expit(z) - targets)
+
+    def curvature(place: np.ndarray) -> np.ndarray:
+        p = expit(Z @ place)
+        return (Z * (p * (1 - p))[:, None]).T @ Z
+
+    start = np.array([1.0, logit(targets.mean())])
+    found = minimize(loss, start, jac=True, hess=curvature, method="trust-exact", tol=1e-10)
+    # A label that is scored the wrong way round gets one probability for all rows.
+    slope = max(0.0, found.x[0]) / spread
     return slope, _intercept(slope * scores, targets)
 
 

@@ -1,0 +1,1 @@
+"""What is wrong with a labeled data set: repeated pictures, doubtful and rare labels."""
