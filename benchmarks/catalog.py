@@ -115,17 +115,19 @@ _ENTRIES = (
     ),
     _entry(
         "speed warp",
-        "an epoch of ramp-loss WARP beside logistic descents, growing caches, and propagation",
+        "an epoch of ramp-loss WARP beside logistic descents, larger caches, and propagation",
         "--out speed-warp.md",
-        "speed.warp",
+        "speed.warp.run",
         ("add_arguments", "speed_warp"),
+        page="speed.warp.report:page",
     ),
     _entry(
         "speed imcl",
-        "IMCL's joint matching pursuit against loops, a step on growing data, and memory",
+        "IMCL's joint matching pursuit against loops, a step on more and more rows, and memory",
         "--out speed-imcl.md",
-        "speed.imcl",
+        "speed.imcl.run",
         ("add_arguments", "speed_imcl"),
+        page="speed.imcl.report:page",
     ),
     _entry(
         "speed miml",

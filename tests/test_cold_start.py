@@ -24,7 +24,7 @@ COMMANDS = [
     "benchmarks speed",
     "benchmarks results",
     "benchmarks quickstart",
-    *(f"benchmarks speed {name}" for name in ("extract", "finetune", "miml")),
+    *(f"benchmarks speed {name}" for name in ("extract", "finetune", "imcl", "miml", "warp")),
 ]
 
 

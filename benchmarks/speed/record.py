@@ -2,12 +2,15 @@
 
 import json
 import shlex
+import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.report.machine import describe_machine
 from classify.results import Line, claim_results
@@ -15,6 +18,7 @@ from features.errors import InputError
 from features.files import write_text
 from features.files.ownership import begins, claim
 
+LINEAR = 1.1  # largest exponent that counts as linear: 1, and the noise of the times
 KEY = ("part", "what", "round")
 Page = Callable[[Mapping[str, Any], list[Line]], str]
 
@@ -104,3 +108,39 @@ def of_part(lines: Iterable[Line], part: str) -> dict[str, list[Line]]:
     for line in sorted((one for one in lines if one["part"] == part), key=lambda one: one["round"]):
         found.setdefault(line["what"], []).append(line)
     return found
+
+
+def preamble(header: Mapping[str, Any]) -> str:
+    """Say what a measurement on one thread ran on, and how its verdicts are computed."""
+    return (
+        f"{header['machine']}; one thread. Verdicts follow from the CPU seconds of that thread,\n"
+        "which depend less on what else the machine does; medians over the rounds.\n"
+    )
+
+
+def median(lines: Iterable[Line], field: str = "cpu_seconds") -> float:
+    """Give the median of a field over rounds."""
+    return float(statistics.median(line[field] for line in lines))
+
+
+def median_and_range(lines: Sequence[Line], field: str = "cpu_seconds") -> str:
+    """Write the median of a field over rounds, and its range.
+
+    Examples
+    --------
+    >>> median_and_range([{"seconds": 1.0}, {"seconds": 2.0}, {"seconds": 4.0}], "seconds")
+    '2.00 (1.00 to 4.00)'
+    """
+    values = [line[field] for line in lines]
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
+    """Slope of log seconds over log size; NaN for a single one.
+
+    Examples
+    --------
+    >>> round(exponent([1, 10, 100], [2.0, 20.0, 200.0]), 6)
+    1.0
+    """
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]) if len(sizes) > 1 else np.nan

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Target, at_least, at_most, targets_table
-from benchmarks.speed.record import of_part
+from benchmarks.speed.record import of_part, preamble
 
 OVER_PRODUCTS, OVER_DISTANCE_LOOP, OVER_EPOCH_LOOP, TUNING = 1.5, 200.0, 20.0, 60.0
 #: Title to constructor of the methods, in the order of the table.
@@ -31,11 +31,7 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     str
         Markdown.
     """
-    preamble = (
-        f"{header['machine']}; one thread. Verdicts follow from the CPU seconds of that thread,\n"
-        "which depend less on what else the machine does; medians over the rounds.\n"
-    )
-    parts = ["# Speed of the multi-instance methods\n", preamble]
+    parts = ["# Speed of the multi-instance methods\n", preamble(header)]
     parts += _distances(header, of_part(lines, "distances"))
     parts += _tuning(header, of_part(lines, "tuning"))
     parts += _epoch(of_part(lines, "epoch"))

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Target, count_of
+from benchmarks.speed.record import LINEAR, exponent
 from benchmarks.speed.sweep.data import Task
 from benchmarks.speed.sweep.paths import TOL
 from benchmarks.speed.sweep.peers import OURS
@@ -24,7 +25,6 @@ from features.labels import write_labels_csv
 from features.manifest import Manifest, write_or_check
 from features.shards import ShardWriter
 
-LINEAR = 1.1  # largest exponent that counts as linear: 1, and the noise of the times
 FACTORS, RELEVANT = 32, 10  # hidden factors of a row; columns that a label depends on
 LONG = 5.0  # seconds from which a size is timed once
 POSITIVE = 0.1  # share of the rows that have a label
@@ -186,17 +186,6 @@ def measure_scaling(
         f"{_cache_line(folder / 'cache', sizes)}\n"
     )
     return text, targets
-
-
-def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
-    """Slope of log seconds over log size; NaN for a single one.
-
-    Examples
-    --------
-    >>> round(exponent([1, 10, 100], [2.0, 20.0, 200.0]), 6)
-    1.0
-    """
-    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]) if len(sizes) > 1 else np.nan
 
 
 def _grow(ours: Solver, penalty: str, turns: Sequence[dict], rounds: int) -> list[float]:

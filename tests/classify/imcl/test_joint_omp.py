@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.speed.imcl_reference import literal_omp
+from benchmarks.speed.imcl.reference import loop_omp
 from classify.imcl import joint_omp as module
 from classify.imcl.joint_omp import Dictionary, Neighbors, joint_omp, refit
 
@@ -70,7 +70,7 @@ def test_a_block_of_queries_gets_what_a_literal_loop_gives_each(problem):
     Z, F, (Y, G), exclude, options = problem
     found = joint_omp(Y, G, Dictionary(Z, F), exclude=exclude, **options)
     for i in range(len(Y)):
-        chosen, c, c_bar = literal_omp(Y[i], G[i], Z, F, exclude=exclude[i], **options)
+        chosen, c, c_bar = loop_omp(Y[i], G[i], Z, F, exclude=exclude[i], **options)
         padding = options["k"] - len(chosen)
         assert found.positions[i].tolist() == chosen + [-1] * padding
         scale = 1 + np.abs(np.concatenate([c, c_bar])).max(initial=0)

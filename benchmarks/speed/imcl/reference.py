@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 RIDGE = 1e-6
 
 
-def literal_omp(
+def loop_omp(
     y: np.ndarray,
     f: np.ndarray,
     Z: np.ndarray,

@@ -1,8 +1,8 @@
-"""Who descends in ``speed warp``, all alike: minibatches of 96, momentum 0.9, rate 1, from zeros.
+"""Implementations that `speed warp` compares, with a loop, and the problem they are fitted to.
 
-Each is a function of features and labels that gives coefficients and intercepts. None is timed
-here, and none judged. Torch and scikit-learn's networks are imported where they are used, so that
-help texts need not wait for them.
+All descend alike: minibatches of 96 rows, momentum 0.9, learning rate 1, from zeros. Each is a
+function of features and labels that gives coefficients and intercepts. Torch and scikit-learn's
+networks are imported where they are used, so that help texts do not wait for them.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.speed.warp.report import RMLC, TORCH
 from classify.losses import LOSSES, named_loss
 from classify.losses.kernels import RAMP_CUT
 from classify.row_blocks import row_blocks
@@ -17,20 +18,20 @@ from classify.sgd import DROPS
 from classify.warp.tagger import WarpTagger
 
 BATCH_SIZE, MOMENTUM, LEARNING_RATE = 96, 0.9, 1.0
-EPOCHS = 3  # of every contender; the time is divided by them, set-up included
+EPOCHS = 3  # of every implementation; the time is divided by them, set-up included
 LABELS_PER_IMAGE, KAPPA = 3, 5.0
 
 Fit = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
-class Contender(NamedTuple):
+class Implementation(NamedTuple):
     """One row of the table.
 
     Attributes
     ----------
     name : str
     loss : str
-        What it minimises, a name in `classify.losses`.
+        What it minimizes, a name in `classify.losses`.
     kappa : float
         Of that loss.
     fit : callable
@@ -129,30 +130,28 @@ def scikit_learn_logistic(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.
     return model.coefs_[0].T, model.intercepts_[0]
 
 
-TORCH = "cross-entropy, torch"
-RMLC = "RMLC (ramp, kappa 5)"
-CONTENDERS = (
-    Contender(RMLC, "ramp", KAPPA, ours("ramp")),
-    Contender("RMLC, sampled ranks", "ramp", KAPPA, ours("ramp", rank_mode="sample")),
-    Contender("WARP (hinge, kappa 0)", "hinge", 0.0, ours("hinge", kappa=0.0)),
-    Contender("pairwise, this project", "pairwise", 0.0, ours("pairwise")),
-    Contender("pairwise, torch's multilabel_margin_loss", "pairwise", 0.0, torch_pairwise),
-    Contender("cross-entropy, this project", "bce", 0.0, ours("bce")),
-    Contender(TORCH, "bce", 0.0, torch_logistic),
-    Contender(
+IMPLEMENTATIONS = (
+    Implementation(RMLC, "ramp", KAPPA, ours("ramp")),
+    Implementation("RMLC, sampled ranks", "ramp", KAPPA, ours("ramp", rank_mode="sample")),
+    Implementation("WARP (hinge, kappa 0)", "hinge", 0.0, ours("hinge", kappa=0.0)),
+    Implementation("pairwise, this project", "pairwise", 0.0, ours("pairwise")),
+    Implementation("pairwise, torch's multilabel_margin_loss", "pairwise", 0.0, torch_pairwise),
+    Implementation("cross-entropy, this project", "bce", 0.0, ours("bce")),
+    Implementation(TORCH, "bce", 0.0, torch_logistic),
+    Implementation(
         "cross-entropy, scikit-learn's MLP, no hidden layer", "bce", 0.0, scikit_learn_logistic
     ),
 )
 
 
 def objective(
-    contender: Contender, X: np.ndarray, Y: np.ndarray, coef: np.ndarray, intercept: np.ndarray
+    one: Implementation, X: np.ndarray, Y: np.ndarray, coef: np.ndarray, intercept: np.ndarray
 ) -> float:
-    """Mean over rows (n, d) of the loss that a contender minimises, as it divides it."""
+    """Mean over rows (n, d) of the loss that an implementation minimizes, as it divides it."""
     loss = named_loss(
-        contender.loss,
+        one.loss,
         beta=1.0,
-        kappa=contender.kappa,
+        kappa=one.kappa,
         rank_mode="expected",
         rounding="floor",
         rng=np.random.default_rng(0),
@@ -161,10 +160,10 @@ def objective(
         loss(X[block] @ coef.T + intercept, Y[block])[0].sum()
         for block in row_blocks(np.arange(len(X)))
     )
-    return total / len(X) / LOSSES[contender.loss].loss_scale
+    return total / len(X) / LOSSES[one.loss].loss_scale
 
 
-def literal_epoch(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+def loop_epoch(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """Do an epoch of RMLC as it is written: image by image, draw by draw, pair by pair.
 
     Returns
@@ -178,7 +177,7 @@ def literal_epoch(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
         step = np.zeros_like(W)
         present, absent = np.flatnonzero(y == 1), np.flatnonzero(y == 0)
         for j in present:
-            weight = _literal_weight(W, x, j, rng.permutation(absent))
+            weight = _loop_weight(W, x, j, rng.permutation(absent))
             for k in absent:
                 if RAMP_CUT < W[j] @ x - W[k] @ x < 1:
                     step[j] += weight * x
@@ -191,7 +190,7 @@ def literal_epoch(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     return W
 
 
-def _literal_weight(W, x, j, order) -> float:
+def _loop_weight(W, x, j, order) -> float:
     """Weight of a present label: draw absent ones in order until one comes within the margin."""
     draws = 0
     for k in order:
@@ -201,8 +200,8 @@ def _literal_weight(W, x, j, order) -> float:
     return sum(1 / t for t in range(1, (len(W) - 1) // draws + 1))
 
 
-def draw_blocks(d: int, labels: int, *, seed: int = 0) -> Callable[[int], tuple]:
-    """Give a function that draws the next rows: features of mean length 1, three labels a row.
+def make_blocks(d: int, labels: int, *, seed: int = 0) -> Callable[[int], tuple]:
+    """Give a function that makes the next rows: features of mean length 1, three labels a row.
 
     Features are as after a ReLU, and a linear model decides which labels score best.
 
@@ -227,9 +226,9 @@ def draw_blocks(d: int, labels: int, *, seed: int = 0) -> Callable[[int], tuple]
     return draw
 
 
-def draw_problem(n: int, d: int, labels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw n such rows in blocks."""
-    draw, parts = draw_blocks(d, labels), []
+def make_problem(n: int, d: int, labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Make n such rows in blocks."""
+    draw, parts = make_blocks(d, labels), []
     for start in range(0, n, 8192):
         parts.append(draw(min(8192, n - start)))
     X, Y = zip(*parts, strict=True)

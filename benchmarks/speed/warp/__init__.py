@@ -1,0 +1,1 @@
+"""Measurement of ramp-loss WARP."""
