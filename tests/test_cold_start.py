@@ -24,7 +24,10 @@ COMMANDS = [
     "benchmarks speed",
     "benchmarks results",
     "benchmarks quickstart",
-    *(f"benchmarks speed {name}" for name in ("extract", "finetune", "imcl", "miml", "warp")),
+    *(
+        f"benchmarks speed {name}"
+        for name in ("extract", "finetune", "imcl", "miml", "sweep", "warp")
+    ),
 ]
 
 

@@ -38,13 +38,13 @@ def speed_extract(
     peers: Sequence[str] = ("loop", *OURS, "thingsvision"),
     images: int = 512,
     rounds: int = 5,
-    growth: int = 5000,
+    long_run: int = 5000,
     batch_size: int | None = None,
     device: str = "auto",
     precision: str = "float32",
     thingsvision_python: str = sys.executable,
 ) -> str:
-    """Measure images a second of every implementation, side by side.
+    """Measure images per second of every implementation, side by side.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def speed_extract(
         `compile` and `openvino` are this project's engines; `thingsvision` is the peer.
     images, rounds : int
         Images in all and the number of rounds they are split into, in whole batches.
-    growth : int
-        Images of the longer of two runs of ResNet-18 whose peak memory and time an image are
+    long_run : int
+        Images of the longer of two runs of ResNet-18 whose peak memory and time per image are
         compared, the shorter being a tenth of it; 0 leaves that out.
     batch_size : int, optional
         Of every implementation; by default 16 on a CPU, 256 on a GPU.
@@ -95,9 +95,9 @@ def speed_extract(
         for backbone in backbones:
             options |= {"backbone": backbone}
             sections.append(_compare(backbone, peers, options, paths, parts))
-        if growth:
-            options |= {"backbone": "resnet18", "rows": max(1, growth // 10)}
-            sections.append(_growth(options, paths))
+        if long_run:
+            options |= {"backbone": "resnet18", "rows": max(1, long_run // 10)}
+            sections.append(_long_run(options, paths))
     text = "\n".join(sections)
     if out is not None:
         files.write_text(out, text)
@@ -112,7 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, help="file for the table")
     for name in ("backbones", "peers"):
         add(f"--{name}", nargs="+", default=default(speed_extract, name), help="(%(default)s)")
-    for name in ("images", "rounds", "growth", "batch_size"):
+    for name in ("images", "rounds", "long_run", "batch_size"):
         flag = f"--{name.replace('_', '-')}"
         add(flag, type=int, default=default(speed_extract, name), help="(%(default)s)")
     for name in ("device", "precision", "thingsvision_python"):
@@ -178,8 +178,8 @@ def _compare(
     return _report(backbone, peers, rates, ends)
 
 
-def _growth(options: dict[str, Any], paths: list[str]) -> str:
-    """Compare a run with one that is ten times longer: memory, and time an image."""
+def _long_run(options: dict[str, Any], paths: list[str]) -> str:
+    """Compare a run with one that is ten times longer: memory, and time per image."""
     step = options["rows"]
     paths = [paths[i % len(paths)] for i in range(10 * step)]
     rows, peaks, rates = [], [], []
@@ -224,10 +224,10 @@ def _report(
         "images/s, median (min to max)",
         "over the loop",
         "share of the matrix rate",
-        "bytes an image",
+        "bytes per image",
         "peak MB",
     ]
-    unit = f"Matrix product: {limit / 1e9:,.0f} GFLOP/s. Work an image: "
+    unit = f"Matrix product: {limit / 1e9:,.0f} GFLOP/s. Work per image: "
     work = next((ends[name]["flops"] for name in peers if name in rates), 0)
     return f"{table(head, rows)}\n{unit}{work / 1e9:.2f} GFLOP.\n"
 

@@ -78,8 +78,7 @@ def measure_step(
 
 def _labels(images: int, labels: int) -> torch.Tensor:
     """About three present labels an image, as in COCO."""
-    drawn = torch.rand(images, labels)
-    return (drawn < 3 / labels).to(torch.int8)
+    return (torch.rand(images, labels) < 3 / labels).to(torch.int8)
 
 
 def _seconds(work: Callable[[], Any], device: torch.device) -> float:

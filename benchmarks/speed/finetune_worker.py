@@ -34,7 +34,7 @@ def flops_per_image(given: dict[str, Any]) -> int:
     return counter.get_total_flops()
 
 
-def drawn_labels(n: int, labels: int) -> np.ndarray:
+def synthetic_labels(n: int, labels: int) -> np.ndarray:
     """About three present labels an image: int8 (n, labels)."""
     return (np.random.default_rng(SEED).random((n, labels)) < 3 / labels).astype(np.int8)
 
@@ -57,7 +57,7 @@ def _ours(given: dict[str, Any]) -> tuple[Work, int]:
         checkpoint_every=10**9, log_every=10**9,
     )  # fmt: skip
     dataset = load_dataset(Path(given["data"]))
-    Y, nobody = drawn_labels(len(dataset), given["labels"]), np.empty(0, dtype=np.int64)
+    Y, nobody = synthetic_labels(len(dataset), given["labels"]), np.empty(0, dtype=np.int64)
     tensors = load_weights(find_backbone(config.backbone), config.weights)
     network = build_network(config, tensors, build_objective(config, Y, np.arange(len(Y))))
 
@@ -87,7 +87,7 @@ def _loop(given: dict[str, Any]) -> tuple[Work, int]:
 
     device = choose_device(given["device"])
     dataset = load_dataset(Path(given["data"]))
-    Y = torch.from_numpy(drawn_labels(len(dataset), given["labels"])).float()
+    Y = torch.from_numpy(synthetic_labels(len(dataset), given["labels"])).float()
     prepare = transforms.Compose(
         [
             transforms.Resize((given["size"], given["size"])),

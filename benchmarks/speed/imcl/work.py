@@ -37,8 +37,6 @@ Line = dict[str, Any]
 def pursuit_lines(
     size: tuple[int, int, int, int], k: int, rounds: int, few: int
 ) -> tuple[list[Line], Line]:
-    size: tuple[int, int, int, int], k: int, rounds: int, few: int
-) -> tuple[list[Line], Line]:
     """Time the pursuit of all queries, and of `few` where they are taken one at a time, in turns.
 
     Parameters

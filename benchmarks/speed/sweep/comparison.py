@@ -1,4 +1,4 @@
-"""Solvers against each other on one problem: every setting of every solver, timed and judged.
+"""Solvers against each other on one problem: every setting of every solver, timed and evaluated.
 
 Objective, gap and non-zeros are computed here from the weights, whatever a solver says of itself.
 Knows no file format and no target.
@@ -52,7 +52,7 @@ class Point:
 
 
 @dataclass
-class Lane:
+class Timings:
     """Points of one solver; `notes` are its settings that gave none, with the reason."""
 
     points: list[Point] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Lane:
 
 
 @dataclass
-class Race:
+class Comparison:
     """One problem for all solvers.
 
     Attributes
@@ -94,7 +94,7 @@ class Race:
         Distances from the optimum, such as 1e-3 of it, whose times are wanted.
     nearest : float
         Distance at which a solver has gone far enough.
-    lanes : dict
+    timings : dict
         By name of the solver.
     """
 
@@ -103,7 +103,7 @@ class Race:
     C: float
     excesses: Sequence[float]
     nearest: float
-    lanes: dict[str, Lane] = field(default_factory=dict)
+    timings: dict[str, Timings] = field(default_factory=dict)
 
     def explore(self, solvers: Iterable[Solver], *, limit: float) -> None:
         """Time every solver once at its default and from loose to tight.
@@ -118,10 +118,10 @@ class Race:
         """
         running = [c for c in solvers if self.penalty in c.peer.levels]
         for solver in tqdm(running, desc=str(self), unit="solver"):
-            lane = self.lanes[solver.name] = Lane()
+            one = self.timings[solver.name] = Timings()
             for level in (None, *solver.peer.levels[self.penalty]):
                 point = self._first(solver, level, limit)
-                lane.add(level, point)
+                one.add(level, point)
                 enough = isinstance(point, str) or point.ratio <= 1 + self.nearest
                 if enough and level is not None:
                     break
@@ -140,9 +140,9 @@ class Race:
             `longest`, and the others of the curve if they took no longer than `brief`.
         """
         chosen = []
-        for name, lane in self.lanes.items():
-            wanted = [id(point) for point in lane.wanted(self.excesses)]
-            for point in lane.points:
+        for name, one in self.timings.items():
+            wanted = [id(point) for point in one.wanted(self.excesses)]
+            for point in one.points:
                 seconds = point.seconds[0] / self._scale(point.labels)
                 if seconds <= (longest if id(point) in wanted else brief):
                     chosen.append((solvers[name], point))
@@ -152,15 +152,15 @@ class Race:
                 if isinstance(turn, FitResult):
                     point.seconds.append(turn.seconds * self._scale(point.labels))
 
-    def start_again(self, solvers: Mapping[str, Solver]) -> "Race":
-        """Time the wanted points once, with other solvers; return the race between those."""
-        race = replace(self, lanes={})
-        for name, lane in self.lanes.items():
-            race.lanes[name] = Lane(notes=dict(lane.notes))
-            for point in lane.wanted(self.excesses) if name in solvers else []:
+    def start_again(self, solvers: Mapping[str, Solver]) -> "Comparison":
+        """Time the wanted points once, with other solvers; return the comparison between those."""
+        comparison = replace(self, timings={})
+        for name, one in self.timings.items():
+            comparison.timings[name] = Timings(notes=dict(one.notes))
+            for point in one.wanted(self.excesses) if name in solvers else []:
                 again = self._timed(solvers[name], point.level, point.labels)
-                race.lanes[name].add(point.level, again)
-        return race
+                comparison.timings[name].add(point.level, again)
+        return comparison
 
     def __str__(self) -> str:
         return f"{self.task.name}, {self.penalty}"
@@ -189,8 +189,8 @@ class Race:
         turn = self._turn(solver, level, labels, limit=limit)
         if isinstance(turn, str):
             return turn
-        judged = judge(self.task, turn.weights[0], labels, self.penalty, self.C)
-        return Point(level, labels, *judged, turn.peak_mb, [turn.seconds * self._scale(labels)])
+        values = evaluate(self.task, turn.weights[0], labels, self.penalty, self.C)
+        return Point(level, labels, *values, turn.peak_mb, [turn.seconds * self._scale(labels)])
 
     def _turn(self, solver, level, labels, *, limit=None) -> FitResult | str:
         what = {"penalty": self.penalty, "Cs": [self.C], "level": level, "labels": labels}
@@ -200,7 +200,7 @@ class Race:
         return self.task.Y.shape[1] / len(labels)
 
 
-def judge(
+def evaluate(
     task: Task, weights: np.ndarray, labels: Sequence[int], penalty: str, C: float
 ) -> tuple[float, float, float]:
     """Objective over optimum and relative gap of the worst label, and mean non-zeros.
@@ -223,15 +223,15 @@ def judge(
     return float(ratio), float((gap / objective).max()), nonzeros
 
 
-def keep_trace(report: Report, race: Race) -> None:
-    """Keep the curves of a race in the report, for its picture."""
-    curves = report.traces.setdefault(race.penalty, {})
-    curves[str(race.task)] = {
+def keep_trace(report: Report, comparison: Comparison) -> None:
+    """Keep the curves of a comparison in the report, for its picture."""
+    curves = report.traces.setdefault(comparison.penalty, {})
+    curves[str(comparison.task)] = {
         name: Trace(
-            sorted(map(_place, lane.points), key=lambda place: -place[1]),
-            _place(lane.default) if lane.default else None,
+            sorted(map(_place, one.points), key=lambda place: -place[1]),
+            _place(one.default) if one.default else None,
         )
-        for name, lane in race.lanes.items()
+        for name, one in comparison.timings.items()
     }
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Target, at_least, at_most, count_of
-from benchmarks.speed.sweep.comparison import judge
+from benchmarks.speed.sweep.comparison import evaluate
 from benchmarks.speed.sweep.data import Task, usable
 from benchmarks.speed.sweep.peers import REFERENCE
 from benchmarks.speed.sweep.solver import FitResult, Solver, completed
@@ -64,8 +64,8 @@ def compare_path(
     for name, values in jobs.items():
         times[name] = statistics.median(turn.seconds for turn in turns[name])
         pairs = zip(values, turns[name][0].weights, strict=True)
-        judged = [judge(task, weights, labels, penalty, C) for C, weights in pairs]
-        ratio, gap, nonzeros = (max(column) for column in zip(*judged, strict=True))
+        found = [evaluate(task, weights, labels, penalty, C) for C, weights in pairs]
+        ratio, gap, nonzeros = (max(column) for column in zip(*found, strict=True))
         peak = max(turn.peak_mb for turn in turns[name])
         rows.append([name, f"{times[name]:.3f}", f"{ratio:.6f}", f"{gap:.1e}"])
         rows[-1] += [f"{nonzeros:.0f}", f"{peak:,.0f}"]
@@ -205,4 +205,4 @@ def _timed(
     task: Task, penalty: str, solver: Solver, C: float, labels: list[int], level: float | None
 ) -> tuple[float, float]:
     turn = completed(solver.fit(penalty=penalty, Cs=[C], level=level, labels=labels))
-    return turn.seconds, judge(task, turn.weights[0], labels, penalty, C)[0] - 1
+    return turn.seconds, evaluate(task, turn.weights[0], labels, penalty, C)[0] - 1

@@ -2,7 +2,7 @@
 
 Such a function gets the features, prepares them as its library likes them best, and returns what is
 timed. All minimise one objective, ``norm(w, b) + C sum_i log(1 + exp(-y_i (w . x_i + b)))``, where
-the norm is ``sum |w|`` or ``sum w**2 / 2``: a library without a penalised bias gets a constant
+the norm is ``sum |w|`` or ``sum w**2 / 2``: a library without a penalized bias gets a constant
 column. Knows no clock and no file.
 """
 
@@ -22,7 +22,7 @@ MANY = 10**6  # iterations: as many as the tolerance asks for
 
 
 class Peer(NamedTuple):
-    """A solver in the race.
+    """A solver in the comparison.
 
     Attributes
     ----------

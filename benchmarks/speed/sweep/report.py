@@ -1,4 +1,4 @@
-"""What ``speed sweep`` prints: tables of races, and targets beside what was measured."""
+"""What ``speed sweep`` prints: tables of comparisons, and targets beside what was measured."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,46 +6,48 @@ import numpy as np
 
 from benchmarks.report.markdown import table
 from benchmarks.report.targets import Target, at_least
-from benchmarks.speed.sweep.comparison import Lane, Point, Race
+from benchmarks.speed.sweep.comparison import Comparison, Point, Timings
 from benchmarks.speed.sweep.peers import OURS, REFERENCE, find_peer
 
 
-def race_targets(race: Race, factor: float, *, default_factor: float | None = None) -> list[Target]:
+def comparison_targets(
+    found: Comparison, factor: float, *, default_factor: float | None = None
+) -> list[Target]:
     """Compare this project with LIBLINEAR at each distance from the optimum, then with everybody.
 
     Parameters
     ----------
-    race : Race
+    found : Comparison
     factor : float
         How many times faster than LIBLINEAR.
     default_factor : float, optional
         How many times faster than LIBLINEAR at its default stop, wherever that leaves it.
     """
-    ours, reference = (race.lanes.get(name, Lane()) for name in (OURS, REFERENCE))
+    ours, reference = (found.timings.get(name, Timings()) for name in (OURS, REFERENCE))
     targets = []
-    for excess in race.excesses:
+    for excess in found.excesses:
         times = _time(reference.within(excess)), _time(ours.within(excess))
         targets.append(at_least(f"{REFERENCE}'s time to within {excess:g}", factor, *times))
     if default_factor is not None:
-        times = _time(reference.default), _time(ours.within(max(race.excesses)))
+        times = _time(reference.default), _time(ours.within(max(found.excesses)))
         targets.append(at_least(f"{REFERENCE}'s time at its default stop", default_factor, *times))
     return targets
 
 
-def ahead(race: Race) -> Target:
+def ahead(found: Comparison) -> Target:
     """Compare every point of every peer with the fastest of this project that is no worse.
 
     Points nearer to the optimum than this project's nearest are compared with that one, and those
-    nearer than `race.nearest` are rounding; points no better than weights of zero are left out.
+    nearer than `found.nearest` are rounding; points no better than weights of zero are left out.
     Returns the worst case as a target.
     """
     what, asked = "ahead of every peer at every level", "at least 1 x"
-    ours = race.lanes.get(OURS, Lane()).points
-    floor = max(race.nearest, min((point.ratio - 1 for point in ours), default=0.0))
-    nothing = len(race.task.X) * race.C * np.log(2) / race.task.optimum(race.penalty, race.C)
+    ours = found.timings.get(OURS, Timings()).points
+    floor = max(found.nearest, min((point.ratio - 1 for point in ours), default=0.0))
+    nothing = len(found.task.X) * found.C * np.log(2) / found.task.optimum(found.penalty, found.C)
     factors = []
-    for name, lane in race.lanes.items():
-        for point in lane.points if name != OURS else []:
+    for name, one in found.timings.items():
+        for point in one.points if name != OURS else []:
             times = [own.time for own in ours if own.ratio - 1 <= max(point.ratio - 1, floor)]
             if times and point.ratio < nothing.max():
                 factors.append((point.time / min(times), f"{name} at {_stop(name, point)}"))
@@ -55,7 +57,7 @@ def ahead(race: Race) -> Target:
     return Target(what, asked, f"{worst:.2f} x, {where}", worst >= 1)
 
 
-def race_table(race: Race, absent: Mapping[str, str]) -> str:
+def comparison_table(found: Comparison, absent: Mapping[str, str]) -> str:
     """Lay out each solver's default and its fastest way to each distance.
 
     Under the table stand the settings that gave nothing, and the solvers that are absent, with the
@@ -63,24 +65,24 @@ def race_table(race: Race, absent: Mapping[str, str]) -> str:
     """
     head = ["solver", "stop", "labels", "s a fit", "s a split", f"as fast as {REFERENCE}"]
     head += ["objective / optimum", "gap", "non-zeros", "peak MB"]
-    reference = race.lanes.get(REFERENCE, Lane())
+    reference = found.timings.get(REFERENCE, Timings())
     rows, notes = [], []
-    for name, lane in race.lanes.items():
-        rows.append(_row(race, name, "default", lane.default, reference.default))
-        for excess in race.excesses:
-            near = lane.within(excess), reference.within(excess)
-            rows.append(_row(race, name, f"within {excess:g}", *near))
-        notes += _notes(name, lane, race.excesses)
+    for name, one in found.timings.items():
+        rows.append(_row(found, name, "default", one.default, reference.default))
+        for excess in found.excesses:
+            near = one.within(excess), reference.within(excess)
+            rows.append(_row(found, name, f"within {excess:g}", *near))
+        notes += _notes(name, one, found.excesses)
     notes += [f"- {name} is absent: {reason}" for name, reason in absent.items()]
     return "\n".join([table(head, rows), *notes, ""])
 
 
 def _row(
-    race: Race, name: str, stop: str, point: Point | None, reference: Point | None
+    found: Comparison, name: str, stop: str, point: Point | None, reference: Point | None
 ) -> list[str]:
     if point is None:
         return [name, f"{stop}: no", *[""] * 8]
-    total = race.task.Y.shape[1]
+    total = found.task.Y.shape[1]
     faster = f"{reference.time / point.time:.2f} x" if reference else ""
     return [
         name,
@@ -96,15 +98,15 @@ def _row(
     ]
 
 
-def _notes(name: str, lane: Lane, excesses: Sequence[float]) -> list[str]:
+def _notes(name: str, one: Timings, excesses: Sequence[float]) -> list[str]:
     """Say what a solver was tried at in vain, and how near it came if not near enough."""
     knob = find_peer(name).knob
     reasons = [
         f"{reason} at {'its default' if level is None else f'{knob} {level:g}'}"
-        for level, reason in lane.notes.items()
+        for level, reason in one.notes.items()
     ]
-    if lane.points and lane.within(min(excesses)) is None:
-        best = min(lane.points, key=lambda point: point.ratio)
+    if one.points and one.within(min(excesses)) is None:
+        best = min(one.points, key=lambda point: point.ratio)
         reasons.append(f"nearest {best.ratio:.6g} x the optimum, after {best.time:.1f} s a split")
     return [f"- {name}: {'; '.join(reasons)}"] if reasons else []
 

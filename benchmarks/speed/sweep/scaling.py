@@ -1,11 +1,10 @@
-"""How this project's seconds grow with labels, splits, columns and rows, on made-up features.
+"""Seconds of this project against labels, splits, columns and rows, on synthetic features.
 
 The rows come from a cache that is larger than the memory the fitting process may allocate.
 """
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from benchmarks.speed.record import LINEAR, exponent
 from benchmarks.speed.sweep.data import Task
 from benchmarks.speed.sweep.paths import TOL
 from benchmarks.speed.sweep.peers import OURS
+from benchmarks.speed.sweep.plan import Sizes
 from benchmarks.speed.sweep.solver import PENALTIES, Solver, completed
 from features import schema
 from features.datasets import Dataset
@@ -28,30 +28,6 @@ from features.shards import ShardWriter
 FACTORS, RELEVANT = 32, 10  # hidden factors of a row; columns that a label depends on
 LONG = 5.0  # seconds from which a size is timed once
 POSITIVE = 0.1  # share of the rows that have a label
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What to grow, and how far.
-
-    Attributes
-    ----------
-    labels, columns, rows : tuple of int
-        Each grows while the other two stay at `base` (rows, columns, labels); but the rows grow at
-        `tall` (columns, labels).
-    rows_C : float
-        C times the number of rows, where the rows grow.
-    limit_mb : int
-        Memory that the process which fits the rows may allocate.
-    """
-
-    labels: tuple[int, ...] = (10, 32, 100, 316, 1000)
-    columns: tuple[int, ...] = (1024, 4096, 16384)
-    rows: tuple[int, ...] = (1000, 3162, 10_000, 31_623, 100_000)
-    base: tuple[int, int, int] = (400, 4096, 20)
-    tall: tuple[int, int] = (2560, 10)
-    rows_C: float = 100.0
-    limit_mb: int = 900
 
 
 class Generator:
@@ -85,7 +61,7 @@ class Generator:
 
 
 def write_cache(folder: Path, rows: int, columns: int, labels: int, *, shard_rows: int) -> None:
-    """Write a cache of made-up features, one shard in memory at a time."""
+    """Write a cache of synthetic features, one shard in memory at a time."""
     generator, truth = Generator(columns, labels), []
 
     def features(count):
@@ -162,24 +138,24 @@ def measure_scaling(
     n, d, L = sizes.base
     features = Generator(max(sizes.columns), max(sizes.labels)).rows(n)
     task = Task.make("synthetic", folder / "arrays", *features)
-    growing = {
+    scaling = {
         "labels": (sizes.labels, [{"labels": range(size), "columns": d} for size in sizes.labels]),
         "columns": (sizes.columns, [{"labels": range(L), "columns": k} for k in sizes.columns]),
     }
     lines: list[list[str]] = []
     targets: list[Target] = []
     with Solver(OURS, task.folder, threads) as ours:
-        for name, (values, turns) in growing.items():
+        for name, (values, turns) in scaling.items():
             for penalty in PENALTIES:
-                seconds = _grow(ours, penalty, turns, rounds)
+                seconds = _time(ours, penalty, turns, rounds)
                 _add(lines, targets, penalty, name, values, seconds)
     for penalty, times in splits.items():
         counts = [k for k in (1, 3, 10, 30, 100) if k <= len(times)]
         _add(lines, targets, penalty, "splits", counts, [sum(times[:k]) for k in counts])
-    lines += _grow_rows(folder / "cache", sizes, threads)
+    lines += _time_rows(folder / "cache", sizes, threads)
     head = ["seconds at tolerance 1e-3", "from the smallest to the largest", "exponent"]
     text = (
-        f"Made-up features, {n} rows x {d:,} columns x {L} labels where they don't grow, C = 1, "
+        f"Synthetic features, {n} rows x {d:,} columns x {L} labels where they don't vary, C = 1, "
         f"{count_of(threads, 'thread')}; medians of {count_of(rounds, 'round')}, but sizes that "
         f"take over {LONG:g} s are timed once; splits are those of the sweep above.\n\n"
         f"{table(head, lines)}\n"
@@ -188,7 +164,7 @@ def measure_scaling(
     return text, targets
 
 
-def _grow(ours: Solver, penalty: str, turns: Sequence[dict], rounds: int) -> list[float]:
+def _time(ours: Solver, penalty: str, turns: Sequence[dict], rounds: int) -> list[float]:
     seconds: list[list[float]] = [[] for _ in turns]
     for _ in tqdm(range(rounds), desc=f"scaling, {penalty}", unit="round"):
         for times, what in zip(seconds, turns, strict=True):
@@ -199,10 +175,10 @@ def _grow(ours: Solver, penalty: str, turns: Sequence[dict], rounds: int) -> lis
     return [statistics.median(times) for times in seconds]
 
 
-def _grow_rows(folder: Path, sizes: Sizes, threads: int) -> list[list[str]]:
-    """Time growing numbers of rows of a cache under the limit.
+def _time_rows(folder: Path, sizes: Sizes, threads: int) -> list[list[str]]:
+    """Time more and more rows of a cache under the limit.
 
-    The weight of the mean loss is kept: C falls as the rows grow.
+    The weight of the mean loss is kept: C falls as the rows become more.
     """
     columns, labels = sizes.tall
     write_cache(folder, max(sizes.rows), columns, labels, shard_rows=8192)
@@ -212,7 +188,7 @@ def _grow_rows(folder: Path, sizes: Sizes, threads: int) -> list[list[str]]:
     lines: list[list[str]] = []
     with Solver(OURS, folder, threads, limit_mb=sizes.limit_mb) as ours:
         for penalty in PENALTIES:
-            _add(lines, [], penalty, "rows", sizes.rows, _grow(ours, penalty, turns, 1))
+            _add(lines, [], penalty, "rows", sizes.rows, _time(ours, penalty, turns, 1))
     return lines
 
 

@@ -20,7 +20,7 @@ def test_the_table_lists_ratios_and_absent_peers(tmp_path, monkeypatch):
         rounds=2,
         batch_size=2,
         device="cpu",
-        growth=0,
+        long_run=0,
     )
     assert (tmp_path / "speed.md").read_text(encoding="utf-8") == text
     assert "| this project, eager " in text and "| loop " in text

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from benchmarks.speed.sweep.comparison import Lane, Point, Race, judge
+from benchmarks.speed.sweep.comparison import Comparison, Point, Timings, evaluate
 from benchmarks.speed.sweep.data import Task, first_task, second_task, usable
 from benchmarks.speed.sweep.peers import OURS, PEERS, REFERENCE, find_peer
-from benchmarks.speed.sweep.report import ahead, race_targets
+from benchmarks.speed.sweep.report import ahead, comparison_targets
 from benchmarks.speed.sweep.run import speed_sweep
 from benchmarks.speed.sweep.scaling import Generator, write_cache
 from benchmarks.speed.sweep.solver import FitResult, Solver
@@ -60,22 +60,22 @@ def test_every_section_has_its_table_and_its_targets(report):
         section = _section(text, title)
         tables = [line for line in section.splitlines() if line.startswith("|:--")]
         assert len(tables) == 2
-        assert "asked |" in section and "met |" in section
+        assert "asked |" in section and "verdict |" in section
     sweep = _section(text, "The whole sweep")
     assert "2 splits x 4 labels x 3 values of C; 1 thread" in sweep
     assert sweep.count("scaled from 1 label of a split") == 4
     assert sweep.count("at least 20 x") == 2
-    growth = _section(text, "Growth")
-    assert [row[0] for row in _cells(growth, "l1")][:4] == [
+    scaling = _section(text, "Scaling")
+    assert [row[0] for row in _cells(scaling, "l1")][:4] == [
         "l1, labels",
         "l1, columns",
         "l1, splits",
         "l1, rows",
     ]
-    assert "not larger, at these sizes, than the 900 MiB" in growth
+    assert "not larger, at these sizes, than the 900 MiB" in scaling
 
 
-def test_the_curves_are_drawn(report):
+def test_the_curves_have_pictures(report):
     for penalty in ("l1", "l2"):
         assert (report[1] / f"speed-sweep-{penalty}.png").read_bytes()[1:4] == b"PNG"
 
@@ -131,7 +131,7 @@ def test_a_peer_minimises_the_same_objective(task, name, penalty):
     if library in ("celer", "skglm", "cyanure", "snapml"):
         pytest.importorskip(library, exc_type=ImportError)
     [weights] = peer.build(task.X, penalty)(task.Y, [0.5], peer.levels[penalty][-1])
-    ratio, gap, _ = judge(task, weights, range(task.Y.shape[1]), penalty, 0.5)
+    ratio, gap, _ = evaluate(task, weights, range(task.Y.shape[1]), penalty, 0.5)
     assert weights.shape == (task.Y.shape[1], COLUMNS + 1)
     assert 1 - 1e-6 <= ratio <= 1.001 and gap < 0.01
 
@@ -154,11 +154,11 @@ def test_a_late_solver_is_ended_and_may_start_again(task):
 
 def test_a_setting_that_fails_is_a_note(task):
     with Solver(_name("failing"), task.folder, 1) as solver:
-        race = Race(task, "l1", 1.0, (1e-3,), 1e-6)
-        race.explore([solver], limit=1.0)
-    lane = race.lanes[_name("failing")]
-    assert lane.notes == {0.1: "ValueError: can't go"}
-    assert [point.level for point in lane.points] == [None]
+        found = Comparison(task, "l1", 1.0, (1e-3,), 1e-6)
+        found.explore([solver], limit=1.0)
+    one = found.timings[_name("failing")]
+    assert one.notes == {0.1: "ValueError: can't go"}
+    assert [point.level for point in one.points] == [None]
 
 
 def test_memory_is_limited_and_the_cache_is_not_part_of_it(made):
@@ -170,24 +170,24 @@ def test_memory_is_limited_and_the_cache_is_not_part_of_it(made):
 
 
 def _lane(*points):
-    return Lane([Point(level, [0], ratio, 0.0, 1, 1, [time]) for level, ratio, time in points])
+    return Timings([Point(level, [0], ratio, 0.0, 1, 1, [time]) for level, ratio, time in points])
 
 
 def test_targets_compare_equal_objectives(task):
-    lanes = {
+    timings = {
         OURS: _lane((None, 1.0, 2.0), (0.1, 1.0005, 1.0)),
         REFERENCE: _lane((None, 1.05, 6.0), (1e-5, 1.0009, 20.0), (1e-6, 1.0, 30.0)),
         "celer": _lane((None, 1.02, 0.5), (0.1, 99.0, 0.1)),
     }
-    race = Race(task, "l1", 1.0, (1e-3,), 1e-6, lanes)
-    equal, default = race_targets(race, 10, default_factor=7)
+    found = Comparison(task, "l1", 1.0, (1e-3,), 1e-6, timings)
+    equal, default = comparison_targets(found, 10, default_factor=7)
     assert (equal.measured, equal.met) == ("20.0 x", True)
     assert (default.measured, default.met) == ("6.0 x", False)
-    assert ahead(race)[2:] == ("0.50 x, celer at default", False)
-    del lanes["celer"]
-    assert ahead(race)[2:] == ("6.00 x, liblinear-official at default", True)
-    del lanes[OURS]
-    assert [target.met for target in (*race_targets(race, 10), ahead(race))] == [None, None]
+    assert ahead(found)[2:] == ("0.50 x, celer at default", False)
+    del timings["celer"]
+    assert ahead(found)[2:] == ("6.00 x, liblinear-official at default", True)
+    del timings[OURS]
+    assert [target.met for target in (*comparison_targets(found, 10), ahead(found))] == [None, None]
 
 
 def test_labels_that_cannot_be_fitted_are_left_out(tmp_path):
