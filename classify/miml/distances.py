@@ -2,8 +2,8 @@
 
 The squared distances of two blocks of bags come from one product of instances with their squared
 lengths appended: (-2a, |a|^2, 1) . (b, 1, |b|^2). A compiled loop then takes the minima of each
-pair of bags while the block is in the processor's cache, so that memory stays at one block and
-square roots are taken of minima only.
+pair of bags while the block is in the processor's cache, so that square roots are taken of minima
+only. Beside bags and result, memory holds one panel of prepared blocks and one block of products.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from features.errors import InputError, check_choice
 
 KINDS = ("max", "average")
 _BLOCK = 1024  # instances; a block of squared distances has about the square of it
+_PANEL = 16  # blocks of columns that are prepared together
 
 
 def bag_distances(A: Bags, B: Bags | None = None, kind: str = "max") -> np.ndarray:
@@ -55,13 +56,19 @@ def bag_distances(A: Bags, B: Bags | None = None, kind: str = "max") -> np.ndarr
         raise InputError(f"bags of {A.width} and {B.width} columns have no distances")
     dtype = np.result_type(A.instances, B.instances)
     center = B.instances.mean(axis=0, dtype=np.float64).astype(dtype)
-    left, right = _augmented(A.instances - center, True), _augmented(B.instances - center, False)
     distances = np.zeros((len(A), len(B)), dtype)
-    for rows in _blocks(A.sizes):
-        for columns in _blocks(B.sizes):
-            if symmetric and columns.start < rows.start:
-                continue
-            _fill(distances, left, right, A.starts, A.sizes, B.starts, B.sizes, rows, columns, kind)
+    blocks = list(_blocks(B.sizes))
+    for first in range(0, len(blocks), _PANEL):
+        panel = blocks[first : first + _PANEL]
+        rights = [_augmented(_rows_of(B, columns) - center, False) for columns in panel]
+        for rows in _blocks(A.sizes):
+            if symmetric and rows.start > panel[-1].start:
+                break
+            left = _augmented(_rows_of(A, rows) - center, True)
+            for columns, right in zip(panel, rights, strict=True):
+                if symmetric and columns.start < rows.start:
+                    continue
+                _fill(distances, left, right, A, B, rows, columns, kind)
     if symmetric:
         upper = np.triu(distances, 1)
         return upper + upper.T
@@ -85,17 +92,20 @@ def _blocks(sizes: np.ndarray) -> Iterator[slice]:
         start = stop
 
 
-def _fill(distances, left, right, starts_a, sizes_a, starts_b, sizes_b, rows, columns, kind):
-    first_a, first_b = starts_a[rows.start], starts_b[columns.start]
-    last_a = starts_a[rows.stop - 1] + sizes_a[rows.stop - 1]
-    last_b = starts_b[columns.stop - 1] + sizes_b[columns.stop - 1]
-    squared = left[first_a:last_a] @ right[first_b:last_b].T
+def _rows_of(bags: Bags, block: slice) -> np.ndarray:
+    """Give the instances of a block of bags."""
+    last = bags.starts[block.stop - 1] + bags.sizes[block.stop - 1]
+    return bags.instances[bags.starts[block.start] : last]
+
+
+def _fill(distances, left, right, A: Bags, B: Bags, rows: slice, columns: slice, kind: str) -> None:
+    """Write the distances between two blocks of bags, whose instances are `left` and `right`."""
     _reduce(
-        squared,
-        starts_a[rows] - first_a,
-        sizes_a[rows],
-        starts_b[columns] - first_b,
-        sizes_b[columns],
+        left @ right.T,
+        A.starts[rows] - A.starts[rows.start],
+        A.sizes[rows],
+        B.starts[columns] - B.starts[columns.start],
+        B.sizes[columns],
         kind == "max",
         distances[rows, columns],
     )

@@ -81,9 +81,16 @@ def tune(
         Parameters for `estimator`.
     """
     chosen: dict[str, Any] = {}
+    known: dict[str, np.ndarray] = {}  # a later grid repeats what the earlier ones chose
     for grid in GRIDS[type(estimator).__name__] if grids is None else grids:
         settings = [{**chosen, **setting} for setting in settings_of(grid)]
-        chosen, _ = select(estimator, X, Y, settings, folds=folds, seed=seed, metric=metric)
+        names = [repr(sorted({**estimator.get_params(), **one}.items())) for one in settings]
+        new = [row for row, name in enumerate(names) if name not in known]
+        if new:
+            fresh = [settings[row] for row in new]
+            _, scores = select(estimator, X, Y, fresh, folds=folds, seed=seed, metric=metric)
+            known |= {names[row]: score for row, score in zip(new, scores, strict=True)}
+        chosen = settings[_best(np.array([known[name] for name in names]), metric)]
     return chosen
 
 
@@ -135,9 +142,13 @@ def select(
                 fitted.set_params(**settings[row]).fit_prepared(seen, Y[fold.train])
                 found = fitted.score_prepared(unseen)
                 scores[row, column] = scorer.function(Y[fold.test], found)
+    return dict(settings[_best(scores, metric)]), scores
+
+
+def _best(scores: np.ndarray, metric: str) -> int:
+    """Give the first of the best settings by their scores (settings, folds)."""
     means = scores.mean(axis=1)
-    best = int((-means if scorer.higher_is_better else means).argmin())
-    return dict(settings[best]), scores
+    return int((-means if get_metric(metric).higher_is_better else means).argmin())
 
 
 def _prepared_alike(
