@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from benchmarks.pages import read_stored, store
 from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
 from benchmarks.speed.imcl.data import make_pursuit, mapped_problem
 from benchmarks.speed.imcl.reference import loop_omp, omp_by_query
 from benchmarks.speed.imcl.report import LOOP, OURS, PRODUCTS, page
 from benchmarks.speed.imcl.run import speed_imcl
+from benchmarks.stored import read_stored, store
 from features.errors import InputError
 
 SMALL = {"queries": 20, "candidates": 40, "features": 12, "labels": 8, "k": 3, "rounds": 1}

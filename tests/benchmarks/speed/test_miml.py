@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.pages import read_stored, store
 from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
 from benchmarks.speed.miml.reference import loop_distances
 from benchmarks.speed.miml.report import METHODS, page
 from benchmarks.speed.miml.run import speed_miml
 from benchmarks.speed.miml.work import epoch_lines, synthetic_bags
+from benchmarks.stored import read_stored, store
 from classify.miml import selection
 from classify.miml.distances import bag_distances
 from features.errors import InputError

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from benchmarks.catalog import CATALOG
-from benchmarks.pages import read_stored, store
 from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
 from benchmarks.speed import memory
 from benchmarks.speed.warp import peers, report, scaling
@@ -17,6 +16,7 @@ from benchmarks.speed.warp.peers import (
     torch_pairwise,
 )
 from benchmarks.speed.warp.run import parse_size
+from benchmarks.stored import read_stored, store
 from classify.losses.ranking import pairwise_loss
 from classify.losses.warp import warp_loss
 from classify.warp.tagger import WarpTagger
