@@ -17,8 +17,8 @@ from features.commands.verify import verify_shard
 from features.datasets import Dataset, file_sizes
 from features.errors import InputError
 from features.index import write_index
-from features.labels import write_labels_csv
-from features.manifest import Manifest, write_or_check
+from features.labels import read_labels_csv, write_labels_csv
+from features.manifest import Manifest, require_new_or_cache, write_or_check
 from features.schema import WITH_FEATURES, Status
 from features.shards import finished_shards, is_finished, open_checked, shard_bytes
 from features.view import write_view
@@ -80,12 +80,10 @@ class Job:
         out, dataset = self.out, self.dataset
         try:
             out.mkdir(parents=True, exist_ok=True)
+            require_new_or_cache(out)
             files.remove_temporaries(out)
             write_or_check(out, self.manifest)
-            if dataset.labels is not None:
-                write_labels_csv(
-                    out / schema.LABELS, dataset.ids, dataset.labels, dataset.label_names
-                )
+            self._write_labels()
             if not (out / schema.INDEX).exists():
                 write_index(out, dataset, self._sizes, self.manifest)
             free = shutil.disk_usage(out).free
@@ -100,6 +98,22 @@ class Job:
                 "Give another --out, fewer --layers, or --dtype float16."
             )
         print(f"{len(dataset)} images, {needed / 1e6:,.1f} MB to write to {out}", file=sys.stderr)
+
+    def _write_labels(self) -> None:
+        """Write the labels once: people correct them in the cache."""
+        path, dataset = self.out / schema.LABELS, self.dataset
+        if dataset.labels is None:
+            return
+        if not path.exists():
+            write_labels_csv(path, dataset.ids, dataset.labels, dataset.label_names)
+            return
+        ids, labels, names = read_labels_csv(path)
+        same = (tuple(ids), tuple(names)) == (tuple(dataset.ids), tuple(dataset.label_names))
+        if not same or not np.array_equal(labels, dataset.labels):
+            raise InputError(
+                f"{path} holds other labels than {dataset.root}, so it is left as it is. To take "
+                "those of the data set, move it away; to keep it, copy it to the data set."
+            )
 
     def run_here(self) -> None:
         """Compute the missing shards in this process, and check the finished ones."""

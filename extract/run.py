@@ -9,6 +9,8 @@ from pathlib import Path
 from extract.config import ExtractConfig
 from extract.job import Job
 from features.datasets import Dataset
+from features.files.ranges import locked_numbers
+from features.schema import MANIFEST
 
 
 def run(config: ExtractConfig, dataset: Dataset, out: Path, *, dask: str | None = None) -> Path:
@@ -34,18 +36,20 @@ def run(config: ExtractConfig, dataset: Dataset, out: Path, *, dask: str | None 
     Raises
     ------
     InputError
-        Bad settings or weights, a cache of other settings, a damaged shard, a full disk, or
-        more failed images than `config.max_failures`. Finished shards are kept.
+        Bad settings or weights, a cache of other settings, a damaged shard, a full disk, another
+        run that makes the same shards, labels that were corrected in the cache, or more failed
+        images than `config.max_failures`. Finished shards are kept.
     """
     job = Job(config, dataset, out)
     job.open_folder()
-    try:
-        if dask is None:
-            job.run_here()
-        else:
-            from extract import distributed  # Dask is an extra
+    with locked_numbers(out / MANIFEST, job.numbers):
+        try:
+            if dask is None:
+                job.run_here()
+            else:
+                from extract import distributed  # Dask is an extra
 
-            distributed.run(job, dask)
-    finally:
-        job.publish()
+                distributed.run(job, dask)
+        finally:
+            job.publish()
     return out

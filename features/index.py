@@ -18,6 +18,7 @@ import numpy as np
 from features import files, schema, shards
 from features.checks.causes import unreadable
 from features.errors import InputError
+from features.files.ownership import begins, require_ours
 from features.schema import Manifest
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ def _hash(identities: Iterable[Identity]) -> str:
 
 
 def _write(folder: Path, identities: Iterable[Identity], manifest: Manifest) -> None:
+    require_ours(
+        folder / schema.INDEX, begins(",".join(schema.INDEX_COLUMNS).encode()), what="an index"
+    )
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(schema.INDEX_COLUMNS)

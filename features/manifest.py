@@ -1,5 +1,6 @@
 """The manifest of a cache: everything that can change a value, and nothing else."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = [
     "manifest_hash",
     "read_manifest",
     "require_equal",
+    "require_new_or_cache",
     "write_or_check",
 ]
 
@@ -69,6 +71,28 @@ def write_or_check(folder: Path, manifest: Manifest) -> None:
     files.create(path, canonical(manifest).encode("utf-8"))
     # Read back: it was there, or another process may have begun another extraction just now.
     require_equal(read_manifest(folder), manifest, folder)
+
+
+def require_new_or_cache(folder: Path) -> None:
+    """Refuse a folder that has files under the names of a cache's files, and no manifest.
+
+    Raises
+    ------
+    InputError
+        The folder is a data set, or another program's.
+    """
+    # Another process may make the manifest and then files: they are looked for first.
+    theirs = sorted(path.name for path in folder.iterdir() if _is_of_a_cache(path.name))
+    if theirs and not (folder / schema.MANIFEST).exists():
+        raise InputError(
+            f"{folder} holds {theirs[0]} and no {schema.MANIFEST}, so it is no feature cache and "
+            f"is left as it is. Restore {schema.MANIFEST}, or give another folder."
+        )
+
+
+def _is_of_a_cache(name: str) -> bool:
+    shards = re.fullmatch(r"(shard|maps)-[0-9]+\.h5", name)
+    return bool(shards) or name in (schema.INDEX, schema.LABELS, schema.VIEW)
 
 
 def require_equal(

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -24,6 +25,7 @@ from features import files, schema
 from features.checks.causes import os_text, unreadable
 from features.checks.shards import misfit
 from features.errors import InputError
+from features.files.ownership import require_ours
 from features.schema import MESSAGE_BYTES, Manifest, manifest_hash
 
 OVERHEAD_BYTES = 1 << 14  # HDF5's headers of a shard
@@ -61,6 +63,7 @@ class ShardWriter:
         }
         try:
             for maps, target in self._targets.items():
+                require_own_shard(target)
                 with _explained(target):
                     self._temporaries[maps] = files.Temporary(target)
                     path = self._temporaries[maps].path
@@ -198,6 +201,22 @@ def checksum(file: h5py.File) -> str:
         for block in blocks(dataset):
             digest.update(np.ascontiguousarray(block).tobytes())
     return digest.hexdigest()
+
+
+def require_own_shard(path: Path) -> None:
+    """Refuse to replace a file that has a shard's name and is none; the name may be free.
+
+    Raises
+    ------
+    InputError
+        It is a file of another kind.
+    """
+    require_ours(path, _is_shard, what="a shard")
+
+
+def _is_shard(file: BinaryIO) -> bool:
+    with h5py.File(file, "r") as content:
+        return schema.MANIFEST_HASH in content.attrs
 
 
 def stored_checksum(path: Path) -> str:

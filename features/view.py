@@ -5,15 +5,17 @@ features, so it can be rebuilt at any time.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import h5py
 import numpy as np
 
 from features import files, schema
 from features.checks.causes import os_text, unreadable
+from features.files.ownership import require_ours
 from features.manifest import Manifest, manifest_hash
 from features.shards import finished_shards
 
@@ -32,6 +34,7 @@ def write_view(folder: Path, manifest: Manifest) -> None:
 
     Rows without a shard read as NaN with status PENDING.
     """
+    require_ours(folder / schema.VIEW, _is_view, what="a view of a cache")
     with files.atomic_write(folder / schema.VIEW) as temporary:
         temporary.write_bytes(sealed(_image(folder, manifest)))
 
@@ -69,6 +72,12 @@ def view_fault(folder: Path, manifest: Manifest) -> str:
     except (KeyError, RuntimeError, ValueError, AttributeError) as error:
         return f"it is damaged ({error})"
     return ""
+
+
+def _is_view(file: BinaryIO) -> bool:
+    """Recognize a view, whole or damaged: a checksum, zeros, and HDF5."""
+    block = file.read(schema.USER_BLOCK)
+    return re.fullmatch(rb"[0-9a-f]{64}\0+", block) is not None and file.read(4) == b"\x89HDF"
 
 
 def is_sealed(path: Path) -> bool:

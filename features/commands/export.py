@@ -7,7 +7,7 @@ memory holds the index, the labels and one block.
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -16,6 +16,8 @@ from tqdm import tqdm
 from features import files
 from features.cache import FeatureCache
 from features.errors import InputError
+from features.files.locks import locked_name
+from features.files.ownership import claim
 from features.manifest import canonical
 
 BLOCK_BYTES = 64 << 20  # of features at a time; a row group of a parquet file
@@ -29,7 +31,7 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
     folder : Path
         The cache's folder.
     out : Path
-        The file; its ending picks the format, and an existing file is replaced. With m rows and
+        The file; its ending picks the format, and an earlier export is replaced. With m rows and
         L labels, `.npz` holds the arrays `id` (m,) of str, `row` (m,) of int64 (place in the
         cache), if there are labels `labels` (m, L) of int8 and `label_names` (L,), one (m, width)
         of float32 for each layer under its name, and `manifest`, the text of `manifest.json`.
@@ -47,7 +49,8 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
     ------
     InputError
         The ending or a layer is unknown, there is no vector layer or no row with features, the
-        folder of `out` does not exist, or `pyarrow` is missing.
+        folder of `out` does not exist, `pyarrow` is missing, `out` is a file that this program did
+        not make, or another run is writing it.
     """
     writers: dict[str, Callable[[FeatureCache, Path, list[str]], None]] = {
         ".npz": _write_npz,
@@ -65,10 +68,26 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
         raise InputError(f"{folder} has no vector layer to write. Read spatial maps with h5py.")
     if not len(cache.valid_rows):
         raise InputError(f"{folder} has no row with features yet. Run extract again.")
-    files.remove_temporaries(out.parent)
-    with files.atomic_write(out) as temporary:
-        writers[out.suffix](cache, temporary, names)
+    target = claim(out, _is_export, what="an export")
+    with locked_name(target):
+        files.remove_temporaries(target.parent)
+        with files.atomic_write(target) as temporary:
+            writers[out.suffix](cache, temporary, names)
     return out
+
+
+def _is_export(file: BinaryIO) -> bool:
+    """Recognize what `export` wrote: it holds the manifest of its cache."""
+    start = file.read(4)
+    file.seek(0)
+    if start == b"PAR1":
+        _, pq = _pyarrow()
+        return b"manifest" in (pq.read_schema(file).metadata or {})
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {"id.npy", "row.npy", "manifest.npy"} <= set(archive.namelist())
+    except zipfile.BadZipFile:
+        return False
 
 
 def _write_npz(cache: FeatureCache, path: Path, names: list[str]) -> None:

@@ -13,10 +13,17 @@ from tqdm import tqdm
 from features import files, schema
 from features.commands.verify import verify_shard
 from features.errors import InputError
+from features.files.ranges import locked_numbers
 from features.index import IndexRow, index_fault, read_index, rewrite_index
 from features.labels import read_labels_csv
-from features.manifest import Manifest, read_manifest, require_equal, write_or_check
-from features.shards import finished_shards, is_finished, kinds, stored_checksum
+from features.manifest import (
+    Manifest,
+    read_manifest,
+    require_equal,
+    require_new_or_cache,
+    write_or_check,
+)
+from features.shards import finished_shards, is_finished, kinds, require_own_shard, stored_checksum
 from features.view import write_view
 
 
@@ -42,23 +49,26 @@ def merge(out: Path, caches: Sequence[Path]) -> Path:
     ------
     InputError
         Different manifests (every differing key is named), a damaged shard, two versions of one
-        shard, different `labels.csv`, an `index.csv` that isn't the manifest's, or a folder that
-        can't be written. Shards that are in `out` by then are kept.
+        shard, different `labels.csv`, an `index.csv` that isn't the manifest's, another run that
+        writes there, a file of another kind, or a folder that can't be written. Shards that are in
+        `out` by then are kept.
     """
     manifest = _common_manifest(caches)
     rows = _rows(caches[0], manifest)
     labels = _common_labels([out, *caches], rows)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        require_new_or_cache(out)
         files.remove_temporaries(out)
         write_or_check(out, manifest)
-        if labels and not (out / schema.LABELS).exists():
-            _place(labels, out / schema.LABELS, link=False)  # unlike shards, people edit it
-        try:
-            _gather(out, caches, manifest)
-        finally:
-            rewrite_index(out, rows, manifest)
-            write_view(out, manifest)
+        with locked_numbers(out / schema.MANIFEST):
+            if labels and not (out / schema.LABELS).exists():
+                _place(labels, out / schema.LABELS, link=False)  # unlike shards, people edit it
+            try:
+                _gather(out, caches, manifest)
+            finally:
+                rewrite_index(out, rows, manifest)
+                write_view(out, manifest)
     except OSError as error:
         raise InputError(
             f"Merging into {out} stopped: {error}. Its shards are kept. Free space or give "
@@ -120,6 +130,7 @@ def _gather(out: Path, caches: Sequence[Path], manifest: Manifest) -> None:
             # Maps come first: a reader that finds the shard relies on its maps.
             for maps in sorted(kinds(manifest), reverse=True):
                 name = schema.shard_path(out, number, maps=maps).name
+                require_own_shard(out / name)
                 _place(holders[0] / name, out / name, link=True)
 
 

@@ -72,6 +72,27 @@ def locked_folder(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def locked_name(path: Path) -> Iterator[None]:
+    """Lock the name of a file that is to be made, by a file `.NAME.lock` beside it.
+
+    Raises
+    ------
+    InputError
+        Another process has locked it.
+    OSError
+        Nothing can be written there.
+    """
+    stem = os.fsdecode(os.fsencode(path.name)[:200])
+    lock = path.with_name(f".{stem}{LOCK}")
+    descriptor = _locked(lock, path)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
 def _locked(path: Path, folder: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
