@@ -25,7 +25,6 @@ from features import files, schema
 from features.checks.causes import os_text, unreadable
 from features.checks.shards import misfit
 from features.errors import InputError
-from features.files.ownership import require_ours
 from features.schema import MESSAGE_BYTES, Manifest, manifest_hash
 
 OVERHEAD_BYTES = 1 << 14  # HDF5's headers of a shard
@@ -211,6 +210,8 @@ def require_own_shard(path: Path) -> None:
     InputError
         It is a file of another kind.
     """
+    from features.files.ownership import require_ours  # only writers need it
+
     require_ours(path, _is_shard, what="a shard")
 
 
