@@ -59,8 +59,7 @@ def foreign_archive(path):
 
 def foreign_table(path):
     pa = pytest.importorskip("pyarrow")
-
-    pa.parquet.write_table(pa.table({"id": ["a"]}), path)
+    pytest.importorskip("pyarrow.parquet").write_table(pa.table({"id": ["a"]}), path)
 
 
 FOREIGN = {
