@@ -1,13 +1,14 @@
 """What a fine-tuning is asked to do: every setting with its reason. Loads no torch."""
 
-import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from classify.finetune.earlier import current_names
+from classify.finetune.story import read_story, settings_schema
 from classify.losses import LOSSES, RANK_MODES, ROUNDINGS
 from classify.metrics import METRICS
+from features.checks.json_files import schema_fault
 from features.errors import InputError, check_choice, check_number
 
 CONFIG = "config.json"  # in a run folder
@@ -240,12 +241,13 @@ def read_run(run: Path) -> tuple[FinetuneConfig, tuple[str, ...]]:
         The folder holds no run.
     """
     try:
-        story = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+        story = read_story(run / CONFIG)
         known = {one.name for one in fields(FinetuneConfig)}
-        given = current_names(story["config"])
-        config = FinetuneConfig(**{k: v for k, v in given.items() if k in known})
-        return config, tuple(story["label_names"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        given = {k: v for k, v in current_names(story["config"]).items() if k in known}
+        if fault := schema_fault(given, settings_schema(FinetuneConfig)):
+            raise InputError(f"{run / CONFIG}: {fault}")
+        return FinetuneConfig(**given), tuple(story["label_names"])
+    except InputError as error:
         raise InputError(
             f"{run} is no run folder ({error}); make one with `python -m classify finetune`"
         ) from error

@@ -22,6 +22,7 @@ from classify.finetune.earlier import current_names
 from classify.finetune.networks import Network, map_layer
 from classify.finetune.objectives import Objective
 from classify.finetune.processes import Processes, joined
+from classify.finetune.story import read_story
 from classify.finetune.train import LOG, MODEL, STATE, Trainer
 from classify.metrics import METRICS
 from classify.models import library_versions
@@ -198,12 +199,7 @@ def _open_folder(
         remove_temporaries(folder)
     path = out / CONFIG
     if path.exists():
-        try:
-            there = current_names(json.loads(path.read_text(encoding="utf-8"))["record"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{path} can't be read ({error!r}); restore it, or give another --out"
-            ) from error
+        there = current_names(read_story(path)["record"])
         require_equal(there, json.loads(json.dumps(record)), out)
         return
     split, validation = parts

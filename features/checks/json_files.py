@@ -39,6 +39,8 @@ def read_json(path: Path, schema: Mapping[str, Any], *, what: str, remedy: str) 
     """
     try:
         return parse_json(_bytes(path), schema)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing. {remedy}") from error
     except _Fault as fault:
         raise InputError(f"{path} can't be read as {what}: {fault}. {remedy}") from fault
 
@@ -47,6 +49,8 @@ def _bytes(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise unreadable(path, error) from error
     if len(data) > LARGEST:
