@@ -41,6 +41,7 @@ TEXTS = {
     "shard_rows": "rows per file of the cache",
     "max_failures": "share of the rows that may fail",
     "retry_failed": "compute only the failed rows again",
+    "append": "add the images that the data set has and the cache lacks",
 }
 
 

@@ -53,6 +53,8 @@ class ExtractConfig:
         Share of the rows that may fail before the job stops.
     retry_failed : bool
         Compute the failed rows of finished shards again.
+    append : bool
+        Allow images that the cache in the folder does not have; they become its last rows.
     part : tuple of int
         (i, n): compute only the shards whose number modulo n is i, 0 <= i < n.
 
@@ -81,6 +83,7 @@ class ExtractConfig:
     shard_rows: int = 2048
     max_failures: float = 0.05
     retry_failed: bool = False
+    append: bool = False
     part: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:

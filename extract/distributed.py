@@ -32,17 +32,16 @@ def run(job: Job, address: str) -> None:
     client = connect(address)
     from distributed import as_completed
 
-    missing = set(job.missing())
     with client, job.progress() as bar:
-        again = {k: job.check(k) for k in job.numbers if k not in missing}
-        todo = [k for k in job.numbers if k in missing or len(again[k])]
+        rows = {k: job.to_compute(k) for k in job.numbers}
+        todo = [k for k, some in rows.items() if some is None or len(some)]
         for number in sorted(set(job.numbers) - set(todo)):
             job.count_failures(number)
             bar.update(len(job.rows(number)))
         futures = {
             client.submit(
                 _shard, job.config, job.manifest, job.dataset.root.resolve(), job.out.resolve(),
-                number, job.paths(number), again.get(number), retries=RETRIES, pure=False,
+                number, job.paths(number), rows[number], retries=RETRIES, pure=False,
             ): number
             for number in todo
         }  # fmt: skip

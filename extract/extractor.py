@@ -85,7 +85,7 @@ class Extractor:
         paths : sequence of str
             The shard's images, relative to the root, in row order.
         retried : ndarray of int64, optional
-            Rows to replace; by default all.
+            Rows to replace or to add; by default all.
         advance : callable, optional
             Called after each batch with its number of rows.
         """
@@ -110,7 +110,7 @@ class Extractor:
         paths : sequence of str
             The images, relative to the root.
         retried : ndarray of int64, optional
-            Rows to decode; the others are black.
+            Rows to decode; the others are black, and batches without any are left out.
 
         Yields
         ------
@@ -130,6 +130,8 @@ class Extractor:
         """Yield (rows, uint8 pixels, outcome per row), decoding ahead of the caller."""
         batches = [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
         wanted = None if retried is None else set(retried.tolist())
+        if wanted is not None:
+            batches = [batch for batch in batches if not wanted.isdisjoint(batch)]
         with ThreadPoolExecutor(self._workers) as pool:
             waiting: deque[tuple[range, list[Future]]] = deque()
             for batch in batches:

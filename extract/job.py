@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from extract.append import place
+from extract.cached_labels import write_labels
 from extract.config import ExtractConfig
 from extract.extractor import Extractor
 from extract.plan import Plan, make_plan
@@ -17,10 +19,9 @@ from features.commands.verify import verify_shard
 from features.datasets import Dataset, file_sizes
 from features.errors import InputError
 from features.index import write_index
-from features.labels import read_labels_csv, write_labels_csv
-from features.manifest import Manifest, require_new_or_cache, write_or_check
+from features.manifest import Manifest, grow, require_new_or_cache, write_or_check
 from features.schema import WITH_FEATURES, Status
-from features.shards import finished_shards, is_finished, open_checked, shard_bytes
+from features.shards import finished_shards, is_finished, open_checked, rows_held, shard_bytes
 from features.view import write_view
 
 
@@ -43,10 +44,13 @@ class Job:
     """
 
     def __init__(self, config: ExtractConfig, dataset: Dataset, out: Path):
-        self.config, self.dataset, self.out = config, dataset, out
+        self.config, self.out = config, out
         self.plan: Plan = make_plan(config)
-        self._sizes = file_sizes(dataset)
-        self.manifest: Manifest = self.plan.manifest(dataset, self._sizes)
+        sizes = file_sizes(dataset)
+        manifest = self.plan.manifest(dataset, sizes)
+        placed = place(out, dataset, sizes, manifest, append=config.append)
+        self.dataset, self._sizes, self._new = placed.dataset, placed.sizes, placed.new
+        self.manifest: Manifest = placed.manifest
         part, parts = config.part
         count = schema.shard_count(config.shard_rows, len(dataset))
         self.numbers = list(range(part, count, parts))
@@ -82,8 +86,14 @@ class Job:
             out.mkdir(parents=True, exist_ok=True)
             require_new_or_cache(out)
             files.remove_temporaries(out)
-            write_or_check(out, self.manifest)
-            self._write_labels()
+            if self._new:
+                write_index(out, dataset, self._sizes, self.manifest)
+            else:
+                write_or_check(out, self.manifest)
+            if line := write_labels(out, dataset):
+                print(line, file=sys.stderr)
+            if self._new:  # at last: up to here, the cache is what it was
+                grow(out, self.manifest)
             if not (out / schema.INDEX).exists():
                 write_index(out, dataset, self._sizes, self.manifest)
             free = shutil.disk_usage(out).free
@@ -97,31 +107,16 @@ class Job:
                 f"{out} needs {needed / 1e9:.1f} GB more, its disk has {free / 1e9:.1f} GB free. "
                 "Give another --out, fewer --layers, or --dtype float16."
             )
+        if self._new:
+            print(f"{self._new} images are new in {out}", file=sys.stderr)
         print(f"{len(dataset)} images, {needed / 1e6:,.1f} MB to write to {out}", file=sys.stderr)
-
-    def _write_labels(self) -> None:
-        """Write the labels once: people correct them in the cache."""
-        path, dataset = self.out / schema.LABELS, self.dataset
-        if dataset.labels is None:
-            return
-        if not path.exists():
-            write_labels_csv(path, dataset.ids, dataset.labels, dataset.label_names)
-            return
-        ids, labels, names = read_labels_csv(path)
-        same = (tuple(ids), tuple(names)) == (tuple(dataset.ids), tuple(dataset.label_names))
-        if not same or not np.array_equal(labels, dataset.labels):
-            raise InputError(
-                f"{path} holds other labels than {dataset.root}, so it is left as it is. To take "
-                "those of the data set, move it away; to keep it, copy it to the data set."
-            )
 
     def run_here(self) -> None:
         """Compute the missing shards in this process, and check the finished ones."""
         extractor: Extractor | None = None
-        missing = set(self.missing())
         with self.progress() as bar:
             for number in self.numbers:
-                retried = None if number in missing else self.check(number)
+                retried = self.to_compute(number)
                 if retried is None or len(retried):
                     extractor = extractor or self.extractor()
                     paths = self.paths(number)
@@ -142,18 +137,28 @@ class Job:
         total = sum(len(self.rows(k)) for k in self.numbers)
         return tqdm(total=total, unit="img", desc=self.plan.backbone.name)
 
-    def check(self, number: int) -> np.ndarray:
-        """Verify a finished shard and list its rows that are to be computed again.
+    def to_compute(self, number: int) -> np.ndarray | None:
+        """Verify what there is of a shard, and list the rows that are to be computed.
+
+        Returns
+        -------
+        ndarray of int64, or None
+            Rows that are not there or, if asked for, have failed; None if there is no shard.
 
         Raises
         ------
         InputError
             The shard is damaged.
         """
-        verify_shard(self.out, number, self.manifest)
-        if not self.config.retry_failed:
-            return np.empty(0, dtype=np.int64)
-        return np.array(self.rows(number))[~np.isin(self._status(number), WITH_FEATURES)]
+        held = rows_held(self.out, number, self.manifest)
+        if not held:
+            return None
+        verify_shard(self.out, number, self.manifest, short=True)
+        rows = np.array(self.rows(number))
+        wanted = np.arange(len(rows)) >= held
+        if self.config.retry_failed:
+            wanted[:held] = ~np.isin(self._status(number)[:held], WITH_FEATURES)
+        return rows[wanted]
 
     def count_failures(self, number: int) -> None:
         """Add up a finished shard's failed rows.

@@ -60,8 +60,13 @@ class FeatureCache:
     @cached_property
     def index(self) -> list[IndexRow]:
         """Every row: id, path, size, checksum, status and message."""
+        return self._listed[: len(self)]
+
+    @cached_property
+    def _listed(self) -> list[IndexRow]:
+        """What `index.csv` holds: more than the rows when an append has just begun."""
         rows = read_index(self.folder)
-        if fault := index_fault(rows, self.manifest):
+        if fault := index_fault(rows[: len(self)], self.manifest):
             raise InputError(
                 f"{self.folder / schema.INDEX}: {fault}. Restore it, or rebuild it: run extract "
                 "again."
@@ -77,10 +82,10 @@ class FeatureCache:
     def status(self) -> np.ndarray:
         """A `schema.Status` per row, uint8 (n,); PENDING where no shard exists yet."""
         status = np.full(len(self), schema.Status.PENDING, dtype=np.uint8)
-        for k in shards.finished_shards(self.folder, self.manifest):
-            rows = schema.shard_rows(k, self._step, len(self))
+        for k in shards.finished_shards(self.folder, self.manifest, short=True):
+            start, held = k * self._step, shards.rows_held(self.folder, k, self.manifest)
             with shards.open_checked(self.folder, k, self.manifest) as file:
-                status[rows.start : rows.stop] = file[schema.STATUS][:]
+                status[start : start + held] = file[schema.STATUS][:held]
         return status
 
     @property
@@ -106,12 +111,13 @@ class FeatureCache:
         if not path.exists():
             return None, ()
         ids, labels, names = read_labels_csv(path)
-        if list(ids) != self.ids:
+        listed = [row.id for row in self._listed]
+        if list(ids) != listed and list(ids) != listed[: len(self)]:
             raise InputError(
-                f"{path} lists other images than {schema.INDEX}, or in another order. Run extract "
-                "again, which rebuilds both."
+                f"{path} lists other images than {schema.INDEX}, or in another order. Move it away "
+                "and run extract again, which writes it anew."
             )
-        return labels, names
+        return labels[: len(self)], names
 
     @property
     def labels(self) -> np.ndarray | None:

@@ -57,7 +57,7 @@ def index_hash(dataset: "Dataset", sizes: np.ndarray) -> str:
         Hex SHA-256. File contents are hashed row by row during extraction instead, so that
         a job over millions of images reads each of them once.
     """
-    return _hash(zip(dataset.ids, dataset.paths, sizes, strict=True))
+    return identities_hash(zip(dataset.ids, dataset.paths, sizes, strict=True))
 
 
 def index_fault(rows: Sequence[IndexRow], manifest: Manifest) -> str:
@@ -68,7 +68,7 @@ def index_fault(rows: Sequence[IndexRow], manifest: Manifest) -> str:
     for expected, row in enumerate(rows):
         if row.row != expected:
             return f"row {row.row} stands where row {expected} belongs"
-    if _hash((row.id, row.path, row.size) for row in rows) != manifest["index"]["sha256"]:
+    if identities_hash((row.id, row.path, row.size) for row in rows) != manifest["index"]["sha256"]:
         return "its ids, paths or sizes, or their order, are not those of the manifest"
     return ""
 
@@ -91,17 +91,21 @@ def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, s
     InputError
         The shard exists and can't be read.
     """
-    if not shards.is_finished(folder, number, manifest):
-        rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
-        return [("", schema.Status.PENDING.name.lower(), "")] * len(rows)
+    rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
+    held = shards.rows_held(folder, number, manifest)
+    pending = [("", schema.Status.PENDING.name.lower(), "")] * (len(rows) - held)
+    if not held:
+        return pending
     path = schema.shard_path(folder, number)
     with shards.open_checked(folder, number, manifest) as file, shards.explained_reading(path):
         try:
-            columns = [file[name][:] for name in (schema.DIGEST, schema.STATUS, schema.MESSAGE)]
-            return [
+            names = (schema.DIGEST, schema.STATUS, schema.MESSAGE)
+            columns = [file[name][:held] for name in names]
+            found = [
                 (digest.decode(), schema.Status(status).name.lower(), message.decode())
                 for digest, status, message in zip(*columns, strict=True)
             ]
+            return found + pending
         except (ValueError, KeyError) as error:
             raise InputError(
                 f"{path}: checksums or messages of its rows are no text ({error}). `python -m "
@@ -109,7 +113,8 @@ def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, s
             ) from error
 
 
-def _hash(identities: Iterable[Identity]) -> str:
+def identities_hash(identities: Iterable[Identity]) -> str:
+    """Hex SHA-256 of the rows' ids, paths and sizes, as the manifest has it."""
     digest = hashlib.sha256()
     for row, (id_, path, size) in enumerate(identities):
         digest.update(f"{row}\0{id_}\0{path}\0{size}\n".encode("utf-8", "surrogateescape"))

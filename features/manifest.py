@@ -15,6 +15,7 @@ __all__ = [
     "canonical",
     "differences",
     "flatten",
+    "grow",
     "manifest_hash",
     "read_manifest",
     "require_equal",
@@ -93,6 +94,21 @@ def require_new_or_cache(folder: Path) -> None:
 def _is_of_a_cache(name: str) -> bool:
     shards = re.fullmatch(r"(shard|maps)-[0-9]+\.h5", name)
     return bool(shards) or name in (schema.INDEX, schema.LABELS, schema.VIEW)
+
+
+def grow(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest of a cache to which images are appended.
+
+    Raises
+    ------
+    InputError
+        Another process has changed it otherwise in between.
+    """
+    found = read_manifest(folder)
+    if found != manifest:
+        if found not in schema.states(manifest):
+            require_equal(found, manifest, folder, remedy="Run again.")
+        files.write_text(folder / schema.MANIFEST, canonical(manifest))
 
 
 def require_equal(

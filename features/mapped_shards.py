@@ -2,12 +2,30 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
 from features import schema, shards
 from features.schema import Manifest
+
+
+class _Place(NamedTuple):
+    """Where a layer lies, in which file."""
+
+    file: tuple[int, ...]
+    offset: int
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:  # opening it gives the reason
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class MappedShards:
@@ -28,8 +46,8 @@ class MappedShards:
 
     def __init__(self, folder: Path, manifest: Manifest, widths: dict[str, int]):
         self._folder, self._widths, self._manifest = folder, widths, manifest
-        self._step, self._total = manifest["shard_rows"], manifest["index"]["rows"]
-        self._offsets: dict[tuple[int, str], tuple[int, np.dtype]] = {}
+        self._step = manifest["shard_rows"]
+        self._places: dict[tuple[int, str], _Place] = {}
 
     def by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Group rows by shard.
@@ -56,18 +74,21 @@ class MappedShards:
             yield int(shard), positions, rows[positions] - shard * self._step
 
     def layer(self, shard: int, name: str) -> np.ndarray:
-        """Map one vector layer of one shard, read-only: (rows of the shard, width)."""
+        """Map one vector layer of one shard, read-only: (rows that are there, width)."""
         path = schema.shard_path(self._folder, shard)
-        if (shard, name) not in self._offsets:
+        place = self._places.get((shard, name))
+        if place is None or place.file != _identity(path):  # an append writes a longer shard
+            identity = _identity(path)
             with shards.open_checked(self._folder, shard, self._manifest) as file:
                 for layer in self._widths:
-                    dataset = file[layer]
-                    self._offsets[shard, layer] = dataset.id.get_offset(), dataset.dtype
-        offset, dtype = self._offsets[shard, name]
-        rows = schema.shard_rows(shard, self._step, self._total)
-        shape = (len(rows), self._widths[name])
+                    held = file[layer]
+                    place = _Place(identity, held.id.get_offset(), held.dtype, held.shape)
+                    self._places[shard, layer] = place
+            place = self._places[shard, name]
         with shards.explained_reading(path):
-            return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+            return np.memmap(
+                path, dtype=place.dtype, mode="r", offset=place.offset, shape=place.shape
+            )
 
     def read_spatial(self, name: str, shape: tuple[int, ...], rows: np.ndarray) -> np.ndarray:
         """Read rows of a spatial map: float32 (m, channels, height, width)."""

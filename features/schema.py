@@ -25,6 +25,7 @@ ROW_DATASETS = (ROW, STATUS, MESSAGE, DIGEST)
 
 CHECKSUM = "checksum"  # root attribute of a shard: SHA-256 over its datasets
 MANIFEST_HASH = "manifest_sha256"  # root attribute of a shard: the run it belongs to
+EARLIER = "earlier"  # in the manifest's index: its rows and hash before each append
 LAYOUT = "layout"  # attribute of a layer: how its columns are ordered
 
 MESSAGE_BYTES = 200  # a fixed width keeps a shard's bytes independent of the order of writes
@@ -62,6 +63,42 @@ def shard_rows(number: int, rows_per_shard: int, total: int) -> range:
 def shard_count(rows_per_shard: int, total: int) -> int:
     """Count the shards that hold `total` rows."""
     return -(-total // rows_per_shard)
+
+
+def states(manifest: Manifest) -> list[Manifest]:
+    """List the manifests that a cache has had, one before each append; the last is its own."""
+    index = manifest["index"]
+    earlier = index.get(EARLIER, [])
+    past = [{**state, **({EARLIER: earlier[:i]} if i else {})} for i, state in enumerate(earlier)]
+    return [{**manifest, "index": state} for state in [*past, index]]
+
+
+def lengths(manifest: Manifest, number: int) -> list[int]:
+    """List how many rows a shard has had, in the order of `states`; 0 before it had any."""
+    step = manifest["shard_rows"]
+    return [len(shard_rows(number, step, m["index"]["rows"])) for m in states(manifest)]
+
+
+def shard_hash(manifest: Manifest, number: int, rows: int | None = None) -> str:
+    """Hash that a shard carries: of the first manifest under which it has had its rows.
+
+    Parameters
+    ----------
+    manifest : dict
+        The cache's manifest.
+    number : int
+        Of the shard.
+    rows : int, optional
+        How many rows it has; by default as many as the manifest says.
+    """
+    had = lengths(manifest, number)
+    return manifest_hash(states(manifest)[had.index(had[-1] if rows is None else rows)])
+
+
+def rows_by_hash(manifest: Manifest, number: int, carried: str) -> int:
+    """Count the rows that a shard has by the hash that it carries; 0 for a hash of others."""
+    had = dict.fromkeys(lengths(manifest, number))
+    return next((n for n in had if n and shard_hash(manifest, number, n) == carried), 0)
 
 
 def shard_path(folder: Path, number: int, *, maps: bool = False) -> Path:

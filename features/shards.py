@@ -23,9 +23,9 @@ import numpy as np
 
 from features import files, schema
 from features.checks.causes import os_text, unreadable
-from features.checks.shards import misfit
+from features.checks.shards import FOREIGN, misfit
 from features.errors import InputError
-from features.schema import MESSAGE_BYTES, Manifest, manifest_hash
+from features.schema import MESSAGE_BYTES, Manifest
 
 OVERHEAD_BYTES = 1 << 14  # HDF5's headers of a shard
 _SHARD_NAME = re.compile(r"shard-([0-9]{5,10})\.h5")
@@ -44,7 +44,8 @@ class ShardWriter:
     manifest : dict
         The cache's manifest, which gives the layers, the row ranges and the hash to store.
     amend : bool
-        Start from the finished shard instead of an empty one, to replace some of its rows.
+        Start from the shard that is there instead of an empty one, to replace some of its rows
+        or, after an append to the data set, to add the rows that it lacks.
 
     Raises
     ------
@@ -66,12 +67,14 @@ class ShardWriter:
                 with _explained(target):
                     self._temporaries[maps] = files.Temporary(target)
                     path = self._temporaries[maps].path
-                    if amend:
+                    if amend and _length(target, number, manifest) == len(self.rows):
                         shutil.copyfile(target, path)
                         self._files[maps] = h5py.File(path, "r+", locking=False)
-                    else:
-                        _reserve(path, _file_bytes(manifest, len(self.rows), maps=maps))
-                        self._files[maps] = _create(path, self.rows, manifest, maps=maps)
+                        continue
+                    _reserve(path, _file_bytes(manifest, len(self.rows), maps=maps))
+                    self._files[maps] = _create(path, self.rows, manifest, maps=maps)
+                    if amend:
+                        _copy_rows(target, self._files[maps])
         except BaseException:
             self._discard()
             raise
@@ -187,8 +190,27 @@ def _create(path: Path, rows: range, manifest: Manifest, *, maps: bool) -> h5py.
         chunks = (1, *record["shape"]) if schema.is_map(record["shape"]) else None
         dataset = file.create_dataset(name, shape, record["dtype"], chunks=chunks)
         dataset.attrs[schema.LAYOUT] = record["layout"]
-    file.attrs[schema.MANIFEST_HASH] = np.bytes_(manifest_hash(manifest))
+    number = rows.start // manifest["shard_rows"]
+    file.attrs[schema.MANIFEST_HASH] = np.bytes_(schema.shard_hash(manifest, number))
     return file
+
+
+def _length(path: Path, number: int, manifest: Manifest) -> int:
+    """Count the rows of a file of a shard; one that is foreign counts as whole, to be refused."""
+    with open_shard(path) as file:
+        carried = file.attrs.get(schema.MANIFEST_HASH, b"")
+    text = carried.decode("ascii", "replace") if isinstance(carried, bytes) else ""
+    return schema.rows_by_hash(manifest, number, text) or schema.lengths(manifest, number)[-1]
+
+
+def _copy_rows(path: Path, file: h5py.File) -> None:
+    """Copy all rows of a shorter shard."""
+    with open_shard(path) as short:
+        for name in _datasets(short):
+            start = 0
+            for block in blocks(short[name]):
+                file[name][start : start + len(block)] = block
+                start += len(block)
 
 
 def checksum(file: h5py.File) -> str:
@@ -244,8 +266,30 @@ def blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
 
 
 def is_finished(folder: Path, number: int, manifest: Manifest) -> bool:
-    """Tell whether all files of a shard exist; existing files are complete by construction."""
-    return all(schema.shard_path(folder, number, maps=maps).exists() for maps in kinds(manifest))
+    """Tell whether all files of a shard exist; existing files are complete by construction.
+
+    After an append to the data set, the shard that was the last one lacks rows until it is
+    written anew.
+    """
+    rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
+    return rows_held(folder, number, manifest) == len(rows)
+
+
+def rows_held(folder: Path, number: int, manifest: Manifest) -> int:
+    """Count the rows of a shard that are there, from its first on; 0 without one of its files.
+
+    Raises
+    ------
+    InputError
+        A file can't be read.
+    """
+    paths = [schema.shard_path(folder, number, maps=maps) for maps in kinds(manifest)]
+    if not all(path.exists() for path in paths):
+        return 0
+    had = schema.lengths(manifest, number)
+    if set(had) <= {0, had[-1]}:
+        return had[-1]  # no append made it longer, and it need not be opened
+    return min(_length(path, number, manifest) for path in paths)
 
 
 class DamagedShardError(InputError):
@@ -289,6 +333,12 @@ def open_checked(folder: Path, number: int, manifest: Manifest, *, maps: bool = 
     try:
         with explained_reading(path):
             fault = misfit(file, number, manifest, maps=maps)
+            if fault == FOREIGN:
+                from features.manifest import read_manifest  # only here, and only then
+
+                now = read_manifest(folder)
+                if manifest in schema.states(now)[:-1]:  # an append has made the shard longer
+                    fault = misfit(file, number, now, maps=maps)
         if fault:
             raise InputError(
                 f"{path}: {fault}. `python -m features verify {folder}` checks all files. Restore "
@@ -342,8 +392,17 @@ def _read_through(path: Path) -> None:
         raise unreadable(path, error) from error
 
 
-def finished_shards(folder: Path, manifest: Manifest) -> list[int]:
+def finished_shards(folder: Path, manifest: Manifest, *, short: bool = False) -> list[int]:
     """Numbers of the shards that exist, in ascending order.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder.
+    manifest : dict
+        Its manifest.
+    short : bool
+        Also those that lack the rows that an append gives them.
 
     Raises
     ------
@@ -364,6 +423,7 @@ def finished_shards(folder: Path, manifest: Manifest) -> list[int]:
         for k in numbers
         if k < count
         and all(schema.shard_path(folder, k, maps=maps).name in there for maps in kinds(manifest))
+        and (short or is_finished(folder, k, manifest))
     ]
 
 

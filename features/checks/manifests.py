@@ -20,6 +20,12 @@ _LAYER = {
     },
 }
 
+_STATE = {
+    "type": "object",
+    "required": ["rows", "sha256"],
+    "properties": {"rows": _COUNT, "sha256": _HASH},
+}
+
 #: Of keys that this version does not know, any value is taken: they are part of the hash.
 MANIFEST_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -38,7 +44,11 @@ MANIFEST_SCHEMA: dict[str, Any] = {
         "index": {
             "type": "object",
             "required": ["rows", "sha256"],
-            "properties": {"rows": _COUNT, "sha256": _HASH},
+            "properties": {
+                "rows": _COUNT,
+                "sha256": _HASH,
+                "earlier": {"type": "array", "maxItems": 10_000, "items": _STATE},
+            },
         },
         "weights_sha256": _HASH,
         "transform": {"type": "object"},

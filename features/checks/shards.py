@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from features import schema
-from features.schema import MESSAGE_BYTES, Manifest, Status, manifest_hash
+from features.schema import MESSAGE_BYTES, Manifest, Status
 
 FOREIGN = "it belongs to a run with another manifest"
 _STORAGE = {
@@ -30,6 +30,8 @@ _ROW_TYPES = {
 
 def misfit(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> str:
     """Say how an open shard departs from what its manifest asks for; empty if it doesn't.
+
+    It may lack the rows that an append gives it.
 
     Parameters
     ----------
@@ -55,6 +57,15 @@ def misfit(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> s
         return f"it can't be read as a shard ({_line(error)})"
 
 
+def lacks_rows(file: h5py.File, number: int, manifest: Manifest) -> bool:
+    """Tell whether an open shard still has the rows of the time before an append."""
+    try:
+        found = _attribute(file, schema.MANIFEST_HASH)
+    except (OSError, RuntimeError):  # damaged, which `misfit` tells
+        return False
+    return 0 < schema.rows_by_hash(manifest, number, found) < schema.lengths(manifest, number)[-1]
+
+
 def layer_names(manifest: Manifest, *, maps: bool) -> list[str]:
     """Names of the layers that are maps, or that aren't, in the order of the network."""
     records = manifest["layers"]
@@ -62,11 +73,13 @@ def layer_names(manifest: Manifest, *, maps: bool) -> list[str]:
 
 
 def _misfit(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> str:
-    if (found := _attribute(file, schema.MANIFEST_HASH)) != manifest_hash(manifest):
+    found = _attribute(file, schema.MANIFEST_HASH)
+    held = schema.rows_by_hash(manifest, number, found)
+    if not held:
         return FOREIGN if len(found) == 64 else "it does not name the manifest that it belongs to"
     if len(_attribute(file, schema.CHECKSUM)) != 64:
         return "it holds no checksum"
-    rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
+    rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])[:held]
     names = layer_names(manifest, maps=maps)
     shapes = {name: tuple(manifest["layers"][name]["shape"]) for name in names}
     types = {name: np.dtype(manifest["layers"][name]["dtype"]) for name in names}

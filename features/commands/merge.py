@@ -111,8 +111,8 @@ def _common_labels(folders: Sequence[Path], rows: Sequence[IndexRow]) -> Path | 
         return None
     if list(read_labels_csv(paths[0])[0]) != [row.id for row in rows]:
         raise InputError(
-            f"{paths[0]} lists other images than {schema.INDEX}, or in another order. Run extract "
-            "again, which rebuilds both."
+            f"{paths[0]} lists other images than {schema.INDEX}, or in another order. Move it away "
+            "and run extract again, which writes it anew."
         )
     return paths[0]
 

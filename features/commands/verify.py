@@ -13,7 +13,7 @@ from tqdm import tqdm
 from features import schema
 from features.cache import FeatureCache
 from features.checks.causes import os_text
-from features.checks.shards import layer_names, misfit
+from features.checks.shards import lacks_rows, layer_names, misfit
 from features.errors import InputError
 from features.index import IndexRow, index_fault, outcomes, read_index
 from features.manifest import Manifest, manifest_hash, read_manifest
@@ -97,7 +97,9 @@ def summary(folder: Path) -> str:
     )
 
 
-def verify_shard(folder: Path, number: int, manifest: Manifest, *, finite: bool = False) -> None:
+def verify_shard(
+    folder: Path, number: int, manifest: Manifest, *, finite: bool = False, short: bool = False
+) -> None:
     """Check a finished shard against its checksum and its manifest.
 
     Parameters
@@ -110,18 +112,20 @@ def verify_shard(folder: Path, number: int, manifest: Manifest, *, finite: bool 
         The cache's manifest.
     finite : bool
         Check also that every row with status OK holds finite features.
+    short : bool
+        Allow the rows of the time before an append.
 
     Raises
     ------
     InputError
         The first of `shard_faults`.
     """
-    if fault := next(shard_faults(folder, number, manifest, finite=finite), None):
+    if fault := next(shard_faults(folder, number, manifest, finite=finite, short=short), None):
         raise InputError(fault)
 
 
 def shard_faults(
-    folder: Path, number: int, manifest: Manifest, *, finite: bool = False
+    folder: Path, number: int, manifest: Manifest, *, finite: bool = False, short: bool = False
 ) -> Iterator[str]:
     """Check each file of a shard; parameters as in `verify_shard`.
 
@@ -135,6 +139,12 @@ def shard_faults(
         path = schema.shard_path(folder, number, maps=maps)
         try:
             with open_shard(path) as file, explained_reading(path):
+                if not short and lacks_rows(file, number, manifest):
+                    yield (
+                        f"{path}: it lacks the rows that an append gives it. Run extract again, "
+                        "which adds them."
+                    )
+                    continue
                 fault = _fault(file, number, manifest, maps=maps)
                 if finite and not fault:
                     good = good if maps else np.isin(file[schema.STATUS][:], schema.WITH_FEATURES)
@@ -159,7 +169,8 @@ def _made_with(path: Path, manifest: Manifest) -> bool:
         if path.name == schema.VIEW and not is_sealed(path):
             return False
         with open_shard(path) as file:
-            return file.attrs[schema.MANIFEST_HASH].decode() == manifest_hash(manifest)
+            found = file.attrs[schema.MANIFEST_HASH].decode()
+            return found in map(manifest_hash, schema.states(manifest))
     except DamagedShardError:
         return False
     except (InputError, OSError):

@@ -146,7 +146,9 @@ def test_another_setting_is_refused_and_nothing_changes(undisturbed, data):
         assert key in str(caught.value)
     assert contents(undisturbed) == before
     smaller = load_dataset(data)
-    with pytest.raises(InputError, match=r"index.rows: there 21, here 20"):
+    with pytest.raises(
+        InputError, match=r"has 1 \(first '020.png'\) images that the data set lacks"
+    ):
         run(
             CONFIG,
             replace(

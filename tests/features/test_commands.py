@@ -243,7 +243,7 @@ FAULTS = {
     ),
     "labels of other images": (
         swap_lines("labels.csv", 3, 4),
-        [f"labels.csv lists other images than index.csv, or in another order. {AGAIN}"],
+        ["labels.csv lists other images than index.csv, or in another order. Move it away"],
     ),
     "a label that is none": (
         replace("labels.csv", "jpg,1", "jpg,2"),
