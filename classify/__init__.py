@@ -15,18 +15,30 @@ if TYPE_CHECKING:
     from classify.finetune.cnn_rnn import CnnRnnTagger
     from classify.imcl.tagger import InteractiveTagger
     from classify.logistic import LogisticTagger
+    from classify.miml.dba import DBA
+    from classify.miml.kisar import KISAR
+    from classify.miml.mimlfast import MIMLfast
+    from classify.miml.mimlknn import MIMLkNN
+    from classify.miml.mimlsvm import MIMLSVM
+    from classify.miml.ranklsim import RankLSIM
     from classify.model_files import load_model
     from classify.models import TaggerModel
     from classify.warp.semi_supervised import SemiSupervisedTagger
     from classify.warp.tagger import WarpTagger
 
 __all__ = [
+    "DBA",
+    "KISAR",
+    "MIMLSVM",
     "CnnRnnTagger",
     "CurriculumTagger",
     "Fast0TagTagger",
     "InteractiveTagger",
     "LatentNoiseTagger",
     "LogisticTagger",
+    "MIMLfast",
+    "MIMLkNN",
+    "RankLSIM",
     "SemiSupervisedTagger",
     "TaggerModel",
     "WarpTagger",
@@ -35,6 +47,12 @@ __all__ = [
 ]
 
 _MODULES = {
+    "DBA": "classify.miml.dba",
+    "KISAR": "classify.miml.kisar",
+    "MIMLSVM": "classify.miml.mimlsvm",
+    "MIMLfast": "classify.miml.mimlfast",
+    "MIMLkNN": "classify.miml.mimlknn",
+    "RankLSIM": "classify.miml.ranklsim",
     "CnnRnnTagger": "classify.finetune.cnn_rnn",
     "CurriculumTagger": "classify.baselines.curriculum",
     "Fast0TagTagger": "classify.baselines.fast0tag",

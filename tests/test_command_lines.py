@@ -47,8 +47,8 @@ SWEEP = ["sweep", "photos.cache", "--out", "sweep.jsonl"]
         (benchmarks, ["speed"], "the following arguments are required: command; `python -m "),
         (
             benchmarks,
-            ["speed", "warp", "--out", "x", "--growth", "1x0x1"],
-            "argument --growth: size '1x0x1'; give three numbers, as in 100000x512x80; ",
+            ["speed", "warp", "--out", "x", "--scaling", "1x0x1"],
+            "argument --scaling: size '1x0x1'; give three numbers, as in 100000x512x80; ",
         ),
     ],
 )

@@ -131,8 +131,9 @@ class InteractiveTagger(Presets, BatchTagger):
     Examples
     --------
     >>> X, Y = [[0.0], [1.0], [2.0], [3.0]], [[1, 0], [1, -1], [-1, 1], [0, 1]]
-    >>> InteractiveTagger().fit(X, Y).predict([[0.5]])
-    array([[1, 0]])
+    >>> InteractiveTagger().fit(X, Y).predict([[0.0], [3.0]])
+    array([[1, 0],
+           [0, 1]])
     """
 
     #: The paper's text, and its released code for Open Images with fixed features.

@@ -61,8 +61,8 @@ def lacks_rows(file: h5py.File, number: int, manifest: Manifest) -> bool:
     """Tell whether an open shard still has the rows of the time before an append."""
     try:
         found = _attribute(file, schema.MANIFEST_HASH)
-    except (OSError, RuntimeError):  # damaged, which `misfit` tells
-        return False
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError):
+        return False  # damaged, which `misfit` tells
     return 0 < schema.rows_by_hash(manifest, number, found) < schema.lengths(manifest, number)[-1]
 
 

@@ -129,7 +129,7 @@ def test_smoothness_begins_after_the_warm_up_as_large_as_the_cross_entropy(objec
     assert sums[1].item() == pytest.approx(sums[0].item(), rel=1e-4)
     sums.sum().backward()
     assert head.graph.grad.abs().sum() > 0
-    np.testing.assert_array_equal(made.rows(1), rows)
+    np.testing.assert_array_equal(made.rows(), rows)
 
 
 def test_nobody_is_a_neighbor_of_itself(objective):

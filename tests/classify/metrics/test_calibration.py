@@ -52,7 +52,7 @@ def test_bad_input_is_one_line():
     for labels, P, match in (
         (Y, np.zeros((1, 3)), "give one probability per label"),
         (Y, np.array([[0.5, 1.2]]), "not between 0 and 1"),
-        (Y, np.array([[0.5, np.nan]]), "not between 0 and 1"),
+        (Y, np.array([[0.5, np.nan]]), "P holds NaN"),
         (np.array([[-1, -1]]), np.zeros((1, 2)), "no known cell"),
     ):
         with pytest.raises(InputError, match=match):

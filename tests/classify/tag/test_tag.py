@@ -19,6 +19,7 @@ from extract.config import ExtractConfig
 from extract.run import run
 from features import multilabel
 from features.cache import FeatureCache
+from features.command_line import CommandParser
 from features.datasets import load_dataset
 from features.errors import InputError
 
@@ -193,6 +194,7 @@ def test_a_model_that_only_orders_labels_names_the_remedy(trained, album, tmp_pa
 def test_the_console_command_has_it_by_its_own_name(trained, album, tmp_path, capsys, monkeypatch):
     out = tmp_path / "tags.csv"
     monkeypatch.setattr("sys.argv", ["multilabel"])
+    monkeypatch.setattr(CommandParser, "launcher", CommandParser.launcher)  # is set below
     shutil.rmtree(album / "trip")
     options = ["--model", str(trained[0]), "--weights", "random:3", "--out", str(out)]
     multilabel.main(["tag", str(album), *options])
