@@ -106,16 +106,11 @@ def sweep(
     for name in learner:
         check_labels(find_learner(name), Y)
     inputs = read_all_inputs(features, layers, rows, map(find_learner, learner))
-    groups = None
-    if group_duplicates:
-        groups = duplicate_groups([features.index[row].sha256 for row in rows])
+    checksums = [features.index[row].sha256 for row in rows]
+    groups = duplicate_groups(checksums) if group_duplicates else None
     drawn = {seed + k: random_split(len(rows), seed + k, groups=groups) for k in range(splits)}
-    train_rows = len(drawn[seed].train)
-    if select == "inner-cv" and folds > train_rows:
-        raise InputError(
-            f"{folds} folds need as many rows, and {out} would be learned from {train_rows} of the "
-            f"{len(rows)} rows with features. Give fewer --folds, --select none or more images."
-        )
+    if select == "inner-cv":
+        _check_folds(folds, len(drawn[seed].train), len(rows), out)
     values = sorted(set(C))
     plan = {"C": values, "select": select, "metric": metric, "folds": folds}
     header = {
@@ -153,6 +148,14 @@ def sweep(
         )
         results.finish()
     return out
+
+
+def _check_folds(folds: int, train_rows: int, rows: int, out: Path) -> None:
+    if folds > train_rows:
+        raise InputError(
+            f"{folds} folds need as many rows, and {out} would be learned from {train_rows} of the "
+            f"{rows} rows with features. Give fewer --folds, --select none or more images."
+        )
 
 
 def failures(path: Path) -> str:

@@ -109,11 +109,9 @@ def fit(
         instances that it takes; a C that is not positive, or that the learner doesn't take; fewer
         rows than folds.
     """
-    from classify.inputs import input_widths, read_inputs, resolve_layers
     from classify.provenance import hash_labels, shard_checksums
     from classify.selection.candidates import Fixed  # scikit-learn, and the next h5py
-    from features.cache import FeatureCache, labels_of
-    from features.inputs.label_warnings import label_warnings
+    from features.cache import FeatureCache
 
     auto = learner == AUTO
     _check(learner, C, scaling, metric)
@@ -121,21 +119,8 @@ def fit(
     rule, method = _decision_options(auto, thresholds, calibration)
     out = claim_model(out)
     features = FeatureCache(cache)
-    takes = "vectors" if auto else find_learner(learner).takes
-    names = resolve_layers(features, layers, takes)
-    Y, label_names = labels_of(features, labels)
-    valid = features.valid_rows
-    Y = Y[valid]
-    if not auto:
-        check_labels(find_learner(learner), Y)
-    report_excluded(features)
-    if not auto:
-        taken = find_learner(learner).rows_to_train_on(Y)
-        valid, Y = valid[taken], Y[taken]
-    for line in label_warnings(Y, label_names):
-        print(line, file=sys.stderr)
-    X = read_inputs(features, names, valid, takes)
-    rows = _Rows(X, Y, input_widths(features, names, takes))
+    named = None if auto else find_learner(learner)
+    rows, names, label_names = _read_rows(features, named, layers, labels)
     options = {"metric": metric, "folds": folds, "seed": seed, "jobs": jobs}
     if auto:
         fixed = Fixed(scaling and find_scaling(scaling).name, C)
@@ -152,13 +137,41 @@ def fit(
         manifest=features.manifest,
         manifest_hash=features.manifest_hash,
         versions=library_versions(),
-        decisions=_decisions(rule, method, choice.chosen.scores, Y, label_names),
+        decisions=_decisions(rule, method, choice.chosen.scores, rows.Y, label_names),
         selection=choice.records,
-        labels_hash=hash_labels(label_names, Y),
+        labels_hash=hash_labels(label_names, rows.Y),
         shards=shard_checksums(features),
     )
     save_model(out, model)
     return model
+
+
+def _read_rows(
+    features: "FeatureCache",
+    learner: Learner | None,
+    layers: Sequence[str] | None,
+    labels: Path | None,
+) -> tuple[_Rows, list[str], Sequence[str]]:
+    """Read the rows that a learner is trained on, or all; with the names of layers and labels."""
+    from classify.inputs import input_widths, read_inputs, resolve_layers
+    from features.cache import labels_of
+    from features.inputs.label_warnings import label_warnings
+
+    takes = learner.takes if learner else "vectors"
+    names = resolve_layers(features, layers, takes)
+    Y, label_names = labels_of(features, labels)
+    valid = features.valid_rows
+    Y = Y[valid]
+    if learner:
+        check_labels(learner, Y)
+    report_excluded(features)
+    if learner:
+        taken = learner.rows_to_train_on(Y)
+        valid, Y = valid[taken], Y[taken]
+    for line in label_warnings(Y, label_names):
+        print(line, file=sys.stderr)
+    X = read_inputs(features, names, valid, takes)
+    return _Rows(X, Y, input_widths(features, names, takes)), names, label_names
 
 
 def report_excluded(cache: "FeatureCache") -> None:

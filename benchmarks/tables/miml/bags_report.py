@@ -73,24 +73,19 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
 
 
 def readme(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Write the README's short table; parameters as for `page`."""
+    """Write the README's short table, a column per method; parameters as for `page`."""
     summary, paper = summarize(whole_training(header, lines)), MIML_TABLES.get(header["published"])
+    methods = [one for one in _methods(summary) if one.takes == "instances" and one.tuned]
     rows = []
-    for method in _methods(summary):
-        values = [
-            mean_and_std(*summary[method.method, kind]["example_ap"], digits=3)
-            if (method.method, kind) in summary
-            else ""
-            for kind in (REGIONS, NETWORK)
-        ]
-        if method.takes != "instances":
-            values = [mean_and_std(*summary[method.method, "none"]["example_ap"], digits=3)] * 2
-            values[0] = "" if method.takes == "vectors" else values[0]
-        quoted = ""
-        if paper and method.published in paper.rows:
-            quoted = mean_and_std(*paper.rows[method.published]["example_ap"], digits=3)
-        rows.append([method.title, quoted, *values])
-    return table(["method", "published (quoted)", "published instances", "VGG16's"], rows)
+    if paper:
+        quoted = [paper.rows[one.published or ""]["example_ap"].mean for one in methods]
+        rows.append(["published (quoted)", *(f"{value:.3f}" for value in quoted)])
+    for title, kind in (("ours, tuned", REGIONS), ("ours, a network's instances", NETWORK)):
+        found = [summary.get((one.method, kind)) for one in methods]
+        if any(found):
+            values = [mean_and_std(*one["example_ap"], digits=3) if one else "" for one in found]
+            rows.append([title, *values])
+    return table(["", *(one.title for one in methods)], rows)
 
 
 def whole_training(header: Mapping[str, Any], lines: Iterable[Line]) -> list[Line]:
