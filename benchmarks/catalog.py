@@ -100,6 +100,15 @@ _ENTRIES = (
         claims="tables.finetune.report:claims",
     ),
     _entry(
+        "tables auto",
+        "what `fit` chooses by itself, beside the former default and every single choice",
+        "--cache msrc.cache --out tables/auto",
+        "tables.auto.run",
+        ("add_arguments", "auto"),
+        page="tables.auto.report:page",
+        readme="tables.auto.report:readme",
+    ),
+    _entry(
         "speed extract",
         "images per second of every engine, beside a plain loop, a peer and the machine's limit",
         "--data data/msrc_v2 --out speed-extract.md",

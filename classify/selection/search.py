@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -61,6 +61,7 @@ class Data:
     folds: Sequence[Split]
     metric: str = "example_ap+map"
     jobs: int = -1
+    progress: bool = True
 
 
 @dataclass
@@ -88,6 +89,7 @@ def search(
     thorough: bool = False,
     fixed: Fixed = NOTHING_FIXED,
     jobs: int = -1,
+    progress: bool = True,
 ) -> tuple[Search, Data]:
     """Compare L2 on every scaling, then slower learners on the best scalings.
 
@@ -108,6 +110,8 @@ def search(
         A scaling or C that is not to be chosen.
     jobs : int
         Processes of one thread each; -1 for one per core.
+    progress : bool
+        Whether a bar on stderr shows how far it is.
 
     Returns
     -------
@@ -119,6 +123,7 @@ def search(
         Too few rows, or no candidate could be fitted.
     """
     data = folded(X, Y, widths, metric=metric, folds=folds, seed=seed, jobs=jobs)
+    data = replace(data, progress=progress)
     found = Search()
     _try(found, data, first_paths(X, widths, fixed))
     best = found.ranked(metric)
@@ -177,7 +182,9 @@ def _over_folds(data: Data, paths: Sequence[Path]) -> Iterator[tuple[Path, np.nd
     run = Parallel(n_jobs=jobs, return_as="generator")
     results = run(delayed(_run)(path, fold, data.X, data.Y, data.widths) for path, fold in tasks)
     shape = (len(data.Y), data.Y.shape[1])
-    results = iter(tqdm(results, total=len(tasks), desc="select", unit="fit", leave=False))
+    hidden = not data.progress
+    results = tqdm(results, "select", len(tasks), leave=False, disable=hidden, unit="fit")
+    results = iter(results)
     for path in paths:
         scores = np.full((len(path.Cs), *shape), np.nan, dtype=np.float32)
         seconds, errors = 0.0, set()
