@@ -17,17 +17,20 @@ from benchmarks.report.markdown import table
 from benchmarks.report.statistics import heading
 from benchmarks.synthetic.images import render_dataset
 from benchmarks.synthetic.textures import LABELS
+from classify.learners import UNKNOWN
 from classify.metrics import MIML_METRICS
 from classify.results import read_results
 from features.command_line import add_options, default
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
+from features.labels import write_labels_csv
 from features.splits import random_split
 
 if TYPE_CHECKING:
     from benchmarks.report.html import Example
     from benchmarks.tables.miml.learners import Learner
     from benchmarks.tables.task import Task
+    from classify.models import TaggerModel
 
 CONVOLUTIONS = ("pool1", "pool2", "pool3", "pool4", "pool5")  # what vgg16-conv gives as well
 SHARD_ROWS = 64  # rows that a killed extraction loses at most
@@ -47,8 +50,9 @@ def quickstart(
     """Render pictures, cache their features, train L1LR and LR, and write a page about it.
 
     Leaves in `out`: ``pictures/``, ``WEIGHTS.cache/`` with the features, ``WEIGHTS.results/`` with
-    the result lines and the table, and ``index.html``. What is finished is not done again, so a
-    killed run goes on where it stopped. The table and the time of each stage are printed.
+    the result lines, the table and a trained tagger, and ``index.html``. What is finished is not
+    done again, so a killed run goes on where it stopped. The table and the time of each stage are
+    printed.
 
     Parameters
     ----------
@@ -89,8 +93,10 @@ def quickstart(
         cache = _extract(data, out, weights)
     with _timed(stages, "train and evaluate"):
         report = _train(data, cache, splits=splits, seed=seed, jobs=jobs)
+    with _timed(stages, "train a tagger"):
+        model = _fit(data, cache, report.parent, seed=seed, jobs=jobs)
     with _timed(stages, "page"):
-        page = _show(out / "index.html", data, cache, report, seed=seed, stages=dict(stages))
+        page = _show(out / "index.html", data, cache, report, model, seed, dict(stages))
     rows = [[name, f"{seconds:.1f}"] for name, seconds in stages.items()]
     print(table(["stage of this run", "seconds"], [*rows, ["all", f"{sum(stages.values()):.1f}"]]))
     print(f"Open {page} in a browser.")
@@ -100,11 +106,13 @@ def quickstart(
 def describe() -> str:
     """Write what the quickstart does with its defaults, for the README."""
     n, splits = default(quickstart, "n"), default(quickstart, "splits")
+    page = f"{default(quickstart, 'out')}/index.html"
     text = (
         f"installs the project, renders {n} synthetic pictures with {len(LABELS)} labels, caches "
         f"VGG16's layers with real ImageNet filters from the package index, trains L1 and L2 "
-        f"logistic regression over {splits} random splits, and leaves a table, result lines and a "
-        f"page, `{default(quickstart, 'out')}/index.html`."
+        f"logistic regression over {splits} random splits, lets `fit` choose and train a tagger, "
+        f"and leaves a table, result lines and a page, `{page}`, with test pictures, the "
+        "probabilities of their labels and what thresholds make of them."
     )
     return textwrap.fill(text, 100) + "\n"
 
@@ -192,10 +200,36 @@ def _train(data: Dataset, cache: Path, *, splits: int, seed: int, jobs: int) -> 
     )
 
 
+def _fit(data: Dataset, cache: Path, folder: Path, *, seed: int, jobs: int) -> "TaggerModel":
+    """Let ``fit`` choose a tagger on the first split's training rows; the others have no labels."""
+    from classify.model_files import load_model
+    from classify.training import fit
+
+    model = folder / "tagger.safetensors"
+    if model.exists():
+        return load_model(model)
+    assert data.labels is not None
+    known = data.labels.copy()
+    known[random_split(len(data), seed).test] = UNKNOWN
+    labels = folder / "training.csv"
+    write_labels_csv(labels, data.ids, known, data.label_names)
+    try:
+        return fit(cache, model, labels=labels, seed=seed, jobs=jobs)
+    except InputError as error:  # too few pictures for folds
+        print(f"{error}: this run trains l2 without them", file=sys.stderr)
+        return fit(cache, model, learner="l2", labels=labels)
+
+
 def _show(
-    path: Path, data: Dataset, cache: Path, report: Path, *, seed: int, stages: dict[str, float]
+    path: Path,
+    data: Dataset,
+    cache: Path,
+    report: Path,
+    model: "TaggerModel",
+    seed: int,
+    stages: dict[str, float],
 ) -> Path:
-    """Write the page from the result lines, and from one fit for the pictures on it."""
+    """Write the page from the result lines and the tagger."""
     from benchmarks.report.html import write_page  # after the check that jinja2 is installed
     from benchmarks.tables.miml.report import summarize
     from benchmarks.tables.reading import read_task
@@ -223,12 +257,12 @@ def _show(
             for one in learners
         },
         curve_metric=heading("example_ap"),
-        examples=_examples(task, data, seed),
+        examples=_examples(task, data, model, seed),
         facts={
             "weights": cache.stem,
             "features": f"{task.X.shape[1]} columns: {', '.join(task.spans)}",
-            "predicted labels": f"{learners[0].title}, trained on the first split; its first test "
-            "pictures",
+            "predicted labels": f"{_words(model)}, which `fit` chose on the first split's training "
+            "pictures; its first test pictures, with each label's probability",
             "sources": sources_of(header),
         },
     )
@@ -241,27 +275,32 @@ _FILTERS = {
 }
 
 
-def _examples(task: "Task", data: Dataset, seed: int) -> "list[Example]":
-    """Predict the first test pictures of the first split."""
+def _words(model: "TaggerModel") -> str:
+    names = " + ".join(f"{one.learner} ({one.scaler.scaling})" for one in model.members)
+    return names if model.decisions is None else f"{names}, thresholds for F1, Platt's slopes"
+
+
+def _examples(task: "Task", data: Dataset, model: "TaggerModel", seed: int) -> "list[Example]":
+    """Tag the first test pictures of the first split."""
     from benchmarks.report.html import Example
-    from classify.logistic import LogisticTagger
 
-    split = random_split(len(task.ids), seed)
-    rows = split.test[:SHOWN]
-    learner = _learners()[0]
-    tagger = LogisticTagger(learner.penalty, C=learner.C, solver="liblinear", tol=learner.tol)
-    tagger.fit(task.X[split.train], task.Y[split.train])
-    predicted = tagger.predict(task.X[rows])
+    rows = random_split(len(task.ids), seed).test[:SHOWN]
+    scores = model.scores(task.X[rows])
+    present, probabilities = model.decide(scores), model.predict_proba(scores)
+    assert present is not None  # every learner that fit chooses decides
 
-    def named(present):
-        return [name for name, one in zip(data.label_names, present, strict=True) if one == 1]
+    def named(labels):
+        return [name for name, one in zip(data.label_names, labels, strict=True) if one == 1]
 
     return [
         Example(
             title=task.ids[row],
             image=data.root / "images" / task.ids[row],
             true=named(task.Y[row]),
-            predicted=named(labels),
+            predicted=named(present[k]),
+            probabilities={}
+            if probabilities is None
+            else dict(zip(data.label_names, probabilities[k].tolist(), strict=True)),
         )
-        for row, labels in zip(rows, predicted, strict=True)
+        for k, row in enumerate(rows)
     ]

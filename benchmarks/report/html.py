@@ -7,7 +7,7 @@ import base64
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,21 +37,29 @@ class Example:
         A file that Pillow reads.
     true, predicted : sequence of str
         Label names.
+    probabilities : mapping of str to float
+        Of labels by name, shown where known.
     """
 
     title: str
     image: Path
     true: Sequence[str]
     predicted: Sequence[str]
+    probabilities: Mapping[str, float] = field(default_factory=dict)
 
     def tags(self) -> list[tuple[str, str]]:
-        """Pair each label with "hit", "missed" or "wrong", in this order."""
+        """Pair each label, with its probability, with "hit", "missed" or "wrong", in this order."""
         true, predicted = set(self.true), set(self.predicted)
-        return [
+        pairs = [
             *(("hit", name) for name in self.true if name in predicted),
             *(("missed", name) for name in self.true if name not in predicted),
             *(("wrong", name) for name in self.predicted if name not in true),
         ]
+        return [(kind, self._words(name)) for kind, name in pairs]
+
+    def _words(self, name: str) -> str:
+        known = self.probabilities.get(name)
+        return name if known is None else f"{name} {known:.0%}"
 
 
 class Picture(NamedTuple):

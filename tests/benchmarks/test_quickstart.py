@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from benchmarks import quickstart as module
 from benchmarks.quickstart import quickstart
+from classify.model_files import load_model
 from classify.results import read_results
 from extract import config, package_index, weights
 from features import files
@@ -51,11 +53,11 @@ def undisturbed(small_inputs, tmp_path_factory):
 
 
 def contents(folder):
-    """Every file but the page, which tells the time."""
+    """Every file but the page and the tagger, which tell times."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != "index.html"
+        if path.is_file() and path.name not in ("index.html", "tagger.safetensors")
     }
 
 
@@ -73,6 +75,9 @@ def test_it_leaves_pictures_cache_result_lines_and_a_page(undisturbed):
     assert page.count("<figure>") == 8  # the whole test part
     assert page.count("<svg") == 1
     assert "RANDOM" in page
+    model = load_model(undisturbed / "random-0.results" / "tagger.safetensors")
+    assert model.n_rows == 24 and model.selection  # chosen over folds; test rows have no labels
+    assert len(re.findall(r'<span class="tag \w+">[^<]* \d+%</span>', page)) >= 8
     for metric in ("average precision", "coverage", "Hamming loss", "one-error", "ranking loss"):
         assert metric in page
 
