@@ -20,7 +20,7 @@ from extract.images import ImageFailure, LoadedImage, read_image
 from extract.plan import Plan
 from features.manifest import Manifest
 from features.schema import WITH_FEATURES, Status
-from features.shards import ShardWriter
+from features.shard_writer import ShardWriter
 
 CPU_BATCH, GPU_BATCH = 16, 256
 AHEAD = 3  # batches that are decoded while one is computed

@@ -21,7 +21,8 @@ from features.errors import InputError
 from features.index import write_index
 from features.manifest import Manifest, grow, require_new_or_cache, write_or_check
 from features.schema import WITH_FEATURES, Status
-from features.shards import finished_shards, is_finished, open_checked, rows_held, shard_bytes
+from features.shard_writer import shard_bytes
+from features.shards import finished_shards, is_finished, open_checked, rows_held
 from features.view import write_view
 
 

@@ -10,7 +10,7 @@ from features import manifest as manifests
 from features import schema
 from features.datasets import load_dataset
 from features.index import index_hash, write_index
-from features.shards import ShardWriter
+from features.shard_writer import ShardWriter
 
 
 def write_data(folder: Path, ids, label_names, labels) -> Path:

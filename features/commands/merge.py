@@ -23,7 +23,8 @@ from features.manifest import (
     require_new_or_cache,
     write_or_check,
 )
-from features.shards import finished_shards, is_finished, kinds, require_own_shard, stored_checksum
+from features.shard_writer import require_own_shard
+from features.shards import finished_shards, is_finished, kinds, stored_checksum
 from features.view import write_view
 
 

@@ -166,9 +166,10 @@ def _fits_any_shard(folder: Path, manifest: Manifest) -> bool:
 def _made_with(path: Path, manifest: Manifest) -> bool:
     """Tell whether a file names this manifest; True also where that can't be read now."""
     try:
-        if path.name == schema.VIEW and not is_sealed(path):
+        is_view = path.name == schema.VIEW
+        if is_view and not is_sealed(path):
             return False
-        with open_shard(path) as file:
+        with h5py.File(path, "r") if is_view else open_shard(path) as file:
             found = file.attrs[schema.MANIFEST_HASH].decode()
             return found in map(manifest_hash, schema.states(manifest))
     except DamagedShardError:

@@ -20,7 +20,8 @@ from features.errors import InputError
 from features.index import index_hash, write_index
 from features.manifest import differences, read_manifest, write_or_check
 from features.schema import Status
-from features.shards import ShardWriter, is_finished
+from features.shard_writer import ShardWriter
+from features.shards import is_finished
 from features.view import write_view
 
 ROWS, STEP = 23, 8

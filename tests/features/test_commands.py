@@ -32,7 +32,7 @@ from features.errors import InputError
 from features.index import read_index
 from features.labels import write_labels_csv
 from features.manifest import canonical, read_manifest, write_or_check
-from features.shards import ShardWriter
+from features.shard_writer import ShardWriter
 from features.view import sealed, write_view
 from tests.features.test_annotations import coco_content, make_images
 from tests.features.test_cache import (

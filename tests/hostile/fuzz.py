@@ -28,16 +28,19 @@ from hypothesis import strategies as st
 
 from features.annotations.catalog import AUTO, FORMATS, find_format
 from features.cache import FeatureCache
+from features.checks import trial
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.labels import read_split_csv
 from tests.annotation_samples import SAMPLES, write_files
 from tests.caches import write_data, write_labelled_cache
 from tests.hostile.damage import Damage, as_json, edited, edited_model, one_of, patched
+from tests.sealing import unseal
 
 #: Seeds of the short repetition: those that found a fault once, and 0.
 SEEDS: dict[str, tuple[int, ...]] = {}
 BATCH = 500  # inputs of a seed
+UNSEALED = 60  # inputs of a seed where each one needs a process
 PATIENCE = 120  # seconds for a batch, which takes some five
 
 
@@ -47,10 +50,11 @@ class Target(NamedTuple):
     path: Path
     damage: Damage
     read: Callable[[], Any]
+    batch: int = BATCH
 
 
-def run(target: Target, number: int, inputs: int = BATCH) -> int:
-    """Give a target that many inputs of a seed; return how many were read without an error.
+def run(target: Target, number: int, inputs: int = 0) -> int:
+    """Give a target that many inputs of a seed, by default a batch; count those without an error.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def run(target: Target, number: int, inputs: int = BATCH) -> int:
 
     @seed(number)
     @settings(
-        max_examples=inputs,
+        max_examples=inputs or target.batch,
         database=None,
         deadline=None,
         phases=[Phase.generate],
@@ -179,10 +183,12 @@ def _cache_targets(folder: Path) -> dict[str, Target]:
     made = write_labelled_cache(folder / "made.cache", data, {"net/fc": X, "net/gap": X[:, :2]})
     caches = {
         name: Path(shutil.copytree(made, folder / f"{name}.cache"))
-        for name in ("json", "h5", "csv")
+        for name in ("json", "h5", "old", "csv")
     }
     manifest = json.loads((made / "manifest.json").read_text())
     (shard,) = made.glob("shard-*.h5")
+    unseal(caches["old"] / shard.name)
+    unsealed = (caches["old"] / shard.name).read_bytes()
     model = folder / "model.safetensors"
     fit(made, model, learner="l2", C=1.0)
     shutil.copy(model, folder / "damaged.safetensors")
@@ -199,6 +205,12 @@ def _cache_targets(folder: Path) -> dict[str, Target]:
             caches["h5"] / shard.name,
             patched(shard.read_bytes()),
             _reading_cache(caches["h5"]),
+        ),
+        "unsealed shard": Target(
+            caches["old"] / shard.name,
+            patched(unsealed),
+            _reading_cache(caches["old"]),
+            UNSEALED,
         ),
         "model": Target(
             folder / "damaged.safetensors",
@@ -258,6 +270,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
+    trial.CPU_SECONDS = 1
     os.environ["TQDM_DISABLE"] = "1"
     inputs: Counter[str] = Counter()
     read: Counter[str] = Counter()
@@ -274,7 +287,7 @@ def main() -> int:
                 if trace:
                     faults[name] = (number, trace)
                 read[name] += count
-                inputs[name] += BATCH
+                inputs[name] += targets[name].batch
             number += 1
     for name in names:
         print(f"{name}: {inputs[name]} inputs, {read[name]} of them read")

@@ -22,7 +22,7 @@ from features.datasets import load_dataset
 from features.errors import InputError
 from features.files.locks import locked_name
 from features.files.ranges import locked_numbers
-from features.shards import ShardWriter
+from features.shard_writer import ShardWriter
 from tests.features.test_cache import make_cache, read_manifest
 
 ROOT = Path(__file__).parents[2]

@@ -20,6 +20,7 @@ from features.manifest import canonical, read_manifest
 from features.schema import Status
 from features.shards import checksum
 from tests.features.test_cache import ROWS, make_cache, make_dataset, make_manifest, write_shards
+from tests.sealing import reseal
 
 POOL, FC, MAP = "net/pool", "net/fc", "net/map"
 
@@ -201,6 +202,13 @@ EDITS = {
 }  # fmt: skip
 
 
+def edit_sealed(cache, edit):
+    """Edit a shard and seal it: `test_seals` has those without."""
+    edit(cache)
+    for path in cache.glob("*-0000?.h5"):
+        reseal(path)
+
+
 def one_line(error):
     text = str(error)
     assert "\n" not in text and len(text) < 1000
@@ -209,7 +217,7 @@ def one_line(error):
 
 @pytest.mark.parametrize(("edit", "message"), EDITS.values(), ids=EDITS)
 def test_an_edited_shard_is_refused_whenever_it_is_opened(cache, edit, message):
-    edit(cache)
+    edit_sealed(cache, edit)
     reads = (
         lambda: FeatureCache(cache).valid_rows,
         lambda: FeatureCache(cache).read(),
@@ -242,14 +250,14 @@ MAPS = {
 
 @pytest.mark.parametrize(("edit", "message"), MAPS.values(), ids=MAPS)
 def test_edited_maps_are_refused(cache, edit, message):
-    edit(cache)
+    edit_sealed(cache, edit)
     with pytest.raises(InputError, match=f"maps-00000.h5: .*{message}") as caught:
         FeatureCache(cache).read_instances(MAP, [0])
     one_line(caught.value)
 
 
 def test_values_are_verified_and_then_alone_a_file_is_to_be_deleted(cache):
-    edited(POOL, lambda old: old[::-1].copy(), seal=False)(cache)
+    edit_sealed(cache, edited(POOL, lambda old: old[::-1].copy(), seal=False))
     with pytest.raises(InputError, match="bytes don't give its checksum. Delete this file"):
         verify_shard(cache, 0, read_manifest(cache))
 

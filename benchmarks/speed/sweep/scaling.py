@@ -23,7 +23,7 @@ from features.datasets import Dataset
 from features.index import index_hash, write_index
 from features.labels import write_labels_csv
 from features.manifest import Manifest, write_or_check
-from features.shards import ShardWriter
+from features.shard_writer import ShardWriter
 
 FACTORS, RELEVANT = 32, 10  # hidden factors of a row; columns that a label depends on
 LONG = 5.0  # seconds from which a size is timed once
