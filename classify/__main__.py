@@ -42,6 +42,14 @@ COMMANDS = (
         "classify.commands:run_sweep",
     ),
     Command(
+        ("report",),
+        "write a page about results: scores, labels, mistakes, and where they come from",
+        "python -m classify report sweep.jsonl --cache photos.cache --data photos "
+        "--out report.html",
+        "classify.report.command:add_report_arguments",
+        "classify.report.command:run_report",
+    ),
+    Command(
         ("finetune",),
         "train a whole network on images",
         "python -m classify finetune --data photos --model coprojection --backbone resnet101 "

@@ -20,6 +20,7 @@ PROGRAMS = {
 SHORTCUTS = {
     "tag": ("classify", "tag a folder of pictures with a trained model"),
     "audit": ("classify", "look for repeated pictures and doubtful labels in a cache"),
+    "report": ("classify", "write one HTML page about results, labels and mistakes"),
 }
 
 

@@ -16,6 +16,7 @@ COMMANDS = [
     "classify",
     "classify fit",
     "classify predict",
+    "classify report",
     "classify sweep",
     "classify finetune",
     "classify cam",

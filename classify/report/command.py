@@ -1,0 +1,198 @@
+"""``multilabel report``: one HTML page about one's own data, from result lines and a cache."""
+
+import argparse
+import importlib.util
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from classify.metrics import METRICS
+from features.command_line import add_options
+from features.errors import InputError, check_choice, check_number
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from classify.report.labels import Fitted
+    from classify.report.lines import Scored
+    from features.cache import FeatureCache
+
+MOST_PICTURES = 60  # per section: three of them stay below 5 MB
+
+
+def report(
+    results: Sequence[Path],
+    *,
+    cache: Path,
+    out: Path,
+    data: Path | None = None,
+    model: Path | None = None,
+    labels: Path | None = None,
+    metric: str = "example_ap",
+    learner: str | None = None,
+    pictures: int = 12,
+    folds: int = 5,
+    seed: int = 0,
+    jobs: int = -1,
+) -> Path:
+    """Write a page about results on one's own data; it needs no other file and no network.
+
+    Parameters
+    ----------
+    results : sequence of Path
+        Files of ``classify sweep``, or of other commands that score learners over splits, made from
+        `cache`.
+    cache : Path
+        A feature cache with labels.
+    out : Path
+        The page, `.html`. The same inputs give the same bytes.
+    data : Path, optional
+        The folder of the cache's pictures; without it the page has none.
+    model : Path, optional
+        Its learners predict the images, out of fold; by default the best learner of the results.
+    labels : Path, optional
+        A labels.csv instead of the cache's own.
+    metric : str
+        What is compared and drawn; a name in `classify.metrics.METRICS` that the results hold.
+    learner : str, optional
+        Which learner of the results predicts, by its name in the page's summary.
+    pictures : int
+        Pictures in each section, 0 to 60.
+    folds, seed : int
+        Stratified folds for predictions of images that a fit did not see, and of the choice of
+        pictures.
+    jobs : int
+        Processes; -1 for one per core.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    InputError
+        jinja2 or matplotlib is missing; a file is none of results, or of another cache; the results
+        lack the metric or the learner; there are no labels; `out` exists and is no such page.
+    """
+    given = {
+        "cache": cache, "data": data, "model": model, "labels": labels, "metric": metric,
+        "learner": learner, "pictures": pictures, "folds": folds, "seed": seed, "jobs": jobs,
+        "out": out,
+    }  # fmt: skip
+    _check(metric, pictures, folds, seed, jobs)
+    _check_libraries()
+    from classify.report import images_part, origins_part, results_part
+    from classify.report.files import check_labels, read_files
+    from classify.report.lines import scored
+    from classify.report.origins import origin
+    from classify.report.page import Commands, is_ours, write_page
+    from classify.report.statistics import usual
+    from features.cache import FeatureCache, labels_of
+    from features.files.ownership import claim
+
+    target = claim(out, is_ours, what="a report")
+    features = FeatureCache(cache)
+    Y, names = labels_of(features, labels)
+    Y = Y[features.valid_rows]
+    files = read_files(results, features)
+    check_labels(files, names, Y, labels or features.folder)
+    lines = scored(files)
+    check_choice("metric", metric, dict.fromkeys(m for one in usual(lines) for m in one.values))
+    own = _own_command(given, results)
+    made = [(f"{one.path} comes from", origin(one, features, labels)) for one in files]
+    sections = results_part.sections(files, lines, metric, Commands(made))
+    fitted = _fit(lines, features, Y, given)
+    sections += images_part.sections(names, Y, fitted, Commands([own]))
+    sections.append(origins_part.section(features, files, Commands([*made, own], "Commands")))
+    write_page(
+        target,
+        title=f"Report on {features.folder.name}",
+        lead=f"{len(Y):,} images with {len(names):,} labels, {_counted(lines)} in "
+        f"{len(files)} result {'file' if len(files) == 1 else 'files'}.",
+        sections=sections,
+    )
+    return target
+
+
+def _check(metric: str, pictures: int, folds: int, seed: int, jobs: int) -> None:
+    check_choice("metric", metric, METRICS)
+    check_number("pictures", pictures, whole=True, low=0, high=MOST_PICTURES)
+    check_number("folds", folds, whole=True, low=2)
+    check_number("seed", seed, whole=True, low=0)
+    if jobs != -1:
+        check_number("jobs", jobs, whole=True, low=1)
+
+
+def _check_libraries() -> None:
+    """Refuse at the start what would otherwise fail after the fits."""
+    missing = [name for name in ("jinja2", "matplotlib") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"the report needs {' and '.join(missing)}, not installed here: "
+            "pip install 'multilabel-from-cache[plots]'"
+        )
+
+
+def _own_command(given: dict[str, Any], results: Sequence[Path]) -> tuple[str, str]:
+    from classify.report.origins import command_of
+
+    words = f"multilabel report {shlex.join(map(str, results))}"
+    return "The page, and all that is said image by image, comes from", command_of(
+        words, report, given
+    )
+
+
+def _counted(lines: "Sequence[Scored]") -> str:
+    number = len({one.name for one in lines})
+    return f"{number} {'way' if number == 1 else 'ways'} to train"
+
+
+def _fit(
+    lines: "Sequence[Scored]", features: "FeatureCache", Y: "np.ndarray", given: dict[str, Any]
+) -> "Fitted":
+    """Predict every image out of fold, and see what an L1 model uses."""
+    from classify.model_files import load_model
+    from classify.models import require_same_features
+    from classify.report.labels import Fitted, sparse_layers
+    from classify.report.predictions import choose_way, predict_model, predict_way, ways
+    from classify.report.statistics import usual
+
+    folds, seed, model = given["folds"], given["seed"], given["model"]
+    found = ways(usual(lines), given["metric"], features)
+    if model is None:
+        way = choose_way(found, given["learner"])
+        predictions = predict_way(way, features, Y, folds, seed, given["jobs"])
+        return Fitted(str(way.candidate), predictions, *sparse_layers(None, found, features, Y))
+    if given["learner"] is not None:
+        raise InputError("--learner names what predicts, and so does --model: give one of them.")
+    trained = load_model(model)
+    require_same_features(trained, features)
+    predictions = predict_model(trained, features, Y, folds, seed)
+    name = f"the learners of {model}"
+    return Fitted(name, predictions, *sparse_layers(trained, found, features, Y))
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``report``."""
+    texts = {
+        "results": "files of result lines that `sweep` wrote, from the cache",
+        "cache": "features with labels",
+        "out": "the page, .html",
+        "data": "the folder of the cache's pictures (the page shows none)",
+        "model": "whose learners predict the images, out of fold (the best learner of the results)",
+        "labels": "a labels.csv instead of the cache's own",
+        "metric": "what is compared and drawn, one that the results hold",
+        "learner": "which learner of the results predicts, as the summary names it (the best)",
+        "pictures": f"pictures in each section, at most {MOST_PICTURES}",
+        "folds": "of the rows, for predictions of rows that a fit did not see",
+        "seed": "of the folds and of the choice of pictures",
+        "jobs": "processes, -1 for one per core",
+    }
+    add_options(parser, report, texts, results={"positional": True})
+
+
+def run_report(**options: Any) -> None:
+    """Write the page and print where it is."""
+    print(report(**options))
