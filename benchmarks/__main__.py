@@ -1,5 +1,10 @@
 """``python -m benchmarks``: the commands that `benchmarks.catalog` lists."""
 
+from features.interrupts import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # also while what follows is loaded
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,9 +5,11 @@ that ``import classify`` loads neither scikit-learn nor numba nor torch.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # `typing` takes long to load
 if TYPE_CHECKING:
+    from typing import Any
+
     from classify.baselines.curriculum import CurriculumTagger
     from classify.baselines.fast0tag import Fast0TagTagger
     from classify.baselines.latent_noise import LatentNoiseTagger
@@ -67,7 +69,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

@@ -1,5 +1,10 @@
 """`python -m classify`: train on a cache, tag the images of another, fine-tune a network."""
 
+from features.interrupts import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # also while what follows is loaded
+
 from features.command_line import Command, run_command, run_commands
 
 _FINETUNE = "classify.finetune.command"

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.results import ResultFile
-from features.errors import InputError
+from features.errors import InputError, check_number
 
 Trial = Mapping[str, Any]
 RETRIES = 3  # of a trial whose task raises on a cluster
@@ -59,8 +59,10 @@ def run_grid(
     Raises
     ------
     InputError
-        A process was killed.
+        A process was killed, or `jobs` is neither -1 nor 1 or more.
     """
+    if jobs != -1:
+        check_number("jobs", jobs, whole=True, low=1)
     keys = [[tuple(line[name] for name in results.key) for line in expected(t)] for t in trials]
     todo = [
         trial

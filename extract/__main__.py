@@ -1,5 +1,10 @@
 """`python -m extract`: images to a feature cache."""
 
+from features.interrupts import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # also while what follows is loaded
+
 import argparse
 import os
 from collections.abc import Mapping

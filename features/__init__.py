@@ -5,9 +5,11 @@ The names in `__all__` are importable from here. Each module is loaded when it i
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # `typing` takes long to load
 if TYPE_CHECKING:
+    from typing import Any
+
     from features.cache import FeatureCache
     from features.datasets import Dataset, load_dataset
     from features.errors import InputError
@@ -22,7 +24,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

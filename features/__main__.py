@@ -1,5 +1,10 @@
 """`python -m features`: make an index, and look at, check, merge and export caches."""
 
+from features.interrupts import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # also while what follows is loaded
+
 from collections.abc import Sequence
 
 from features.command_line import Command, run_command, run_commands

@@ -1,13 +1,16 @@
-"""The ``multilabel`` command: one name in front of the four programs of the project."""
+"""The ``multilabel`` command: one name in front of the four programs of the project.
 
-import importlib.util
+Nothing is loaded before `run`, which first says what Ctrl-C does.
+"""
+
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
-from typing import Any
 
-from features.command_line import CommandParser, load, run_command
-from features.errors import InputError
+from features.interrupts import end_quietly
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 DISTRIBUTION = "multilabel-from-cache"
 PROGRAMS = {
@@ -44,7 +47,7 @@ def usage() -> str:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> Any:
+def main(argv: "Sequence[str] | None" = None) -> "Any":
     """Run the program that the first word names, with the other words.
 
     ``multilabel classify fit ...`` is ``python -m classify fit ...``.
@@ -64,11 +67,16 @@ def main(argv: Sequence[str] | None = None) -> Any:
     InputError
         There is no such program, or it is not installed.
     """
+    from features.command_line import CommandParser, load
+    from features.errors import InputError
+
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return None
     if words[0] == "--version":
+        from importlib.metadata import version
+
         print(f"multilabel {version(DISTRIBUTION)}")
         return None
     if words[0] in SHORTCUTS:
@@ -77,7 +85,9 @@ def main(argv: Sequence[str] | None = None) -> Any:
     if name not in PROGRAMS:
         allowed = ", ".join([*PROGRAMS, *SHORTCUTS])
         raise InputError(f"The program must be one of {allowed}. Got {name!r}.")
-    if importlib.util.find_spec(name) is None:
+    from importlib.util import find_spec
+
+    if find_spec(name) is None:
         raise InputError(f"{name} is not installed: run it from a checkout of the project.")
     CommandParser.launcher = "multilabel"
     sys.argv = [f"multilabel {name}", *rest]
@@ -86,4 +96,7 @@ def main(argv: Sequence[str] | None = None) -> Any:
 
 def run() -> None:
     """Run `main` and leave the process with its exit code."""
+    end_quietly()  # also while what follows is loaded
+    from features.command_line import run_command
+
     run_command(main)

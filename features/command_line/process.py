@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from features.errors import InputError
+from features.interrupts import INTERRUPTED, LINE
 
 DEBUG = "TAGGING_DEBUG"
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 #: What torch's and other allocators write into a RuntimeError.
@@ -47,11 +48,7 @@ def run_command(main: Callable[[], Any]) -> None:
             # A library that is interrupted while it loads may raise anything instead.
             stopped = isinstance(error, KeyboardInterrupt) or interrupts
             code = INTERRUPTED if stopped else FAILED
-            line = (
-                "interrupted: run the same command again to go on where it stopped"
-                if stopped
-                else f"error: {describe(error)}"
-            )
+            line = LINE if stopped else f"error: {describe(error)}"
             print(line, file=sys.stderr)
         _drop_what_cannot_be_written(sys.stdout)
     _drop_what_cannot_be_written(sys.stderr)

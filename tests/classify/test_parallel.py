@@ -6,6 +6,7 @@ import pytest
 
 from classify.parallel import run_grid
 from classify.results import ResultFile
+from features.errors import InputError
 
 KEY = ("learner", "split", "C")
 TRIALS = [{"learner": name, "split": split} for split in (1, 0) for name in ("b", "a")]
@@ -95,3 +96,11 @@ def test_a_trial_is_run_again_only_where_a_line_is_missing(tmp_path):
         run_grid(work, TRIALS, results, expected=several, jobs=1)
         assert ran == TRIALS[1:]
         assert len(results.lines) == 2 * len(TRIALS)
+
+
+@pytest.mark.parametrize("jobs", [0, -2])
+def test_a_number_of_processes_that_is_none(tmp_path, jobs):
+    with ResultFile(tmp_path / "r.jsonl", key=KEY, header={"seed": 0}) as results:
+        with pytest.raises(InputError, match=f"jobs.*Got {jobs}"):
+            run_grid(line_of, TRIALS, results, jobs=jobs)
+        assert not results.lines

@@ -48,6 +48,6 @@ def test_an_unknown_program_is_told_what_there_is():
 
 
 def test_a_program_that_is_not_installed_is_told_where_to_run_it(monkeypatch):
-    monkeypatch.setattr(multilabel.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match="benchmarks is not installed: run it from a checkout"):
         multilabel.main(["benchmarks", "quickstart"])

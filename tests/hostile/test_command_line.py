@@ -218,6 +218,19 @@ def test_a_number_that_is_none_is_refused_by_every_option(parser, action):
             parser.parse_args([f"{option}={text}"])
 
 
+PROCESSES = [
+    one for one in NUMBERS if one.values[1].dest in ("jobs", "workers", "threads", "processes")
+]
+
+
+@pytest.mark.parametrize(("parser", "action"), PROCESSES)
+def test_no_command_takes_0_processes(parser, action):
+    (option,) = action.option_strings
+    assert len(PROCESSES) > 10
+    with pytest.raises(InputError, match=f"argument {option}: The .* Got 0"):
+        parser.parse_args([option, "0"])
+
+
 def test_defaults_are_within_the_bounds():
     count = 0
     for _, action in (parameter.values for parameter in NUMBERS):
