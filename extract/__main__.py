@@ -46,7 +46,8 @@ TEXTS = {
     "shard_rows": "rows per file of the cache",
     "max_failures": "share of the rows that may fail",
     "retry_failed": "compute only the failed rows again",
-    "append": "add the images that the data set has and the cache lacks",
+    "append": "add the images that the data set has and the cache lacks; the others must have the "
+    "names, sizes and, where a file is newer than its shard, checksum that they had",
 }
 
 

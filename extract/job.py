@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from extract.append import place
 from extract.cached_labels import write_labels
+from extract.changed import require_unchanged
 from extract.config import ExtractConfig
 from extract.extractor import Extractor
 from extract.plan import Plan, make_plan
@@ -50,6 +51,8 @@ class Job:
         sizes = file_sizes(dataset)
         manifest = self.plan.manifest(dataset, sizes)
         placed = place(out, dataset, sizes, manifest, append=config.append)
+        if config.append:
+            require_unchanged(out, placed.dataset)
         self.dataset, self._sizes, self._new = placed.dataset, placed.sizes, placed.new
         self.manifest: Manifest = placed.manifest
         part, parts = config.part

@@ -145,7 +145,8 @@ def _open(raw: bytes, suffix: str, max_pixels: int) -> Image.Image:
         for name in formats:
             accepts = Image.OPEN[name][1] if name in Image.OPEN else None
             if name not in BY_NAME_ONLY and accepts and accepts(raw[:16]) is True:
-                raise Reason.VARIANT.failure(format=name) from error
+                known = samples.unread(raw) if name == "TIFF" else None
+                raise known or Reason.VARIANT.failure(format=name) from error
         if isinstance(error, UnidentifiedImageError):
             raise sources.unidentified(raw) from error
         raise _failed(error, "image") from error

@@ -50,6 +50,11 @@ class Reason(Enum):
         "a HEIC or HEIF file needs `pip install 'multilabel-from-cache[photos]'`",
     )
     VARIANT = Status.UNDECODABLE, "a {format} file that is damaged or of a variant that is not read"
+    SAMPLES = (
+        Status.UNDECODABLE,
+        "a TIFF file with {kind} of {bits} bits in {channels} samples per pixel, which are not "
+        "read; floats are, of 32 bits in one sample. Convert it, for instance to 16-bit integers",
+    )
     TRUNCATED = Status.UNDECODABLE, "truncated: the file ends before its image does"
     DAMAGED = Status.UNDECODABLE, "damaged: its {format} data can't be decoded"
     JPEG_TRUNCATED = (

@@ -1,5 +1,6 @@
 """What a file opened by Pillow says about its samples: type, stated range, bytes in the file."""
 
+import io
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +10,21 @@ from PIL import Image, TiffImagePlugin
 
 from extract.decoding import png
 from extract.decoding.ranges import FULL_16, Samples
-from extract.decoding.reasons import Reason
+from extract.decoding.reasons import ImageFailure, Reason
 
 DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2  # values of TIFF tags
 _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLE_FORMAT = 258, 262, 274, 339
+_CHANNELS = 277
+_FLOAT = 3
+#: TIFF's SampleFormat in words.
+_KINDS = {
+    _UNSIGNED: "integers",
+    _SIGNED: "signed integers",
+    _FLOAT: "floats",
+    5: "complex integers",
+    6: "complex floats",
+}
 _MIN, _MAX, _SMIN, _SMAX = 280, 281, 340, 341
 _SUBFILE, _SUB_DIRECTORIES, _DNG_VERSION = 254, 330, 50706
 #: A raw mode of Pillow whose samples have their bytes the other way round.
@@ -43,6 +54,26 @@ def samples_of(image: Image.Image, raw: bytes) -> Samples:
     full = 32767.0 if signed else 65535.0
     bits = png.significant_bits(raw) if image.format == "PNG" else None
     return Samples("16-bit integers", full, _tiff_range(tags, 16), bits, inverted)
+
+
+def unread(raw: bytes) -> ImageFailure | None:
+    """Say which samples a TIFF file has, if they are the reason why Pillow does not open it."""
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(raw[:8])
+        file = io.BytesIO(raw)
+        file.seek(tags.next)
+        tags.load(file)
+        form, bits = _first(tags, _SAMPLE_FORMAT, _UNSIGNED), _first(tags, _BITS, 1)
+        channels = _first(tags, _CHANNELS, 1)
+    except Exception:  # malformed tags can make Pillow raise any exception
+        return None
+    if form not in _KINDS or bits not in (8, 16, 24, 32, 64, 128) or channels not in range(1, 17):
+        return None
+    if form in (_UNSIGNED, _SIGNED) and (bits < 32 or (bits, channels) == (32, 1)):
+        return None
+    if (form, bits, channels) == (_FLOAT, 32, 1):
+        return None
+    return Reason.SAMPLES.failure(kind=_KINDS[form], bits=bits, channels=channels)
 
 
 def is_sixteen(image: Image.Image) -> bool:

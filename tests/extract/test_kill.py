@@ -226,6 +226,18 @@ def test_a_killed_dask_worker_costs_one_shard(config, data, whole, tmp_path, das
     assert worker.pid != pid
 
 
+def test_dask_workers_append_as_one_process_does(config, data, tmp_path, dask_cluster):
+    dataset, append = load_dataset(data), replace(config, append=True)
+    begin = replace(
+        dataset, ids=dataset.ids[:-4], paths=dataset.paths[:-4], labels=dataset.labels[:-4]
+    )
+    found = []
+    for name, address in (("alone", None), ("dask", dask_cluster.scheduler_address)):
+        out = run(config, begin, tmp_path / name)
+        found.append(contents(run(append, dataset, out, dask=address)))
+    assert found[0] == found[1]
+
+
 @pytest.mark.slow
 def test_dask_processes_of_this_machine_give_the_whole(data, tmp_path):
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")

@@ -1,6 +1,7 @@
 """A data set that grows: only new rows are computed, and what is there stays as it is."""
 
 import itertools
+import os
 import shutil
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from extract import extractor
+from extract import changed, extractor
 from extract.__main__ import main
 from extract.config import ExtractConfig
 from extract.estimate import estimate
@@ -24,6 +25,7 @@ from features.manifest import read_manifest
 from tests.extract.test_kill import Stopped, stopped_from, unsynced  # noqa: F401
 from tests.extract.test_run import contents
 
+real = changed._checksum
 OLD, NEW = 10, 5  # with 4 rows a shard: one shard becomes longer, one is new
 
 
@@ -163,6 +165,31 @@ def test_images_that_are_gone_or_changed_are_refused(config, data, before, appen
     with pytest.raises(InputError, match=r"1 \(first 'm04.png'\) images have another size"):
         run(settings, dataset, before)
     assert contents(before) == whole
+
+
+def test_other_bytes_of_the_same_size_are_refused(config, data, before, tmp_path, monkeypatch):
+    append = replace(config, append=True)
+    dataset, read = grown(data), []
+    for name in ("m02.png", "m07.png"):
+        path = data / "images" / name
+        whole = path.read_bytes()
+        if name == "m07.png":
+            path.write_bytes(whole[:-20] + bytes(8) + whole[-12:])  # after the cache was made
+        else:
+            os.utime(path)  # newer, with the same bytes
+    monkeypatch.setattr(changed, "_checksum", lambda path: read.append(path.name) or real(path))
+    with pytest.raises(InputError, match=r"^1 \(first 'm07.png'\) images have other bytes"):
+        run(append, dataset, before)
+    assert set(read) <= {"m02.png", "m07.png"}
+    older = data / "m07.png"
+    older.write_bytes(whole[:-20] + bytes(8) + whole[-12:])
+    os.utime(older, (1, 1))
+    older.replace(data / "images" / "m07.png")  # the modification is older, not the change
+    with pytest.raises(InputError, match="'m07.png'"):
+        run(append, dataset, before)
+    (data / "images" / "m07.png").write_bytes(whole)
+    out = run(append, dataset, before)
+    assert len(FeatureCache(out).valid_rows) == OLD + NEW
 
 
 def test_other_settings_are_named_and_not_appended(config, data, before):

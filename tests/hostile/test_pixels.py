@@ -161,6 +161,35 @@ def test_not_finite_samples_and_a_black_picture(tmp_path):
         assert not look(tmp_path, tiff(black, UNSIGNED))[0].any()
 
 
+UNIT = COLOR / 255
+UNREAD = {
+    "floats of 64 bits in 1 samples": tiff(UNIT[..., 0], FLOAT),
+    "floats of 16 bits in 1 samples": tiff(UNIT[..., 0].astype("f2"), FLOAT),
+    "floats of 32 bits in 3 samples": tiff(UNIT.astype("f4"), FLOAT),
+    "floats of 64 bits in 3 samples": tiff(UNIT, FLOAT, order=">"),
+    "floats of 32 bits in 4 samples": tiff(
+        np.dstack([UNIT, UNIT[..., 0]]).astype("f4"), FLOAT, (338, 3, [2])
+    ),
+    "integers of 32 bits in 3 samples": tiff(COLOR.astype("u4"), UNSIGNED),
+    "signed integers of 64 bits in 1 samples": tiff(GRAY.astype("i8"), SIGNED),
+    "complex floats of 64 bits in 1 samples": tiff(UNIT[..., 0].astype("c8"), 6),
+}
+
+
+@pytest.mark.parametrize("kind", UNREAD)
+def test_samples_that_no_decoder_reads_are_named(tmp_path, kind):
+    failed = failure(tmp_path, UNREAD[kind], "x.tif")
+    assert failed.status == Status.UNDECODABLE
+    assert failed.message.startswith(f"a TIFF file with {kind} per pixel, which are not read")
+    assert "16-bit integers" in failed.message and len(failed.message.encode()) <= 200
+
+
+def test_other_tiff_files_that_are_not_opened_are_a_variant(tmp_path):
+    damaged = tiff(COLOR, UNSIGNED).replace(b"\x06\x01\x03\0", b"\x06\x01\x63\0", 1)
+    assert "of a variant that is not read" in failure(tmp_path, damaged, "x.tif").message
+    assert "of a variant" in failure(tmp_path, tiff(UNIT, FLOAT)[:60], "x.tif").message
+
+
 ALPHA = np.where(np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % 3, 255, 0).astype(np.uint8)
 ALPHA[5] = 100
 
