@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from classify.report.lines import Scored
     from features.cache import FeatureCache
 
-MOST_PICTURES = 60  # per section: three of them stay below 5 MB
+MOST_PICTURES = 40  # per section: three times as many of the worst kind stay below 5 MB
 
 
 def report(
@@ -58,7 +59,7 @@ def report(
     learner : str, optional
         Which learner of the results predicts, by its name in the page's summary.
     pictures : int
-        Pictures in each section, 0 to 60.
+        Pictures in each section, 0 to 40.
     folds, seed : int
         Stratified folds for predictions of images that a fit did not see, and of the choice of
         pictures.
@@ -73,8 +74,9 @@ def report(
     Raises
     ------
     InputError
-        jinja2 or matplotlib is missing; a file is none of results, or of another cache; the results
-        lack the metric or the learner; there are no labels; `out` exists and is no such page.
+        jinja2 or matplotlib is missing; `data` is no folder; a file is none of results, or of
+        another cache or labels; the results lack the metric or the learner; there are no labels;
+        `out` exists and is no such page.
     """
     given = {
         "cache": cache, "data": data, "model": model, "labels": labels, "metric": metric,
@@ -83,7 +85,9 @@ def report(
     }  # fmt: skip
     _check(metric, pictures, folds, seed, jobs)
     _check_libraries()
-    from classify.report import images_part, origins_part, results_part
+    if data is not None and not data.is_dir():
+        raise InputError(f"{data} is no folder: give --data the folder of the cache's pictures.")
+    from classify.report import images_part, origins_part, pictures_part, results_part
     from classify.report.files import check_labels, read_files
     from classify.report.lines import scored
     from classify.report.origins import origin
@@ -105,12 +109,19 @@ def report(
     sections = results_part.sections(files, lines, metric, Commands(made))
     fitted = _fit(lines, features, Y, given)
     sections += images_part.sections(names, Y, fitted, Commands([own]))
+    index = [features.index[row] for row in features.valid_rows]
+    images = pictures_part.Images(index, names, Y, fitted.found, data)
+    sections += pictures_part.sections(images, Commands([own]), count=pictures, seed=seed)
+    missing = pictures_part.missing_line(images)
+    if missing:
+        print(missing, file=sys.stderr)
     sections.append(origins_part.section(features, files, Commands([*made, own], "Commands")))
     write_page(
         target,
         title=f"Report on {features.folder.name}",
         lead=f"{len(Y):,} images with {len(names):,} labels, {_counted(lines)} in "
         f"{len(files)} result {'file' if len(files) == 1 else 'files'}.",
+        note=missing,
         sections=sections,
     )
     return target

@@ -78,6 +78,39 @@ class Drawings:
 
 
 @dataclass(frozen=True)
+class Tag:
+    """A label of an image; `kind` is "hit", "missed", "wrong" or "unknown"."""
+
+    kind: str
+    label: str
+    probability: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """An image: its name, a data URI or nothing, some words, its labels, and what is left out."""
+
+    title: str
+    source: str
+    words: str
+    tags: Sequence[Tag]
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Images side by side, after what the signs of their labels mean."""
+
+    kind: ClassVar[str] = "cards"
+    cards: Sequence[Card]
+
+    def signs(self) -> list[str]:
+        """List the kinds of labels that occur."""
+        found = {tag.kind for card in self.cards for tag in card.tags}
+        return [kind for kind in ("hit", "missed", "wrong", "unknown") if kind in found]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page under a heading; `key` is its anchor."""
 
@@ -130,15 +163,17 @@ def spread(mean: float, std: float) -> Cell:
     return Cell(shown, round(mean, 9))
 
 
-def write_page(path: Path, *, title: str, lead: str, sections: Sequence[Section]) -> None:
+def write_page(
+    path: Path, *, title: str, lead: str, note: str, sections: Sequence[Section]
+) -> None:
     """Write the page, all or nothing.
 
     Parameters
     ----------
     path : Path
         Its folder must exist.
-    title, lead : str
-        Headline, and a paragraph under it.
+    title, lead, note : str
+        Headline, and paragraphs under it; `note` may be empty.
     sections : sequence of Section
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -155,4 +190,4 @@ def write_page(path: Path, *, title: str, lead: str, sections: Sequence[Section]
     )
     environment.filters["drawn"] = Markup
     page = environment.get_template("page.html")
-    write_text(path, page.render(title=title, lead=lead, sections=sections))
+    write_text(path, page.render(title=title, lead=lead, note=note, sections=sections))

@@ -25,7 +25,7 @@ def series_color(number: int) -> str:
 
 @contextmanager
 def figure(
-    width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained"
+    width: float, height: float, layout: Literal["constrained", "compressed"] | None = "constrained"
 ) -> Iterator[Any]:
     """Give an empty matplotlib figure under fixed settings, whatever the user's matplotlibrc holds.
 
@@ -33,8 +33,8 @@ def figure(
     ----------
     width, height : float
         Inches; 72 units of the picture each.
-    layout : {"constrained", "compressed"}
-        How matplotlib makes room for text.
+    layout : {"constrained", "compressed"}, optional
+        How matplotlib makes room for text; None leaves that to the caller.
     """
     import matplotlib
     from matplotlib.figure import Figure

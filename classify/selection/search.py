@@ -218,5 +218,6 @@ def fit_along(path: Path, X: np.ndarray, Y: np.ndarray) -> list:
     learner = find_learner(path.learner)
     taggers = [learner.make(C, Y) for C in path.Cs]
     if hasattr(taggers[0], "fit_path"):
-        return taggers[0].set_params(tol=LOOSE).fit_path(X, Y, path.Cs)
+        loose = {"tol": LOOSE} if "tol" in taggers[0].get_params(deep=False) else {}
+        return taggers[0].set_params(**loose).fit_path(X, Y, path.Cs)
     return [tagger.fit(X, Y) for tagger in taggers]

@@ -1,7 +1,10 @@
 """The search for learner, scaling and C: what it tries, keeps, chooses and says."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 
 from classify.feature_scaler import FeatureScaler
 from classify.logistic import LogisticTagger
@@ -146,3 +149,22 @@ def test_the_table_says_what_was_chosen_and_why(found):
     assert text.splitlines()[0].split() == ["learner", "scaling", "C", "example_ap+map", "s"]
     assert text.splitlines()[1].startswith("*  l")
     assert text.splitlines()[-1].startswith(f"chosen: {chosen.candidates[0]}, because")
+
+
+def test_a_learner_with_a_path_and_no_tolerance_is_fitted_as_it_is(problem, monkeypatch):
+    """As MIMLSVM is."""
+
+    class WithoutTolerance(BaseEstimator):
+        def __init__(self, C=1.0):
+            self.C = C
+
+        def fit_path(self, X, Y, Cs):
+            return [f"C = {C:g}" for C in Cs]
+
+    made = SimpleNamespace(make=lambda C, Y: WithoutTolerance(C))
+    monkeypatch.setattr(searching, "find_learner", lambda name: made)
+    X, Y = problem[:2]
+    assert searching.fit_along(candidates.Path("any", "none", (1.0, 2.0)), X, Y) == [
+        "C = 1",
+        "C = 2",
+    ]

@@ -1,0 +1,88 @@
+"""Small pictures in a page: JPEG files in data URIs, of the files that a cache was made from."""
+
+import base64
+import io
+import warnings
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from features.index import IndexRow
+
+SIDE = 240  # pixels at most: cards are 190 to 330 wide
+QUALITY = 72
+
+
+class Thumbnails:
+    """Make small pictures of a data set's files.
+
+    Parameters
+    ----------
+    data : Path or None
+        The folder that the cache was extracted from; None for no pictures.
+
+    Attributes
+    ----------
+    missing : list of str
+        Ids of the pictures that were asked for and could not be shown, each once.
+    """
+
+    def __init__(self, data: Path | None):
+        self.data = data
+        self.missing: list[str] = []
+
+    def of(self, row: IndexRow) -> str:
+        """Give the picture of a row as a data URI, or an empty text where it can't be shown."""
+        if self.data is None:
+            return ""
+        path = _find(self.data, row)
+        jpeg = None if path is None else _jpeg(path)
+        if jpeg is None:
+            if row.id not in self.missing:
+                self.missing.append(row.id)
+            return ""
+        return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def _find(data: Path, row: IndexRow) -> Path | None:
+    """Look for a file under the data set's folder, or under its folder of pictures."""
+    for name in (row.path, row.id):
+        parts = PurePosixPath(name)
+        if name and not parts.is_absolute() and ".." not in parts.parts:
+            path = data / parts
+            if path.is_file():
+                return path
+    return None
+
+
+def _jpeg(path: Path) -> bytes | None:
+    """Give a file as a small JPEG; None where Pillow can't."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # extraction has told what is odd about the file
+            with Image.open(path) as image:
+                image.draft("RGB", (2 * SIDE, 2 * SIDE))
+                small = _rgb(ImageOps.exif_transpose(image))
+        small.thumbnail((SIDE, SIDE))
+        data = io.BytesIO()
+        small.save(data, "JPEG", quality=QUALITY)
+    # A picture of a page is no reason to lose the page, whatever a decoder says about the file.
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, SyntaxError,
+            Image.DecompressionBombError):  # fmt: skip
+        return None
+    return data.getvalue()
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Turn an image into RGB as it is seen: on white where it is transparent, deep gray scaled."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
+        low, high = float(values.min()), float(values.max())
+        scaled = (values - low) * (255 / (high - low) if high > low else 0)
+        return Image.fromarray(scaled.round().astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
