@@ -17,6 +17,11 @@ from features.command_line import add_options, argument
 _POSITIONAL = {"positional": True}
 _LABELS = "a labels.csv instead of the cache's own"
 _LAYERS = "layers to learn from (all)"
+_CLASS_WEIGHT = (
+    "balanced: each label's n known cells weigh n / (2 n1) where it is present, n1 of them, and "
+    "n / (2 n0) where it is absent, for learners that take class weights (no weights)"
+)
+_RARE_WEIGHT = "the power of these weights, from 0, none, to 1, balanced; .5 takes square roots"
 
 
 def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +41,8 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         "seed": "of the folds",
         "thorough": "auto also tries learners trained by descent: rmlc, bce, ss-rmlc",
         "blend": "auto averages up to three candidates where that is better out of fold",
+        "class_weight": _CLASS_WEIGHT,
+        "rare_weight": _RARE_WEIGHT,
         "thresholds": f"how labels are decided, from out-of-fold scores: {RULES} (f1 with auto, "
         "else zero)",
         "calibration": f"probabilities from out-of-fold scores: {', '.join(CALIBRATIONS)} (platt "
@@ -73,6 +80,8 @@ def add_sweep_arguments(parser: argparse.ArgumentParser) -> None:
         "metric": f"metric to select C by, of {', '.join(METRICS)}",
         "layers": _LAYERS,
         "labels": _LABELS,
+        "class_weight": _CLASS_WEIGHT,
+        "rare_weight": _RARE_WEIGHT,
         "dask": "run on a Dask cluster: tcp://HOST:PORT or local:N",
     }
     C = {"type": argument(parse_C), "nargs": None}

@@ -15,6 +15,8 @@ from classify.losses import LOSSES, only_ranks
 from features.command_line import load
 from features.errors import InputError, check_choice, check_number
 
+Weighting = Mapping[str, Any]  # a `class_weight` or a `rare_weight`, or nothing
+
 UNKNOWN = -1
 FEWEST_STEPS = 400  # on 394 rows, 123 steps (30 epochs) cost .015 to .025 of example-based AP
 
@@ -56,6 +58,8 @@ class Learner:
         ``module:Class`` of a meta-estimator that takes the estimator, or empty.
     takes : {"vectors", "instances"}
         One vector per image, or a bag of instances per image.
+    class_weights : bool
+        Whether the estimator has the parameters `class_weight` and `rare_weight`.
     """
 
     name: str
@@ -69,8 +73,9 @@ class Learner:
     instead: str = ""
     around: str = ""
     takes: Literal["vectors", "instances"] = "vectors"
+    class_weights: bool = False
 
-    def make(self, C: float | None, labels: np.ndarray) -> Any:
+    def make(self, C: float | None, labels: np.ndarray, weighting: Weighting | None = None) -> Any:
         """Build the estimator.
 
         Parameters
@@ -79,6 +84,8 @@ class Learner:
             Ignored by a learner that takes none.
         labels : int8 ndarray of shape (n, L)
             Of the training rows: 1, 0 and -1 (unknown).
+        weighting : mapping, optional
+            A `class_weight` or a `rare_weight`, for a learner that takes them.
 
         Returns
         -------
@@ -86,6 +93,8 @@ class Learner:
             Not fitted.
         """
         estimator = self._estimator(C, labels)
+        if weighting:
+            estimator.set_params(**weighting)
         return load(self.around)(estimator) if self.around else estimator
 
     def _estimator(self, C: float | None, labels: np.ndarray) -> Any:
@@ -121,7 +130,15 @@ def _of_loss(name: str) -> Learner:
     loss, place = LOSSES[name], "classify.warp.tagger:WarpTagger"
     options = {"loss": name, **loss.learner_options}
     decides = not only_ranks(name, options.get("kappa", 1.0))
-    return Learner(loss.learner, loss.description, place, options, C="decay", decides=decides)
+    weighs = loss.weighs_cells
+    return Learner(
+        loss.learner, loss.description, place, options, "decay", decides, class_weights=weighs
+    )
+
+
+def _logistic(name: str, description: str, options: Mapping[str, Any]) -> Learner:
+    place = "classify.logistic:LogisticTagger"
+    return Learner(name, description, place, options, class_weights=True)
 
 
 def _network(name: str, description: str, constructor: str) -> Learner:
@@ -147,24 +164,18 @@ def _of_bags(
     )
 
 
-_LOGISTIC = "classify.logistic:LogisticTagger"
-
 LEARNERS = {
     learner.name: learner
     for learner in (
-        Learner("l1", "L1 logistic regression", _LOGISTIC, {"penalty": "l1"}),
-        Learner("l2", "L2 logistic regression", _LOGISTIC, {"penalty": "l2"}),
-        Learner(
-            "l1-liblinear",
-            "l1 by LIBLINEAR, which stops early by default, as papers report it",
-            _LOGISTIC,
-            {"penalty": "l1", "solver": "liblinear"},
-        ),
-        Learner(
-            "l2-liblinear",
-            "l2 by LIBLINEAR, which stops early by default, as papers report it",
-            _LOGISTIC,
-            {"penalty": "l2", "solver": "liblinear"},
+        _logistic("l1", "L1 logistic regression", {"penalty": "l1"}),
+        _logistic("l2", "L2 logistic regression", {"penalty": "l2"}),
+        *(
+            _logistic(
+                f"{penalty}-liblinear",
+                f"{penalty} by LIBLINEAR, which stops early by default, as papers report it",
+                {"penalty": penalty, "solver": "liblinear"},
+            )
+            for penalty in ("l1", "l2")
         ),
         Learner(
             "imcl",
@@ -199,6 +210,7 @@ LEARNERS = {
             "classify.baselines.curriculum:CurriculumTagger",
             needs="unknown cells",
             instead="l2",
+            class_weights=True,
         ),
         _latent_noise("visual", "latent noise model, scored by visual presence"),
         _latent_noise("relevance", "latent noise model, scored by the probability of a mention"),
@@ -252,6 +264,7 @@ def _notes(learner: Learner) -> str:
         *([] if learner.C else ["takes no C"]),
         *([f"needs {learner.needs}"] if learner.needs else []),
         *([f"takes {learner.takes}"] if learner.takes != "vectors" else []),
+        *(["takes class weights"] if learner.class_weights else []),
     ]
     return f" [{', '.join(notes)}]" if notes else ""
 
@@ -284,6 +297,17 @@ def check_labels(learner: Learner, labels: np.ndarray) -> None:
         raise InputError(
             f"The learner {learner.name!r} needs {learner.needs}, and all {len(labels)} rows have "
             f"labels: give --labels a file that leaves some out, or use {learner.instead!r}."
+        )
+
+
+def check_weighting(learner: Learner, weighting: Weighting) -> None:
+    """Raise an `InputError` if a learner is given class weights and takes none."""
+    if weighting and not learner.class_weights:
+        [(name, value)] = weighting.items()
+        able = ", ".join(one.name for one in LEARNERS.values() if one.class_weights)
+        raise InputError(
+            f"The learner {learner.name!r} takes no class weights, and --{name.replace('_', '-')} "
+            f"{value} came: leave it out, or use one of {able}."
         )
 
 

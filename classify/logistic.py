@@ -22,6 +22,7 @@ from classify.base import (
     check_sample_weight,
     encode_labels,
 )
+from classify.losses.class_weights import cell_weights, class_weights
 from classify.losses.logistic import LogisticLoss
 from classify.parameters import Number, OneOf, check_parameters
 from classify.solvers import duality_gap, liblinear, newton_l1, newton_l2
@@ -37,6 +38,7 @@ class _Problem:
     loss: LogisticLoss
     fitted: np.ndarray  # (L,): whether the label is in the loss
     constants: np.ndarray  # (L,): score of each label, were it constant
+    by_class: np.ndarray | None = None  # of the labels in the loss, (k, 2): absent, present
 
 
 class LogisticTagger(Tagger):
@@ -45,7 +47,9 @@ class LogisticTagger(Tagger):
     For one label with signs y of -1 and 1, sample weights s and the penalty norm(w), which is
     ``sum |w|`` or ``sum w**2 / 2``, it minimizes LIBLINEAR's objective
 
-        norm(w) + C sum_i s_i log(1 + exp(-y_i (w . x_i + b))).
+        norm(w) + C sum_i s_i k(y_i) log(1 + exp(-y_i (w . x_i + b))),
+
+    k being the weights of the label's classes, 1 by default.
 
     A label that has no positive or no negative among its known rows gets no solver but the constant
     score log((p + 1/2) / (q + 1/2)) of its p positive and q negative rows.
@@ -70,6 +74,11 @@ class LogisticTagger(Tagger):
     n_jobs : int, optional
         Processes that share the labels of one LIBLINEAR fit. "newton" takes as many threads as
         numpy's linear algebra does.
+    class_weight : None, "balanced", mapping or array_like of shape (L,) or (L, 2)
+        k of each label: by the frequency of its classes among known cells, as scikit-learn's for
+        each label by itself; or given, as in `classify.losses.class_weights.class_weights`.
+    rare_weight : float, optional
+        In place of `class_weight`: the power, from 0 to 1, of the "balanced" weights.
 
     Attributes
     ----------
@@ -101,10 +110,20 @@ class LogisticTagger(Tagger):
         "tol": Number(low=0.0, above=True, or_none=True),
         "bias": OneOf(("penalized", "unpenalized", "none")),
         "n_jobs": Number(Integral, or_none=True),
+        "rare_weight": Number(low=0.0, high=1.0, or_none=True),
     }
 
     def __init__(
-        self, penalty="l1", *, C=1.0, solver="auto", tol=None, bias="penalized", n_jobs=None
+        self,
+        penalty="l1",
+        *,
+        C=1.0,
+        solver="auto",
+        tol=None,
+        bias="penalized",
+        n_jobs=None,
+        class_weight=None,
+        rare_weight=None,
     ):
         self.penalty = penalty
         self.C = C
@@ -112,6 +131,8 @@ class LogisticTagger(Tagger):
         self.tol = tol
         self.bias = bias
         self.n_jobs = n_jobs
+        self.class_weight = class_weight
+        self.rare_weight = rare_weight
 
     def fit(self, X, y, sample_weight=None):
         """Fit every label.
@@ -135,7 +156,7 @@ class LogisticTagger(Tagger):
         """
         check_parameters(self, self._allowed)
         X, problem = self._start_problem(X, y, sample_weight)
-        [solution] = self._solve(X, problem.loss, [self.C])
+        [solution] = self._solve(X, problem, [self.C])
         return self._learn(problem, solution)
 
     def fit_path(self, X, y, Cs: Sequence[float], sample_weight=None) -> list["LogisticTagger"]:
@@ -165,7 +186,7 @@ class LogisticTagger(Tagger):
         X, problem = started._start_problem(X, y, sample_weight)
         increasing = sorted(set(Cs))
         with np.errstate(over="ignore", invalid="ignore"):
-            solutions = dict(zip(increasing, self._solve(X, problem.loss, increasing), strict=True))
+            solutions = dict(zip(increasing, self._solve(X, problem, increasing), strict=True))
         fitted = [copy(started).set_params(C=C)._learn(problem, solutions[C]) for C in Cs]
         for model in fitted:
             check_fitted_numbers(model.to_arrays())
@@ -173,17 +194,19 @@ class LogisticTagger(Tagger):
 
     def _start_problem(self, X, y, sample_weight) -> tuple[np.ndarray, _Problem]:
         X, targets = self._start_fit(X, y)
-        return X, _problem(targets, check_sample_weight(sample_weight, len(X)))
+        weights = check_sample_weight(sample_weight, len(X))
+        options = {"class_weight": self.class_weight, "rare_weight": self.rare_weight}
+        by_class = class_weights(targets, weights, self.classes_, **options)
+        return X, _problem(targets, weights, by_class)
 
-    def _solve(self, X: np.ndarray, loss: LogisticLoss, Cs: Sequence[float]) -> list[Solution]:
+    def _solve(self, X: np.ndarray, problem: _Problem, Cs: Sequence[float]) -> list[Solution]:
+        loss = problem.loss
         if len(loss) == 0:
             return [Solution.zeros(0, X.shape[1]) for _ in Cs]
         if self.solver == "liblinear":
-            options = {"penalty": self.penalty, "bias": self.bias}
-            return [
-                liblinear.solve(X, loss, C=C, tol=self.tol, n_jobs=self.n_jobs, **options)
-                for C in Cs
-            ]
+            options = {"penalty": self.penalty, "bias": self.bias, "n_jobs": self.n_jobs}
+            options["class_weights"] = problem.by_class
+            return [liblinear.solve(X, loss, C=C, tol=self.tol, **options) for C in Cs]
         tol = _TOL if self.tol is None else self.tol
         solve_path = (newton_l1 if self.penalty == "l1" else newton_l2).solve_path
         solutions = solve_path(X, loss, Cs, bias=self.bias, tol=tol)
@@ -224,6 +247,8 @@ def objective_and_gap(
     C: float = 1.0,
     bias: str = "penalized",
     sample_weight=None,
+    class_weight=None,
+    rare_weight=None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Judge weights, whichever solver they come from, by the objective of `LogisticTagger`.
 
@@ -233,7 +258,7 @@ def objective_and_gap(
     y : array of shape (n, L) of 1, 0 and -1 (unknown), or (n,) with two classes
     coef : array of shape (L, d)
     intercept : array of shape (L,)
-    penalty, C, bias
+    penalty, C, bias, class_weight, rare_weight
         As in `LogisticTagger`.
     sample_weight : array of shape (n,), optional
 
@@ -249,8 +274,10 @@ def objective_and_gap(
     >>> float(objective[0]).__round__(4), float(gap[0]).__round__(4)
     (1.3863, 0.0)
     """
-    targets, _ = encode_labels(y)
-    problem = _problem(targets, check_sample_weight(sample_weight, len(targets)))
+    targets, classes = encode_labels(y)
+    weights = check_sample_weight(sample_weight, len(targets))
+    options = {"class_weight": class_weight, "rare_weight": rare_weight}
+    problem = _problem(targets, weights, class_weights(targets, weights, classes, **options))
     fitted = problem.fitted
     result = np.full((2, len(fitted)), np.nan)  # as for a constant label
     result[:, fitted] = duality_gap.objective_and_gap(
@@ -265,14 +292,20 @@ def objective_and_gap(
     return result[0], result[1]
 
 
-def _problem(targets: np.ndarray, sample_weight: np.ndarray) -> _Problem:
+def _problem(
+    targets: np.ndarray, sample_weight: np.ndarray, by_class: np.ndarray | None = None
+) -> _Problem:
     signs = np.where(targets == 1, 1, -1).astype(np.int8)
     weights = sample_weight[:, None]  # shared by the labels, unless a cell is unknown
     if (targets == UNKNOWN).any():
         weights = weights * (targets != UNKNOWN)
     positive = ((signs > 0) * weights).sum(axis=0)
     negative = ((signs < 0) * weights).sum(axis=0)
+    if by_class is not None:
+        weights = sample_weight[:, None] * cell_weights(targets, by_class)
+        # A class without weight is as good as absent.
+        negative, positive = negative * (by_class[:, 0] > 0), positive * (by_class[:, 1] > 0)
     fitted = (positive > 0) & (negative > 0)
     constants = np.log((positive + 0.5) / (negative + 0.5))
     loss = LogisticLoss(signs[:, fitted], weights[:, fitted] if weights.shape[1] > 1 else weights)
-    return _Problem(loss, fitted, constants)
+    return _Problem(loss, fitted, constants, None if by_class is None else by_class[fitted])

@@ -197,7 +197,8 @@ def _check_scores(model: TaggerModel) -> None:
 def _described(value: Any) -> Any:
     """Turn an estimator into its class and parameters, JSON values; others stay as they are."""
     if not hasattr(value, "get_params"):
-        return None if isinstance(value, np.ndarray) else value  # arrays were for fitting
+        # Arrays and mappings were for fitting, as class weights.
+        return None if isinstance(value, np.ndarray | Mapping) else value
     name = f"{type(value).__module__}:{type(value).__qualname__}"
     parameters = value.get_params(deep=False)
     return {"class": name, "parameters": {key: _described(one) for key, one in parameters.items()}}

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from classify.learners import check_C, check_labels, find_learner
+from classify.learners import check_C, check_labels, check_weighting, find_learner
+from classify.losses.class_weights import weighting_of
 from classify.metrics import METRICS
 from classify.models import library_versions
 from classify.results import ResultFile, claim_results, header_of, read_results
@@ -40,6 +41,8 @@ def sweep(
     scaling: Sequence[str] = ("none",),
     layers: Sequence[str] | None = None,
     labels: Path | None = None,
+    class_weight: str | None = None,
+    rare_weight: float | None = None,
     jobs: int = -1,
     dask: str | None = None,
 ) -> Path:
@@ -70,7 +73,7 @@ def sweep(
         Keep images of one checksum on one side of every split and fold.
     scaling : sequence of str
         Names in `classify.scaling`.
-    layers, labels
+    layers, labels, class_weight, rare_weight
         As for `training.fit`.
     jobs : int
         Processes, one thread each; -1 for one per core.
@@ -85,8 +88,9 @@ def sweep(
     Raises
     ------
     InputError
-        An unknown name, a C that is not positive, no labels, or an `out` of another sweep. A fit
-        that fails is no error: its line contains the reason.
+        An unknown name, a C that is not positive, weights of classes for a learner that takes
+        none, no labels, or an `out` of another sweep. A fit that fails is no error: its line
+        contains the reason.
     """
     from classify.parallel import Trial, run_grid  # joblib; the next ones: sklearn, h5py
     from classify.provenance import hash_features, hash_labels
@@ -96,6 +100,9 @@ def sweep(
     learner, scaling = list(dict.fromkeys(learner)), list(dict.fromkeys(scaling))
     _check(learner, C, select, metric, scaling)
     _check_counts(splits, seed, folds, jobs)
+    weighting = weighting_of(class_weight, rare_weight)
+    for name in learner:
+        check_weighting(find_learner(name), weighting)
     out = claim_results(out)
     features = FeatureCache(cache)
     Y, label_names = labels_of(features, labels)
@@ -112,7 +119,9 @@ def sweep(
     if select == "inner-cv":
         _check_folds(folds, len(drawn[seed].train), len(rows), out)
     values = sorted(set(C))
-    plan = {"C": values, "select": select, "metric": metric, "folds": folds}
+    plan: dict[str, Any] = {"C": values, "select": select, "metric": metric, "folds": folds}
+    if weighting:
+        plan["weighting"] = weighting
     header = {
         **plan,
         "manifest": features.manifest_hash,

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from classify.decisions.rules import parse_rule
-from classify.learners import LEARNERS, Learner, check_C, check_labels, find_learner
+from classify.learners import (
+    LEARNERS,
+    Learner,
+    Weighting,
+    check_C,
+    check_labels,
+    check_weighting,
+    find_learner,
+)
+from classify.losses.class_weights import weighting_of
 from classify.metrics import METRICS
 from classify.model_files import save_model
 from classify.models import Decisions, Member, TaggerModel, library_versions
@@ -53,6 +62,8 @@ def fit(
     seed: int = 0,
     thorough: bool = False,
     blend: bool = False,
+    class_weight: str | None = None,
+    rare_weight: float | None = None,
     thresholds: str | None = None,
     calibration: str | None = None,
     jobs: int = -1,
@@ -87,6 +98,11 @@ def fit(
     blend : bool
         Whether "auto" averages the scores of up to three candidates where that is better out of
         fold.
+    class_weight : {"balanced"}, optional
+        Weigh each label's present and absent cells by the inverse of their frequency, as
+        `classify.losses.class_weights` says. "auto" then compares those learners that take weights.
+    rare_weight : float, optional
+        In place of `class_weight`: the power of these weights, from 0 (none) to 1 (balanced).
     thresholds : str, optional
         A rule as `classify.decisions.rules.parse_rule` reads it, applied to out-of-fold
         scores; by default "f1" with "auto", else "zero".
@@ -106,8 +122,8 @@ def fit(
     InputError
         Unknown learner, layer, scaling, metric, rule or calibration; no labels, labels of other
         images, or not the unknown or known labels that the learner needs; no layer with the
-        instances that it takes; a C that is not positive, or that the learner doesn't take; fewer
-        rows than folds.
+        instances that it takes; a C that is not positive; a C or weights of classes that the
+        learner doesn't take; fewer rows than folds.
     """
     from classify.provenance import hash_labels, shard_checksums
     from classify.selection.candidates import Fixed  # scikit-learn, and the next h5py
@@ -117,11 +133,15 @@ def fit(
     _check(learner, C, scaling, metric)
     _check_counts(folds, seed, jobs)
     rule, method = _decision_options(auto, thresholds, calibration)
+    weighting = weighting_of(class_weight, rare_weight)
+    if not auto:
+        check_weighting(find_learner(learner), weighting)
     out = claim_model(out)
     features = FeatureCache(cache)
     named = None if auto else find_learner(learner)
     rows, names, label_names = _read_rows(features, named, layers, labels)
-    options = {"metric": metric, "folds": folds, "seed": seed, "jobs": jobs}
+    options: dict[str, Any] = {"metric": metric, "folds": folds, "seed": seed, "jobs": jobs}
+    options["weighting"] = weighting
     if auto:
         fixed = Fixed(scaling and find_scaling(scaling).name, C)
         choice = _search(rows, {**options, "thorough": thorough, "fixed": fixed}, blend)
@@ -130,7 +150,7 @@ def fit(
     else:
         choice = _given(learner, scaling, C, rows, options)
     model = TaggerModel(
-        members=_fit_members(choice.chosen, rows),
+        members=_fit_members(choice.chosen, rows, weighting),
         label_names=label_names,
         layers=names,
         n_rows=len(rows.X),
@@ -242,13 +262,13 @@ def _given(
     return _Choice(blend.single(found, found.tried[0]), [])
 
 
-def _fit_members(chosen: "Blend", rows: _Rows) -> list[Member]:
+def _fit_members(chosen: "Blend", rows: _Rows, weighting: Weighting) -> list[Member]:
     from classify.inputs import fit_scaler, scale
 
     members = []
     for candidate, weight in zip(chosen.candidates, chosen.weights, strict=True):
         scaler = fit_scaler(candidate.scaling, rows.widths, rows.X)
-        estimator = find_learner(candidate.learner).make(candidate.C, rows.Y)
+        estimator = find_learner(candidate.learner).make(candidate.C, rows.Y, weighting)
         estimator.fit(scale(scaler, rows.X), rows.Y)
         members.append(Member(candidate.learner, estimator, scaler, weight))
     return members

@@ -93,7 +93,7 @@ def run_trial(
         `learner`, `scaling`, `split` (its seed).
     plan : mapping
         `C` (increasing), `select`, `metric`, `folds`; `widths` of the layers if the scaling needs
-        them; `groups` of rows that stay together.
+        them; `groups` of rows that stay together; `weighting` of classes, if any.
     X : float32 ndarray of shape (n, d), or (n, size, d) for a learner of bags
     Y : int8 ndarray of shape (n, L)
     evaluate_all : bool
@@ -159,13 +159,14 @@ def _fit_all(trial: Trial, plan, Cs: Sequence[float | None], X, Y, rows) -> list
         here = scale(scaler, X[rows])
     except _OF_A_FIT as error:
         return [Fitted(error=_named(error))] * len(Cs)
-    first = learner.make(Cs[0], Y[rows])
+    weighting = plan.get("weighting")
+    first = learner.make(Cs[0], Y[rows], weighting)
     try:
         if hasattr(first, "fit_path"):
             return [Fitted(model, scaler) for model in first.fit_path(here, Y[rows], Cs)]
     except _OF_A_FIT:  # every C is fitted again below, where its error is recorded
         pass
-    return [_fit_one(learner.make(C, Y[rows]), scaler, here, Y[rows]) for C in Cs]
+    return [_fit_one(learner.make(C, Y[rows], weighting), scaler, here, Y[rows]) for C in Cs]
 
 
 def _fit_one(estimator, scaler, X, Y) -> Fitted:

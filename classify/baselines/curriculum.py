@@ -11,6 +11,7 @@ import numpy as np
 
 from classify.base import UNKNOWN, Tagger, check_sample_weight
 from classify.logistic import LogisticTagger
+from classify.losses.class_weights import class_weights
 from classify.parameters import Number, OneOf, check_parameters
 
 
@@ -55,6 +56,8 @@ class CurriculumTagger(Tagger):
         How often cells are added at most; 0 fits the partial cross-entropy alone.
     tol : float, optional
         As in `classify.logistic.LogisticTagger`.
+    class_weight, rare_weight
+        As in `classify.logistic.LogisticTagger`, by the cells that are known in each round.
 
     Attributes
     ----------
@@ -85,13 +88,25 @@ class CurriculumTagger(Tagger):
         "score_threshold": Number(low=0.0),
         "rounds": Number(Integral, low=0),
         "tol": Number(low=0.0, above=True, or_none=True),
+        "rare_weight": Number(low=0.0, high=1.0, or_none=True),
     }
 
-    def __init__(self, C=1.0, *, score_threshold=2.0, rounds=3, tol=None):
+    def __init__(
+        self,
+        C=1.0,
+        *,
+        score_threshold=2.0,
+        rounds=3,
+        tol=None,
+        class_weight=None,
+        rare_weight=None,
+    ):
         self.C = C
         self.score_threshold = score_threshold
         self.rounds = rounds
         self.tol = tol
+        self.class_weight = class_weight
+        self.rare_weight = rare_weight
 
     def fit(self, X, y, sample_weight=None):
         """Fit all labels, round by round.
@@ -131,7 +146,10 @@ class CurriculumTagger(Tagger):
         known = targets != UNKNOWN
         self.known_curve_.append(int(known.sum()))
         weights = weights * known_share_weight(known.mean(axis=1))
-        return LogisticTagger("l2", C=self.C, tol=self.tol).fit(X, targets, sample_weight=weights)
+        options = {"class_weight": self.class_weight, "rare_weight": self.rare_weight}
+        by_class = class_weights(targets, weights, self.classes_, **options)
+        tagger = LogisticTagger("l2", C=self.C, tol=self.tol, class_weight=by_class)
+        return tagger.fit(X, targets, sample_weight=weights)
 
     def _label(self, targets, scores, usable):
         """Give unknown cells with scores beyond the threshold their labels."""

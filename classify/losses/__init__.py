@@ -51,6 +51,9 @@ class Loss:
         Name of its learner on command lines.
     learner_options : mapping
         Options of that learner's tagger beside ``loss``.
+    weighs_cells : bool
+        Whether each known cell has a loss of its own, and the numpy function takes
+        ``class_weights``: weights (L, 2) of absent and of present cells.
     """
 
     description: str
@@ -62,6 +65,7 @@ class Loss:
     decides: str = "never"
     learner: str = ""
     learner_options: Mapping[str, Any] = field(default_factory=dict)
+    weighs_cells: bool = False
 
 
 #: The scale of losses summed over pairs is that of RML-CNN's released code.
@@ -81,6 +85,7 @@ LOSSES: dict[str, Loss] = {
         f"{_TORCH}:bce_loss",
         decides="always",
         learner="bce",
+        weighs_cells=True,
     ),
     "hinge": Loss(
         "WARP",
@@ -109,7 +114,13 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def named_loss(name: str, *, rng: "np.random.Generator", **options: Any) -> "ImageLoss":
+def named_loss(
+    name: str,
+    *,
+    rng: "np.random.Generator",
+    class_weights: "np.ndarray | None" = None,
+    **options: Any,
+) -> "ImageLoss":
     """Give the loss of that name as a function of scores (b, L) and labels (b, L) alone.
 
     Parameters
@@ -118,6 +129,8 @@ def named_loss(name: str, *, rng: "np.random.Generator", **options: Any) -> "Ima
         A key of `LOSSES`.
     rng : numpy Generator
         Draws the ranks where `rank_mode` is "sample".
+    class_weights : array of shape (L, 2), optional
+        Weights of absent and of present cells, for a loss that `weighs_cells`.
     **options
         ``beta``, ``kappa``, ``rank_mode`` and ``rounding``, as in
         `classify.losses.warp.warp_loss`; those that the loss does not take are ignored.
@@ -137,6 +150,8 @@ def named_loss(name: str, *, rng: "np.random.Generator", **options: Any) -> "Ima
     """
     record = LOSSES[name]
     taken = {key: options[key] for key in record.takes}
+    if class_weights is not None:
+        taken["class_weights"] = class_weights
     function = partial(load(record.function), **record.fixed, **taken)
     if taken.get("rank_mode") != "sample":
         return function

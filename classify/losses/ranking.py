@@ -40,11 +40,20 @@ def lsep_loss(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.logaddexp(0, total), expit(total)[:, None] * (absent - present)
 
 
-def bce_loss(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Binary cross-entropy of the sigmoid, summed over the known labels."""
+def bce_loss(
+    scores: np.ndarray, labels: np.ndarray, class_weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Binary cross-entropy of the sigmoid, summed over the known labels.
+
+    Optional `class_weights` (L, 2) are factors of each label's absent and present cells.
+    """
     signs = signs_of(labels)
     margins = signs * scores
-    values = (np.abs(signs) * logistic_value(margins)).sum(axis=1)
+    factors = np.abs(signs)
+    if class_weights is not None:
+        factors = factors * np.where(labels == 1, class_weights[:, 1], class_weights[:, 0])
+        signs = signs * factors
+    values = (factors * logistic_value(margins)).sum(axis=1)
     return values, signs * logistic_derivative(margins)
 
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.inputs import fit_scaler, scale
-from classify.learners import find_learner
+from classify.learners import Weighting, find_learner
 from classify.metrics import get_metric
 from classify.selection import candidates
 from classify.selection.candidates import (
@@ -53,7 +53,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Data:
-    """Training rows, the columns of each layer, and the folds that all candidates share."""
+    """Training rows, the columns of each layer, and what all candidates share."""
 
     X: np.ndarray
     Y: np.ndarray
@@ -62,6 +62,7 @@ class Data:
     metric: str = "example_ap+map"
     jobs: int = -1
     progress: bool = True
+    weighting: Weighting | None = None
 
 
 @dataclass
@@ -90,6 +91,7 @@ def search(
     fixed: Fixed = NOTHING_FIXED,
     jobs: int = -1,
     progress: bool = True,
+    weighting: Weighting | None = None,
 ) -> tuple[Search, Data]:
     """Compare L2 on every scaling, then slower learners on the best scalings.
 
@@ -112,6 +114,8 @@ def search(
         Processes of one thread each; -1 for one per core.
     progress : bool
         Whether a bar on stderr shows how far it is.
+    weighting : mapping, optional
+        A `class_weight` or `rare_weight`; learners that take neither then don't take part.
 
     Returns
     -------
@@ -123,7 +127,7 @@ def search(
         Too few rows, or no candidate could be fitted.
     """
     data = folded(X, Y, widths, metric=metric, folds=folds, seed=seed, jobs=jobs)
-    data = replace(data, progress=progress)
+    data = replace(data, progress=progress, weighting=weighting)
     found = Search()
     _try(found, data, first_paths(X, widths, fixed))
     best = found.ranked(metric)
@@ -134,13 +138,16 @@ def search(
         ]
         raise InputError(f"no candidate could be fitted: {'; '.join(reasons)}")
     finalists = [one.candidate.scaling for one in best[: candidates.FINALISTS]]
-    _try(found, data, further_paths(X, Y, widths, finalists, thorough, fixed.C))
+    paths = further_paths(X, Y, widths, finalists, thorough, fixed.C)
+    if weighting:
+        paths = [path for path in paths if find_learner(path.learner).class_weights]
+    _try(found, data, paths)
     return found, data
 
 
-def folded(X, Y, widths, *, metric: str, folds: int, seed: int, jobs: int) -> Data:
+def folded(X, Y, widths, *, metric: str, folds: int, seed: int, jobs: int, weighting=None) -> Data:
     """Cut rows into stratified folds; parameters as in `search`."""
-    return Data(X, Y, widths, stratified_folds(Y, folds, seed), metric, jobs)
+    return Data(X, Y, widths, stratified_folds(Y, folds, seed), metric, jobs, weighting=weighting)
 
 
 def try_one(candidate: Candidate, data: Data) -> Search:
@@ -180,7 +187,8 @@ def _over_folds(data: Data, paths: Sequence[Path]) -> Iterator[tuple[Path, np.nd
     tasks = [(path, fold) for path in paths for fold in data.folds]
     jobs = data.jobs if data.X.size * data.Y.shape[1] > SMALL else 1
     run = Parallel(n_jobs=jobs, return_as="generator")
-    results = run(delayed(_run)(path, fold, data.X, data.Y, data.widths) for path, fold in tasks)
+    given = data.X, data.Y, data.widths, data.weighting
+    results = run(delayed(_run)(path, fold, *given) for path, fold in tasks)
     shape = (len(data.Y), data.Y.shape[1])
     hidden = not data.progress
     results = tqdm(results, "select", len(tasks), leave=False, disable=hidden, unit="fit")
@@ -195,7 +203,7 @@ def _over_folds(data: Data, paths: Sequence[Path]) -> Iterator[tuple[Path, np.nd
         yield path, scores, seconds, "; ".join(sorted(errors))
 
 
-def _run(path: Path, fold: Split, X, Y, widths) -> tuple[np.ndarray, float, str]:
+def _run(path: Path, fold: Split, X, Y, widths, weighting) -> tuple[np.ndarray, float, str]:
     """Fit a path on one fold: scores of its test rows (C, m, L), seconds, error."""
     start = time.perf_counter()
     shape = (len(path.Cs), len(fold.test), Y.shape[1])
@@ -204,7 +212,7 @@ def _run(path: Path, fold: Split, X, Y, widths) -> tuple[np.ndarray, float, str]
             warnings.simplefilter("ignore", ConvergenceWarning)
             train = fold.train[find_learner(path.learner).rows_to_train_on(Y[fold.train])]
             scaler = fit_scaler(path.scaling, widths, X[train])
-            models = fit_along(path, scale(scaler, X[train]), Y[train])
+            models = fit_along(path, scale(scaler, X[train]), Y[train], weighting)
             test = scale(scaler, X[fold.test])
             scores = np.array([model.decision_function(test) for model in models])
         return scores.astype(np.float32), time.perf_counter() - start, ""
@@ -213,10 +221,10 @@ def _run(path: Path, fold: Split, X, Y, widths) -> tuple[np.ndarray, float, str]
         return np.full(shape, np.nan, np.float32), time.perf_counter() - start, reason
 
 
-def fit_along(path: Path, X: np.ndarray, Y: np.ndarray) -> list:
+def fit_along(path: Path, X: np.ndarray, Y: np.ndarray, weighting: Weighting | None = None) -> list:
     """Fit a learner at every C on scaled rows, along a path where it has one."""
     learner = find_learner(path.learner)
-    taggers = [learner.make(C, Y) for C in path.Cs]
+    taggers = [learner.make(C, Y, weighting) for C in path.Cs]
     if hasattr(taggers[0], "fit_path"):
         loose = {"tol": LOOSE} if "tol" in taggers[0].get_params(deep=False) else {}
         return taggers[0].set_params(**loose).fit_path(X, Y, path.Cs)

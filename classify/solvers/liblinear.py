@@ -5,6 +5,7 @@ depend on the number of jobs, the order of the labels or what was fitted before.
 """
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -30,6 +31,7 @@ def solve(
     bias: str,
     tol: float | None = None,
     n_jobs: int | None = None,
+    class_weights: np.ndarray | None = None,
 ) -> Solution:
     """Fit one LIBLINEAR model per label.
 
@@ -37,8 +39,8 @@ def solve(
     ----------
     X : float32 or float64 array of shape (n, d)
     loss : LogisticLoss
-        L labels, each with both classes among its rows of non-zero weight. Weights are whole
-        numbers: how often a row counts.
+        L labels, each with both classes among its rows of non-zero weight. Weights, divided by
+        those of the classes, are whole numbers: how often a row counts.
     penalty : {"l1", "l2"}
     C : float
         Weight of the loss.
@@ -48,6 +50,8 @@ def solve(
         LIBLINEAR's ``-e``, relative to the gradient at 0. Default 0.01.
     n_jobs : int, optional
         Processes that share the labels.
+    class_weights : array of shape (L, 2), optional
+        Factors above 0 of the weights of absent and of present cells, LIBLINEAR's ``-wi``.
 
     Returns
     -------
@@ -59,7 +63,8 @@ def solve(
     InputError
         For a weight that is no whole number; LIBLINEAR's Python package has no instance weights.
     """
-    if not np.array_equal(loss.weights, np.rint(loss.weights)):
+    counted = loss if class_weights is None else _counted(loss, class_weights)
+    if not np.array_equal(counted.weights, np.rint(counted.weights)):
         raise InputError(
             'solver="liblinear" repeats rows and so takes whole numbers as sample weights only; '
             'use solver="auto" for others'
@@ -68,7 +73,8 @@ def solve(
     options = f"-s {_SOLVER[penalty]} -c {C:.17g} -e {stop:.17g} {_BIAS[bias]} -q"
     parts = np.array_split(np.arange(len(loss)), min(len(loss), effective_n_jobs(n_jobs)))
     fitted = Parallel(n_jobs=n_jobs)(
-        delayed(_solve_labels)(X, loss.take(part), options) for part in parts
+        delayed(_solve_labels)(X, counted.take(part), _options(options, class_weights, part))
+        for part in parts
     )
     weights = np.concatenate(fitted)
     coef, intercept = weights[:, : X.shape[1]], np.zeros(len(loss))
@@ -79,7 +85,22 @@ def solve(
     return Solution(coef, intercept, *reached, np.zeros(len(loss), dtype=int))
 
 
-def _solve_labels(X: np.ndarray, loss, options: str) -> np.ndarray:
+def _counted(loss, class_weights: np.ndarray):
+    """Give the loss with how often each row counts as its weights."""
+    of_cells = np.where(loss.signs > 0, class_weights[:, 1], class_weights[:, 0])
+    counts = loss.weights / of_cells
+    whole = np.rint(counts)
+    return replace(loss, weights=np.where(np.isclose(counts, whole, rtol=1e-9), whole, counts))
+
+
+def _options(options: str, class_weights: np.ndarray | None, part: np.ndarray) -> list[str]:
+    """Write the options of each label of a job."""
+    if class_weights is None:
+        return [options] * len(part)
+    return [f"{options} -w-1 {low:.17g} -w1 {high:.17g}" for low, high in class_weights[part]]
+
+
+def _solve_labels(X: np.ndarray, loss, options: list[str]) -> np.ndarray:
     """Fit the labels of one job; return (L, d) weights, with the bias as last column if any."""
     from liblinear.liblinear import problem  # here, as it imports numba
 
@@ -89,14 +110,14 @@ def _solve_labels(X: np.ndarray, loss, options: str) -> np.ndarray:
     weights = np.broadcast_to(loss.weights, loss.signs.shape)
     every_row_once = problem(loss.signs[:, 0], rows)
     models = []
-    for sign, weight in zip(loss.signs.T, weights.T, strict=True):
+    for sign, weight, own in zip(loss.signs.T, weights.T, options, strict=True):
         if (weight == 1).all():
             prepared = every_row_once
             np.ctypeslib.as_array(prepared.y, (len(sign),))[:] = sign
         else:
             kept = np.repeat(np.arange(len(sign)), weight.astype(np.intp))
             prepared = problem(sign[kept], rows[kept])
-        models.append(_train(prepared, options))
+        models.append(_train(prepared, own))
     return np.array(models)
 
 

@@ -20,11 +20,20 @@ class Objective:
         Of the rows; their mean is about 1.
     rng : numpy Generator
         Draws the ranks where `rank_mode` is "sample".
+    class_weights : array of shape (L, 2), optional
+        Of absent and of present cells.
     """
 
-    def __init__(self, tagger: Any, targets: np.ndarray, weights: np.ndarray, rng):
+    def __init__(
+        self,
+        tagger: Any,
+        targets: np.ndarray,
+        weights: np.ndarray,
+        rng,
+        class_weights: np.ndarray | None = None,
+    ):
         options = {"kappa": tagger.kappa, "rank_mode": tagger.rank_mode, "rng": rng}
-        options["rounding"] = tagger.rounding
+        options |= {"rounding": tagger.rounding, "class_weights": class_weights}
         self._hinge = named_loss(tagger.loss, beta=0.0, **options)
         self._ramp = named_loss(tagger.loss, beta=tagger.beta, **options)
         # Draws nothing, so that the rate and the descent depend on no order of draws.

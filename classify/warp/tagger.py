@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from classify.base import UNKNOWN, BatchTagger, check_sample_weight, usable_rows
 from classify.losses import LOSSES, RANK_MODES, ROUNDINGS, only_ranks
+from classify.losses.class_weights import cell_weights, class_weights
 from classify.metrics import METRICS
 from classify.parameters import Flag, Number, OneOf, Presets, check_parameters
 from classify.sgd import sgd_epochs
@@ -77,6 +78,9 @@ class WarpTagger(Presets, BatchTagger):
         Rows to a step, and passes over all rows.
     average : bool
         Take the mean of the iterates since the learning rate first fell.
+    class_weight, rare_weight
+        Factors of the losses of each label's absent and present cells, as of `LogisticTagger`. Only
+        for "bce" or a single label, as pairs of labels have no class; `init` has its own.
     init : estimator, optional
         A linear classifier such as ``LogisticTagger("l2")``; a clone of it is fitted to the
         training rows, unknown cells as -1, and gives the start. Default all zeros.
@@ -156,6 +160,7 @@ class WarpTagger(Presets, BatchTagger):
         "batch_size": Number(Integral, low=1),
         "epochs": Number(Integral, low=1),
         "average": Flag(),
+        "rare_weight": Number(low=0.0, high=1.0, or_none=True),
         "early_stopping": Flag(),
         "validation_fraction": Number(low=0.0, high=1.0, above=True),
         "validation_metric": OneOf(tuple(METRICS)),
@@ -181,6 +186,8 @@ class WarpTagger(Presets, BatchTagger):
         batch_size=96,
         epochs=30,
         average=False,
+        class_weight=None,
+        rare_weight=None,
         init=None,
         early_stopping=False,
         validation_fraction=0.1,
@@ -204,6 +211,8 @@ class WarpTagger(Presets, BatchTagger):
         self.batch_size = batch_size
         self.epochs = epochs
         self.average = average
+        self.class_weight = class_weight
+        self.rare_weight = rare_weight
         self.init = init
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -259,6 +268,7 @@ class WarpTagger(Presets, BatchTagger):
         check_parameters(self, self._allowed)
         X, targets = self._start_fit(X, y)
         self._check_rankable(targets)
+        self._check_weighable(targets)
         weights = check_sample_weight(sample_weight, len(X))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         rows, validation = self._inner_rows(targets, weights, rng)
@@ -266,7 +276,10 @@ class WarpTagger(Presets, BatchTagger):
         # One thread: batches are too small to share, and the bits then depend on no thread count.
         with threadpool_limits(1, user_api="blas"):
             start = self._start(X, targets, rows, sample_weight)
-            objective = Objective(self, used, weights, rng)
+            by_class = self._by_class(used, weights, used_rows)
+            if by_class is not None and not LOSSES[self.loss].weighs_cells:
+                weights, by_class = weights * cell_weights(used, by_class)[:, 0], None
+            objective = Objective(self, used, weights, rng, by_class)
             settings = descent_settings(self, objective, X, used_rows, weights)
             self.learning_rate_, self.weight_decay_ = settings.learning_rate, settings.weight_decay
             at_zero = objective.at_zero(used_rows)
@@ -280,6 +293,24 @@ class WarpTagger(Presets, BatchTagger):
                 f'loss="{self.loss}" without a term for labels by themselves ranks labels against '
                 'each other, and y has one only: use loss="bce" or kappa above 0'
             )
+
+    def _check_weighable(self, targets):
+        given = {"class_weight": self.class_weight, "rare_weight": self.rare_weight}
+        for name, value in given.items():
+            able = LOSSES[self.loss].weighs_cells or targets.shape[1] == 1
+            if value is not None and not able:
+                others = ", ".join(repr(key) for key, one in LOSSES.items() if one.weighs_cells)
+                raise InputError(
+                    f"{name} came with loss={self.loss!r}, which compares labels and has no "
+                    f"classes to weigh: use loss={others} or leave {name} out"
+                )
+
+    def _by_class(self, targets, weights, rows):
+        """Weights of classes (L, 2) by the rows that are descended on; None without any."""
+        if self.class_weight is None and self.rare_weight is None:
+            return None
+        options = {"class_weight": self.class_weight, "rare_weight": self.rare_weight}
+        return class_weights(targets[rows], weights[rows], self.classes_, **options)
 
     def _inner_rows(self, targets, weights, rng):
         """Rows with a label and a weight, cut into those to learn from and those set aside."""

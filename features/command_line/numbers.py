@@ -34,7 +34,16 @@ _NAMED = {
     "max_pixels": _Bounds(1, 2**63 - 1),
     "C": _Bounds(0, above=True),
     **dict.fromkeys(
-        ("labeled", "max_failures", "missing", "momentum", "noise", "unlabelled", "validation"),
+        (
+            "labeled",
+            "max_failures",
+            "missing",
+            "momentum",
+            "noise",
+            "rare_weight",
+            "unlabelled",
+            "validation",
+        ),
         _SHARE,
     ),
 }

@@ -100,7 +100,7 @@ def test_unknown_cells_bring_learners_for_them_and_thorough_the_descents(problem
 def test_a_fit_that_fails_is_a_line_and_not_the_end(problem, monkeypatch):
     whole = searching.fit_along
 
-    def failing(path, X, Y):
+    def failing(path, X, Y, weighting=None):
         if path.learner == "l1":
             raise MemoryError("no room")
         return whole(path, X, Y)
