@@ -109,6 +109,14 @@ _ENTRIES = (
         readme="tables.auto.report:readme",
     ),
     _entry(
+        "tables suggest",
+        "images that `multilabel suggest` would have labeled next, beside random picks",
+        "--cache msrc.cache --out tables/suggest",
+        "tables.suggest.run",
+        ("add_arguments", "suggest"),
+        page="tables.suggest.report:page",
+    ),
+    _entry(
         "speed extract",
         "images per second of every engine, beside a plain loop, a peer and the machine's limit",
         "--data data/msrc_v2 --out speed-extract.md",

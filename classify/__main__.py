@@ -39,6 +39,13 @@ COMMANDS = (
         "classify.audit.command:run_audit",
     ),
     Command(
+        ("suggest",),
+        "choose the images to label next: uncertain ones, unlike each other",
+        "python -m classify suggest photos.cache --model tagger.safetensors --count 50",
+        "classify.suggest.command:add_suggest_arguments",
+        "classify.suggest.command:run_suggest",
+    ),
+    Command(
         ("sweep",),
         "fit learners over values of C and random splits",
         "python -m classify sweep photos.cache --learner l1 l2 --C 0.01:100:5 --splits 3 "

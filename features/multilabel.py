@@ -23,6 +23,7 @@ PROGRAMS = {
 SHORTCUTS = {
     "tag": ("classify", "tag a folder of pictures with a trained model"),
     "audit": ("classify", "look for repeated pictures and doubtful labels in a cache"),
+    "suggest": ("classify", "choose the images of a cache to label next"),
     "report": ("classify", "write one HTML page about results, labels and mistakes"),
 }
 

@@ -1,0 +1,1 @@
+"""``tables suggest``: labels asked for by `multilabel suggest`, beside images picked at random."""
