@@ -11,7 +11,7 @@ import runpy
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -58,6 +58,14 @@ def start(
 def command(*words: Any, cwd: Path, **environment: str) -> CompletedProcess[str]:
     """Run ``python -m WORDS`` to its end in a folder, with variables added to the environment."""
     return run(_module, [str(word) for word in words], cwd=cwd, **environment)
+
+
+def program(line: Sequence[str], *, cwd: Path, **environment: str) -> CompletedProcess[str]:
+    """Run ``python -m WORDS`` or ``multilabel WORDS`` as `command` does."""
+    if line[0] == "multilabel":
+        return run(_multilabel, list(line), cwd=cwd, **environment)
+    assert tuple(line[:2]) == ("python", "-m")
+    return command(*line[2:], cwd=cwd, **environment)
 
 
 def run(function: Callable, *arguments: Any, cwd: Path, **environment: str):
@@ -115,3 +123,10 @@ def _redirected(streams: list[Path], cwd: Path, function: Callable, arguments: t
 def _module(words: list[str]) -> None:
     sys.argv = words
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+def _multilabel(words: list[str]) -> None:
+    from features.multilabel import run
+
+    sys.argv = words
+    run()

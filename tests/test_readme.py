@@ -1,15 +1,18 @@
-"""The shell examples of every README, pasted one after the other into one empty folder."""
+"""The shell examples of every README, run one after the other in one folder."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.synthetic.images import render_dataset
 from extract.backbones import find_backbone
 from extract.weights import WeightsUnavailable, load_weights
+from tests import children
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -31,17 +34,29 @@ def examples(page):
     return [block for block in blocks if "pip install" not in block]
 
 
+def programs(text):
+    """Split a block of plain commands of the project into words; None for other blocks."""
+    lines = text.replace("\\\n", " ").splitlines()
+    if re.search(r"[|<>$&;]", text) or not all(
+        line.startswith(("python -m ", "multilabel ")) for line in lines
+    ):
+        return None
+    return [shlex.split(line) for line in lines]
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """An empty folder after a small quickstart, and the weights that this machine can get."""
-    folder = tmp_path_factory.mktemp("readme")
+def weights():
+    """The weights of the examples that this machine can get."""
     try:
         load_weights(find_backbone("vgg16"), "vgg16-conv")
-        weights = "vgg16-conv"
     except WeightsUnavailable:
-        weights = "random:0"
-    shell(folder, f"python -m benchmarks quickstart --n 40 --splits 2 --weights {weights}")
-    return folder, weights
+        return "random:0"
+    return "vgg16-conv"
+
+
+def checked(done, text):
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 def shell(folder, text):
@@ -51,8 +66,7 @@ def shell(folder, text):
         ["bash", "-euo", "pipefail", "-c", text],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return checked(done, text)
 
 
 def test_the_readme_has_its_two_commands_and_is_short():
@@ -68,14 +82,28 @@ def test_every_page_has_examples_and_its_links_lead_somewhere(page):
         assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
 
 
-def test_every_example_runs_when_pasted(place):
-    folder, weights = place
-    printed = {}
+def test_every_example_runs(tmp_path, weights):
+    """Small images, and processes that are forked instead of started."""
+    render_dataset(tmp_path / "quickstart-out" / "pictures", n=24, seed=0)
+    printed = []
     for page in PAGES:
         for text in examples(page):
-            printed[text] = shell(folder, text.replace("vgg16-conv", weights))
-    assert any("vgg16/pool5" in text for text in printed.values())
-    assert (folder / "quickstart-out" / "index.html").stat().st_size > 10_000
+            text = text.replace("--weights vgg16-conv", f"--weights {weights} --size 64")
+            for words in programs(text) or ():
+                done = children.program(words, cwd=tmp_path, LOKY_MAX_CPU_COUNT="1")
+                printed.append(checked(done, words))
+            if programs(text) is None:
+                printed.append(shell(tmp_path, text))
+    assert any("vgg16/pool5" in text for text in printed)
+
+
+@pytest.mark.slow
+def test_every_example_runs_when_pasted(tmp_path, weights):
+    shell(tmp_path, f"python -m benchmarks quickstart --n 40 --splits 2 --weights {weights}")
+    for page in PAGES:
+        for text in examples(page):
+            shell(tmp_path, text.replace("vgg16-conv", weights))
+    assert (tmp_path / "quickstart-out" / "index.html").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
