@@ -32,6 +32,13 @@ COMMANDS = (
         "classify.tag.command:run_tag",
     ),
     Command(
+        ("export-onnx",),
+        "write a model with its backbone as one ONNX file",
+        "python -m classify export-onnx --model tagger.safetensors --out tagger.onnx",
+        "classify.tag.onnx_command:add_export_onnx_arguments",
+        "classify.tag.onnx_command:run_export_onnx",
+    ),
+    Command(
         ("audit",),
         "look for repeated pictures, doubtful labels and rare labels",
         "python -m classify audit photos.cache --out audit.jsonl",

@@ -22,6 +22,7 @@ PROGRAMS = {
 #: Commands under a name of their own: the program that they belong to, and what they do.
 SHORTCUTS = {
     "tag": ("classify", "tag a folder of pictures with a trained model"),
+    "export-onnx": ("classify", "write a trained model with its backbone as one ONNX file"),
     "audit": ("classify", "look for repeated pictures and doubtful labels in a cache"),
     "suggest": ("classify", "choose the images of a cache to label next"),
     "report": ("classify", "write one HTML page about results, labels and mistakes"),
