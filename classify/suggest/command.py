@@ -95,6 +95,7 @@ def suggest(
         image has labels; a number is out of its range.
     """
     from classify.model_files import load_model
+    from classify.models import require_same_features
     from features.cache import FeatureCache
     from features.files import write_text
     from features.files.ownership import begins, claim
@@ -112,6 +113,7 @@ def suggest(
             f"{model} only orders labels, so nothing is near a threshold: fit it with --thresholds "
             "f1, or give another model"
         )
+    require_same_features(trained, features)
     unlabeled, labeled = _rows(features, labels, all)
     margins, doubtful = _margins(trained, features, unlabeled)
     chosen = _choose(trained, features, unlabeled, labeled, margins, (method, count, pool))

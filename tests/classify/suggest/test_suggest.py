@@ -181,7 +181,7 @@ def test_what_gives_no_margin_or_no_image_is_refused(cache, model, problem, tmp_
         suggest(cache, model=model, out=tmp_path / "next.txt")
     other = write_labelled_cache(tmp_path / "o", data, {"net/low": X, "net/high": X})
     with pytest.raises(InputError, match="other features"):
-        suggest(other, model=model, all=True)
+        suggest(other, model=model)
 
 
 def test_a_blend_is_diverse_in_the_features_of_all_its_members(cache, model, tmp_path):
