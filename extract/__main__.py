@@ -27,11 +27,13 @@ column `image` and one column per label with 0, 1, or nothing (or -1) for unknow
 extraction resumes with the same command.
 """
 TEXTS = {
-    "backbone": f"network: {', '.join(BACKBONES)}",
+    "backbone": f"network: {', '.join(BACKBONES)}, torchvision/NAME or timm/NAME",
     "weights": WEIGHTS,
-    "layers": "layers to store (all that the weights can compute)",
+    "layers": "layers to store, or NODE/POOL of a library's network (all that the weights can"
+    " compute)",
     "size": "side of the input in pixels (the backbone's)",
-    "resize": "scale the whole image, or scale and cut the center",
+    "resize": "scale the whole image, scale and cut the center, or as the network's library does"
+    " (own for torchvision/ and timm/, else warp)",
     "scaled_decode": "shrink large JPEG photos while decoding: faster, pixels differ slightly",
     "background": "color that transparent pixels are composed on: a name, or '#rrggbb'",
     "white_level": "value of white in deep pictures (12 bits in 16, floats) that don't state it",

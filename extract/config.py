@@ -7,10 +7,10 @@ from features.errors import InputError, check_choice, check_number
 DTYPES = ("float32", "float16")
 PRECISIONS = ("float32", "bf16")
 WEIGHTS = (
-    "torchvision, vgg16-conv, random:SEED, a path to a .pth or .safetensors file, or the folder of "
-    "a fine-tuning"
+    "pretrained, torchvision, timm, vgg16-conv, random:SEED, a path to a .pth or .safetensors "
+    "file, or the folder of a fine-tuning"
 )
-RESIZES = ("warp", "resize256_crop224")
+RESIZES = ("warp", "resize256_crop224", "own")
 BACKGROUND = "white"
 MAX_PIXELS = 89_478_485  # Pillow's limit: a larger image may be a decompression bomb
 #: ``module:function`` of every engine; what they take and return stands in `engines.eager`.
@@ -28,14 +28,17 @@ class ExtractConfig:
     Parameters
     ----------
     backbone : str
-        A name in `backbones.BACKBONES`.
+        As for `backbones.find_backbone`.
     weights : str
         As for `weights.load_weights`.
     layers : tuple of str, optional
         Layers to store; by default every layer that the weights can compute, without maps.
     size : int, optional
         Side of the input in pixels; by default the backbone's.
-    resize, scaled_decode, background, white_level, accept_damaged, max_pixels
+    resize : str, optional
+        One of `RESIZES`; by default "own", the library's transform, for its networks, and "warp"
+        for others.
+    scaled_decode, background, white_level, accept_damaged, max_pixels
         As in `images.Transform`.
     dtype : str
         Type of stored vectors, one of `DTYPES`; a value too large for float16 fails its row.
@@ -65,10 +68,10 @@ class ExtractConfig:
     """
 
     backbone: str = "vgg16"
-    weights: str = "torchvision"
+    weights: str = "pretrained"
     layers: tuple[str, ...] | None = None
     size: int | None = None
-    resize: str = "warp"
+    resize: str | None = None
     scaled_decode: bool = False
     background: str = BACKGROUND
     white_level: float | None = None

@@ -13,6 +13,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from extract.backbones import Preparation
+from extract.backbones.preparation import prepare
 from extract.config import BACKGROUND, MAX_PIXELS, RESIZES
 from extract.decoding import budget, jpeg, pillow, ranges, sources
 from extract.decoding.reasons import ImageFailure, Reason
@@ -36,9 +38,9 @@ class Transform:
     ----------
     size : int
         Side of the result, in pixels.
-    resize : {"warp", "resize256_crop224"}
+    resize : {"warp", "resize256_crop224", "own"}
         `warp` scales the whole image to the square. `resize256_crop224` warps to 256/224 of the
-        size and cuts out the center, as Caffe's VGG16 did.
+        size and cuts out the center, as Caffe's VGG16 did. `own` is `preparation`.
     scaled_decode : bool
         Let the JPEG decoder shrink a large photo by 2, 4 or 8 while both sides stay at least
         twice the size: three to five times faster on camera photos, pixels differ slightly.
@@ -50,11 +52,14 @@ class Transform:
         Take a JPEG file of which parts had to be invented, with `Status.DAMAGED`.
     max_pixels : int
         An image of more pixels fails.
+    preparation : Preparation, optional
+        The transform of the network's library.
 
     Raises
     ------
     InputError
-        Unknown `resize` or color, a size below `MIN_SIZE`, or a number out of its range.
+        Unknown `resize` or color, `own` without a `preparation`, a size below `MIN_SIZE`, or a
+        number out of its range.
     """
 
     size: int = 224
@@ -64,9 +69,15 @@ class Transform:
     white_level: float | None = None
     accept_damaged: bool = False
     max_pixels: int = MAX_PIXELS
+    preparation: Preparation | None = None
 
     def __post_init__(self) -> None:
         check_choice("resize", self.resize, RESIZES)
+        if self.resize == "own" and self.preparation is None:
+            raise InputError(
+                "--resize own is the transform of a library's network, torchvision/NAME or "
+                "timm/NAME. Give --resize warp for others."
+            )
         check_number("size", self.size, whole=True, low=MIN_SIZE)
         check_number("max_pixels", self.max_pixels, whole=True, low=1)
         if self.white_level is not None:
@@ -79,6 +90,13 @@ class Transform:
         Which images are taken (`accept_damaged`, `max_pixels`) is told by the status of each row.
         """
         white = {} if self.white_level is None else {"white_level": float(self.white_level)}
+        scaling: dict[str, Any] = {"interpolation": "bilinear, antialiased, uint8"}
+        if self.resize == "own" and self.preparation:
+            scaling = {
+                "interpolation": f"{self.preparation.interpolation}, antialiased, Pillow",
+                "fit": self.preparation.fit,
+                "scaled": self.preparation.scaled,
+            }
         return {
             "decoder": "simplejpeg, Pillow",
             "orientation": "EXIF applied",
@@ -86,7 +104,7 @@ class Transform:
             "colour": "RGB, transparency on #{:02x}{:02x}{:02x}".format(*_color(self.background)),
             "depth": ranges.RULE,
             **white,
-            "interpolation": "bilinear, antialiased, uint8",
+            **scaling,
             "size": self.size,
             "resize": self.resize,
             "scaled_decode": self.scaled_decode,
@@ -204,7 +222,8 @@ def _parsed(block: bytes) -> Image.Exif:
 
 def _shrink(width: int, height: int, transform: Transform) -> int:
     """Choose by how much the JPEG decoder divides the sides."""
-    margin = 2 * transform.size
+    own = transform.preparation if transform.resize == "own" else None
+    margin = 2 * (own.scaled if own else transform.size)
     return next((n for n in (8, 4, 2) if min(width, height) // n >= margin), 1)
 
 
@@ -215,11 +234,11 @@ def _finished(
     transform: Transform,
     damage: Reason | None = None,
 ) -> LoadedImage:
-    image = torch.from_numpy(np.ascontiguousarray(_upright(pixels, orientation).transpose(2, 0, 1)))
+    image = _resize(_upright(pixels, orientation), transform)
     status = Status.DAMAGED if damage else Status.OK
     notes = [damage.value[1].partition(";")[0]] if damage else []
     notes += [LOST_ORIENTATION] if not orientation else []
-    return LoadedImage(_resize(image, transform), digest, status, "; ".join(notes))
+    return LoadedImage(image, digest, status, "; ".join(notes))
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -231,7 +250,13 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels[::-1] if orientation in (3, 4, 7, 8) else pixels
 
 
-def _resize(pixels: Tensor, transform: Transform) -> Tensor:
+def _resize(array: np.ndarray, transform: Transform) -> Tensor:
+    """Scale (height, width, 3) pixels, and cut, to (3, size, size)."""
+    if transform.resize == "own" and transform.preparation:
+        return prepare(
+            Image.fromarray(np.ascontiguousarray(array)), transform.preparation, transform.size
+        )
+    pixels = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
     cut = transform.resize == "resize256_crop224"
     side = round(transform.size * 256 / 224) if cut else transform.size
     pixels = F.resize(

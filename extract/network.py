@@ -1,15 +1,18 @@
 """A backbone's network: which layers the weights can compute, and pixels to cached layers."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from extract.backbones import Backbone, Layer
-from extract.pooling import LAYOUTS, POOLINGS
+from extract.backbones.bare import Run, bare, learned_names, needed_names
+from extract.pooling import LAYOUTS, POOLINGS, arranged
 from features.command_line import load
-from features.errors import InputError, check_choice
+from features.errors import InputError
 
 
 def select_layers(
@@ -37,7 +40,6 @@ def select_layers(
     InputError
         An unknown name, or a layer that needs tensors the weights lack.
     """
-    known = {layer.name: layer for layer in backbone.layers}
     if names is None:
         chosen = [
             layer
@@ -47,50 +49,71 @@ def select_layers(
         if chosen:
             return tuple(chosen)
         names = [backbone.layers[0].name]  # nothing fits: name what the first one lacks
-    wanted = {name.removeprefix(f"{backbone.name}/") for name in names}
-    for name in sorted(wanted):
-        check_choice("layers", name, known)
-    for name in sorted(wanted):
-        lacking = sorted(parameter_names(backbone, (known[name],)) - available)
+    found = [backbone.find_layer(name) for name in names]
+    known = {layer.name: layer for layer in found}
+    for name, layer in sorted(known.items()):
+        lacking = sorted(parameter_names(backbone, (layer,)) - available)
         if lacking:
             raise InputError(
                 f"The layer {backbone.name}/{name} needs {lacking[0]}, which the weights lack"
                 f" ({len(lacking)} tensors in all). Give weights that have it, or other --layers."
             )
-    return tuple(layer for layer in backbone.layers if layer.name in wanted)
+    return tuple(sorted(known.values(), key=backbone.place))
 
 
 def parameter_names(backbone: Backbone, layers: tuple[Layer, ...]) -> set[str]:
     """Names of the parameters and buffers that some layers depend on.
 
-    A batch norm's `num_batches_tracked` is left out: it has no effect on features.
+    A batch norm's `num_batches_tracked` and other constants are left out: they are no result of a
+    training.
     """
-    state = graph(backbone, layers).state_dict()
-    return {name for name in state if not name.endswith("num_batches_tracked")}
+    return _parameter_names(backbone, tuple(sorted({layer.node for layer in layers})))
 
 
+@lru_cache(maxsize=64)
+def _parameter_names(backbone: Backbone, nodes: tuple[str, ...]) -> set[str]:
+    if backbone.library == "timm":
+        network = bare(lambda: _build(backbone))
+        return needed_names(network, _runner(backbone, nodes), backbone.size)
+    return learned_names(_extractor(backbone, nodes))
+
+
+@lru_cache(maxsize=8)
 def parameter_shapes(backbone: Backbone) -> dict[str, tuple[int, ...]]:
-    """Shapes of all parameters and buffers of the whole network, classifier included."""
-    with torch.device("meta"):
-        state = _build(backbone).state_dict()
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}
-
-
-def graph(backbone: Backbone, layers: tuple[Layer, ...]) -> nn.Module:
-    """Trace the network, on the meta device, down to what the layers need.
-
-    Returns
-    -------
-    Module
-        Maps (n, 3, h, w) to a dict of node name to activation; frozen in eval mode.
-    """
-    with torch.device("meta"):
-        network = _build(backbone).eval()
-    return create_feature_extractor(network, return_nodes=sorted({x.node for x in layers})).eval()
+    """Shapes of what is learned, and of counters, of the whole network with its classifier."""
+    network = bare(lambda: _build(backbone))
+    learned = learned_names(network)
+    return {
+        name: tuple(tensor.shape)
+        for name, tensor in network.state_dict().items()
+        if name in learned or name.endswith("num_batches_tracked")
+    }
 
 
 def _build(backbone: Backbone) -> nn.Module:
-    return load(backbone.builder)()
+    return load(backbone.builder)(*backbone.arguments)
+
+
+def _extractor(backbone: Backbone, nodes: tuple[str, ...]) -> nn.Module:
+    """Trace a network, without its weights, down to what some nodes need."""
+    network = bare(lambda: _build(backbone))
+    extractor = create_feature_extractor(
+        network,
+        return_nodes=list(nodes),
+        suppress_diff_warning=True,  # of heads in training
+    )
+    return extractor.eval()
+
+
+def _runner(backbone: Backbone, nodes: tuple[str, ...]) -> Run:
+    """Give what maps a network and pixels to the activations of nodes."""
+    if backbone.library == "timm":
+        return load("extract.backbones.timm_models:runner")(nodes)
+    return _call
+
+
+def _call(network: nn.Module, x: Tensor) -> Mapping[str, Tensor]:
+    return network(x)
 
 
 class FeatureNetwork(nn.Module):
@@ -114,10 +137,15 @@ class FeatureNetwork(nn.Module):
     ):
         super().__init__()
         self.layers = layers
-        self.network = graph(backbone, layers)
+        nodes = tuple(sorted({layer.node for layer in layers}))
+        if backbone.library == "timm":
+            self.network = bare(lambda: _build(backbone))
+        else:
+            self.network = _extractor(backbone, nodes)
+        self._run = _runner(backbone, nodes)
         state = {
-            name: tensors[name] if name in tensors else torch.zeros((), dtype=torch.long)
-            for name in self.network.state_dict()
+            name: tensors[name] if name in tensors else _own(tensor)
+            for name, tensor in self.network.state_dict().items()
         }
         self.network.load_state_dict(state, assign=True)
         # (x / 255 - mean) / std as one product and one sum.
@@ -138,10 +166,16 @@ class FeatureNetwork(nn.Module):
         -------
         tuple of Tensor of float32, one per layer, each (n, ...)
         """
-        activations = self.network(pixels * self.scale + self.shift)
+        activations = self._run(self.network, pixels * self.scale + self.shift)
         return tuple(
-            POOLINGS[layer.pooling](activations[layer.node]).float() for layer in self.layers
+            POOLINGS[layer.pooling](arranged(activations[layer.node], layer)).float()
+            for layer in self.layers
         )
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """Give the network's own value of a constant, and zeros for what no layer depends on."""
+    return torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else tensor
 
 
 def layer_records(
@@ -152,12 +186,15 @@ def layer_records(
     Spatial maps are float16 whatever `dtype` says: at float32 one image of ResNet-101 at 448
     takes 1.6 MB.
     """
-    return {
-        f"{backbone.name}/{layer.name}": {
+    records: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        record = {
             "shape": list(layer.shape(size)),
             "dtype": "float16" if layer.stride else dtype,
             "pooling": layer.pooling,
             "layout": "channel, row, column" if layer.stride else LAYOUTS[layer.pooling],
         }
-        for layer in layers
-    }
+        # A layer of a rule: what the rule has chosen may change with the library.
+        chosen = {"node": layer.node} if backbone.library else {}
+        records[f"{backbone.name}/{layer.name}"] = {**record, **chosen}
+    return records

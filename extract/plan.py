@@ -66,7 +66,7 @@ class Plan:
             "precision": config.precision,
             "shard_rows": config.shard_rows,
             "index": {"rows": len(dataset), "sha256": index_hash(dataset, sizes)},
-            "versions": _versions(),
+            "versions": _versions(backbone.library),
         }
 
 
@@ -78,24 +78,29 @@ def make_plan(config: ExtractConfig) -> Plan:
     InputError
         As `weights.load_weights`, `network.select_layers` and `images.Transform`.
     """
-    backbone = find_backbone(config.backbone)
+    backbone = find_backbone(config.backbone, config.size)
+    own = backbone.preparation
     transform = Transform(
         config.size or backbone.size,
-        config.resize,
+        config.resize or ("own" if own else "warp"),
         config.scaled_decode,
         config.background,
         config.white_level,
         config.accept_damaged,
         config.max_pixels,
+        own,
     )
+    for name in config.layers or ():
+        backbone.find_layer(name)  # a wrong name is told before a download
     tensors = weights.load_weights(backbone, config.weights)
     layers = select_layers(backbone, config.layers, set(tensors))
     return Plan(config, backbone, layers, transform, tensors)
 
 
-def _versions() -> dict[str, Any]:
+def _versions(library: str) -> dict[str, Any]:
     """Versions of what can change a value."""
     return {
+        **({"timm": version("timm")} if library == "timm" else {}),
         "torch": torch.__version__.partition("+")[0],
         "torchvision": torchvision.__version__.partition("+")[0],
         "pillow": PIL.__version__,

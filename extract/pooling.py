@@ -1,4 +1,4 @@
-"""Pool activations into vectors: (n, c, h, w) to (n, d)."""
+"""Pool activations into vectors: maps (n, c, h, w) or tokens (n, tokens, c) to (n, d)."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from extract.backbones import Layer
 from features.errors import check_choice
 
 QUADRANT_RULES = ("adaptive", "floor", "ceil")
@@ -62,6 +63,40 @@ def global_max(x: Tensor) -> Tensor:
     return x.amax(dim=(-2, -1))
 
 
+def token_mean(x: Tensor) -> Tensor:
+    """Take the mean of the tokens: (n, tokens, c) to (n, c)."""
+    return x.mean(dim=1)
+
+
+def class_token(x: Tensor) -> Tensor:
+    """Take the first token: (n, tokens, c) to (n, c)."""
+    return x[:, 0]
+
+
+def arranged(x: Tensor, layer: Layer) -> Tensor:
+    """Bring an activation into the form that the pooling of its layer takes.
+
+    Parameters
+    ----------
+    x : Tensor
+        As the network gives it, in the order that `layer.layout` names.
+    layer : Layer
+
+    Returns
+    -------
+    Tensor
+        A map (n, c, h, w), tokens (n, tokens, c) without those before the patches' unless the class
+        token is wanted, or a vector (n, d).
+    """
+    if layer.layout == "nhwc":
+        return x.permute(0, 3, 1, 2)
+    if layer.layout == "tokens" and layer.pooling != "class_token":
+        x = x[:, layer.prefix :]
+        if layer.side:
+            return x.transpose(1, 2).unflatten(2, (layer.side, layer.side))
+    return x
+
+
 def keep(x: Tensor) -> Tensor:
     """Return an activation unchanged: it is a vector already, or kept as a spatial map."""
     return x
@@ -71,6 +106,8 @@ POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
     "quadrant_max": quadrant_max,
     "global_average": global_average,
     "global_max": global_max,
+    "token_mean": token_mean,
+    "class_token": class_token,
     "none": keep,
 }
 #: Descriptions that stand in manifests: another text would refuse the caches made before.
@@ -78,5 +115,7 @@ LAYOUTS = {
     "quadrant_max": "column 4 * channel + quadrant; quadrants TL, TR, BL, BR (adaptive cut)",
     "global_average": "one column a channel: mean over the map",
     "global_max": "one column a channel: maximum over the map",
+    "token_mean": "one column a channel: mean over the patches' tokens",
+    "class_token": "one column a channel: the class token",
     "none": "as the network gives it",
 }

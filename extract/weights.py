@@ -1,12 +1,14 @@
 """Load a backbone's weights, and hash what was used.
 
-Sources: torchvision's own download, a `.pth` or `.safetensors` file with torchvision's names, the
-folder of a fine-tuning, VGG16's convolutions from the package index, or random numbers for tests.
+Sources: the own download of torchvision or timm, a `.pth` or `.safetensors` file with the names of
+the backbone's library, the folder of a fine-tuning, a package of an index, or random numbers for
+tests.
 """
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.error import URLError
 
@@ -16,9 +18,11 @@ from torchvision import models
 
 from extract import package_index
 from extract.backbones import Backbone
+from extract.backbones.records import LIBRARIES
 from extract.config import WEIGHTS
-from extract.network import parameter_shapes
+from extract.network import parameter_names, parameter_shapes
 from extract.weight_files import read_state_dict, require_plain
+from features.command_line import load
 from features.errors import InputError
 
 Tensors = Mapping[str, Tensor]
@@ -38,12 +42,13 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
     backbone : Backbone
         The network.
     source : str
-        `torchvision`, `vgg16-conv`, `random:SEED`, or a path of a file or of a fine-tuning.
+        `pretrained` (the library's own download; `torchvision` and `timm` name it), `vgg16-conv`,
+        `random:SEED`, or a path of a file or of a fine-tuning.
 
     Returns
     -------
     mapping of str to Tensor
-        torchvision's names; floating-point tensors as float32. A file may lack the layers
+        The library's names; floating-point tensors as float32. A file may lack the layers
         after the last convolution.
 
     Raises
@@ -53,8 +58,13 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
     InputError
         Unknown source, unreadable file, or a convolution that is missing or has another shape.
     """
-    if source == "torchvision":
-        tensors = _from_torchvision(backbone)
+    if source in ("pretrained", *LIBRARIES):
+        library = backbone.library or "torchvision"
+        if source not in ("pretrained", library):
+            raise InputError(
+                f"The weights of {source} don't fit {backbone.name}. Give --weights {library}."
+            )
+        tensors = _from_timm(backbone) if library == "timm" else _from_torchvision(backbone)
     elif source == "vgg16-conv":
         if backbone.name != "vgg16":
             raise InputError(
@@ -98,6 +108,21 @@ def _from_torchvision(backbone: Backbone) -> Tensors:
         raise InputError(
             f"torchvision's file for {backbone.weights} is damaged ({error}). Delete it from "
             f"{torch.hub.get_dir()} and run again."
+        ) from error
+
+
+def _from_timm(backbone: Backbone) -> Tensors:
+    download = load("extract.backbones.timm_models:download")
+    name = backbone.arguments[0]
+    others = "--weights PATH.pth or PATH.safetensors with timm's names"
+    try:
+        return download(*backbone.arguments)
+    except (ImportError, MemoryError, InputError):
+        raise
+    except Exception as error:  # of huggingface_hub and of each client below it
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise WeightsUnavailable(
+            f"timm's weights of {name} can't be loaded ({reason}). Give {others}."
         ) from error
 
 
@@ -155,7 +180,9 @@ def _draw(key: str, shape: tuple[int, ...]) -> Tensor:
         number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little") >> 1
         generator = torch.Generator().manual_seed(number)
         return torch.randn(shape, generator=generator) * math.sqrt(2 / math.prod(shape[1:]))
-    return torch.ones(shape) if name in ("weight", "running_var") else torch.zeros(shape)
+    # Scales of layers ("gamma") are 1 as those of norms: at 0 their branches would be shut.
+    ones = name in ("weight", "running_var") or name.startswith("gamma")
+    return torch.ones(shape) if ones else torch.zeros(shape)
 
 
 def _file(source: str) -> Path:
@@ -177,22 +204,32 @@ def _file(source: str) -> Path:
     return path
 
 
-def _is_head(name: str) -> bool:
-    return name.startswith(("classifier.", "fc."))
-
-
 def _required(backbone: Backbone) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of what every file of a backbone must have."""
+    """Names and shapes of what every file of a backbone must have: all up to its head."""
+    needed: Collection[str] = ()
+    if backbone.library:
+        layers = tuple(layer for layer in backbone.layers if not layer.optional)
+        needed = parameter_names(backbone, layers)
     return {
         name: shape
         for name, shape in parameter_shapes(backbone).items()
-        if not _is_head(name) and not name.endswith("num_batches_tracked")
+        if not name.endswith("num_batches_tracked")
+        and (name in needed if backbone.library else not name.startswith(("classifier.", "fc.")))
     }
+
+
+def _newer(name: str) -> str:
+    """Give today's name of a tensor that torchvision's older files have under another."""
+    name = re.sub(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)", r"\1", name)
+    return name.replace(".mlp.linear_1.", ".mlp.0.").replace(".mlp.linear_2.", ".mlp.3.")
 
 
 def _checked(backbone: Backbone, tensors: Tensors, source: str) -> Tensors:
     """Keep the backbone's tensors, as float32; of the layers after the convolutions, what fits."""
-    for name in _required(backbone):
+    required = _required(backbone)
+    if backbone.library == "torchvision":
+        tensors = {_newer(name): tensor for name, tensor in tensors.items()}
+    for name in required:
         if name not in tensors:
             raise InputError(
                 f"The weights {source} lack {name}. Give a state dict of {backbone.name}."
@@ -210,7 +247,7 @@ def _checked(backbone: Backbone, tensors: Tensors, source: str) -> Tensors:
             require_plain(tensor, name, source)
             kept[name] = tensor.detach().float().contiguous()
             require_plain(kept[name], name, source)  # float64 has values that float32 lacks
-        elif not _is_head(name):  # a head for other labels is of no use, and does no harm
+        elif name in required:  # a head for other labels is of no use, and does no harm
             raise InputError(
                 f"In the weights {source}, {name} has shape {tuple(tensor.shape)} instead "
                 f"of {shape}. Give a state dict of {backbone.name}."

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from classify.finetune.config import POOLS
 from extract.backbones import Backbone, Layer
-from extract.network import FeatureNetwork
+from extract.network import FeatureNetwork, parameter_names
 from features.errors import InputError
 
 EMBEDDINGS = ("label", "label set", "add", "concatenate")
@@ -213,7 +213,7 @@ class Network(nn.Module):
     ----------
     backbone : Backbone
     tensors : mapping of str to Tensor
-        The backbone's weights under torchvision's names.
+        The backbone's weights under its library's names.
     head : LinearHead or CoProjection
     batch_norm : {"frozen", "train"}
         Whether the backbone's batch norms keep the statistics they came with. Frozen ones make the
@@ -229,8 +229,16 @@ class Network(nn.Module):
         batch_norm: str = "frozen",
     ):
         super().__init__()
-        self.backbone = FeatureNetwork(backbone, (map_layer(backbone),), tensors)
-        self.backbone.requires_grad_(True)
+        layers = (map_layer(backbone),)
+        self.backbone = FeatureNetwork(backbone, layers, tensors)
+        self._needed = parameter_names(backbone, layers)
+        if any(name.startswith("head.") for name in self._needed):
+            raise InputError(
+                f"{backbone.name} can't be fine-tuned: it has a part named head below its last "
+                "map. Give another --backbone."
+            )
+        for name, parameter in self.backbone.network.named_parameters():
+            parameter.requires_grad_(name in self._needed)
         self.head = head
         self.batch_norm = batch_norm
 
@@ -245,12 +253,14 @@ class Network(nn.Module):
         return self.head(*self.backbone(pixels), labels)
 
     def test_tensors(self) -> dict[str, Tensor]:
-        """Name everything that scores depend on: the backbone as torchvision does, `head.*`."""
+        """Name everything that scores depend on: the backbone as its library does, `head.*`."""
         drop = tuple(f"head.{name}" for name in self.head.training_only)
+        # A classifier that a network of timm came with is no part of this one.
+        drop += (f"{BACKBONE}head.",)
         return {
             name.removeprefix(BACKBONE): tensor
             for name, tensor in self.state_dict().items()
-            if name.startswith((BACKBONE, "head.")) and not name.startswith(drop or "\0")
+            if name.startswith((BACKBONE, "head.")) and not name.startswith(drop)
         }
 
     def load_test_tensors(self, tensors: Mapping[str, Tensor]) -> None:
@@ -263,8 +273,20 @@ class Network(nn.Module):
 
 
 def map_layer(backbone: Backbone) -> Layer:
-    """Find the backbone's last spatial map, which the heads start from."""
-    return [layer for layer in backbone.layers if layer.stride][-1]
+    """Find the backbone's last spatial map, which the heads start from.
+
+    Raises
+    ------
+    InputError
+        It has none.
+    """
+    maps = [layer for layer in backbone.layers if layer.stride]
+    if not maps:
+        raise InputError(
+            f"{backbone.name} can't be fine-tuned: it ends without a spatial map. Give another "
+            "--backbone."
+        )
+    return maps[-1]
 
 
 def _set_linear(linear: nn.Linear, coef: Tensor, intercept: Tensor) -> None:

@@ -79,7 +79,7 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
     )
     _require_positives(learned[split.train], dataset.label_names, config.min_positives)
     objective = build_objective(config, learned, split.train)
-    tensors = load_weights(find_backbone(config.backbone), config.weights)
+    tensors = load_weights(find_backbone(config.backbone, config.size), config.weights)
     network = build_network(config, tensors, objective)
     record = _record(config, dataset, (split, validation), tensors)
     with joined(config.device) as processes, ExitStack() as held:
@@ -108,7 +108,7 @@ def build_objective(config: FinetuneConfig, Y: np.ndarray, rows: np.ndarray) -> 
 
 def build_network(config: FinetuneConfig, tensors: Tensors, objective: Objective) -> Network:
     """Build the network of a run at its start: the head is drawn with the run's seed."""
-    backbone = find_backbone(config.backbone)
+    backbone = find_backbone(config.backbone, config.size)
     torch.manual_seed(config.seed)
     head = objective.head(map_layer(backbone).channels)
     return Network(backbone, tensors, head, batch_norm=config.batch_norm)
@@ -175,7 +175,7 @@ def _record(
 ) -> dict[str, Any]:
     """Everything that identifies a run."""
     split, validation = parts
-    backbone = find_backbone(config.backbone)
+    backbone = find_backbone(config.backbone, config.size)
     names = parameter_names(backbone, (map_layer(backbone),))
     labels = sha256_of_text(repr((dataset.label_names, dataset.labels.tolist())))  # type: ignore[union-attr]
     return {

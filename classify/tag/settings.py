@@ -63,7 +63,7 @@ def extraction_of(manifest: Manifest, weights: str | None = None, **runtime: Any
 def _sources(backbone: str) -> Iterator[str]:
     if backbone == "vgg16":
         yield "vgg16-conv"
-    yield "torchvision"
+    yield "pretrained"
 
 
 def _config(manifest: Manifest, weights: str, runtime: dict[str, Any]) -> ExtractConfig:
@@ -72,7 +72,9 @@ def _config(manifest: Manifest, weights: str, runtime: dict[str, Any]) -> Extrac
     return ExtractConfig(
         backbone=manifest["backbone"],
         weights=weights,
-        layers=tuple(name.partition("/")[2] for name in manifest["layer_order"]),
+        layers=tuple(
+            name.removeprefix(f"{manifest['backbone']}/") for name in manifest["layer_order"]
+        ),
         size=transform["size"],
         resize=transform["resize"],
         scaled_decode=transform["scaled_decode"],

@@ -209,7 +209,7 @@ def test_the_crop_takes_the_centre(tmp_path):
 
 def test_bad_settings_name_what_is_allowed():
     with pytest.raises(
-        InputError, match="'resize' option must be one of warp, resize256_crop224. Got 'crop'"
+        InputError, match="'resize' option must be one of warp, resize256_crop224, own. Got 'crop'"
     ):
         Transform(resize="crop")
     with pytest.raises(
