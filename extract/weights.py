@@ -8,7 +8,7 @@ tests.
 import hashlib
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.error import URLError
 
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torchvision import models
 
-from extract import package_index
-from extract.backbones import Backbone
+from extract import npm_package, package_index
+from extract.backbones import BACKBONES, Backbone
 from extract.backbones.records import LIBRARIES
 from extract.config import WEIGHTS
 from extract.network import parameter_names, parameter_shapes
@@ -26,6 +26,11 @@ from features.command_line import load
 from features.errors import InputError
 
 Tensors = Mapping[str, Tensor]
+#: What loads weights from an index of packages.
+PACKAGES: Mapping[str, Callable[[], dict[str, Tensor]]] = {
+    "vgg16-conv": package_index.vgg16_convolutions,
+    "resnet50-caffe": npm_package.resnet50_caffe,
+}
 _SUFFIXES = (".pth", ".pt", ".safetensors")
 RUN_MODEL = "checkpoint/model.safetensors"  # the network in the folder of a fine-tuning
 
@@ -43,7 +48,7 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
         The network.
     source : str
         `pretrained` (the library's own download; `torchvision` and `timm` name it), `vgg16-conv`,
-        `random:SEED`, or a path of a file or of a fine-tuning.
+        `resnet50-caffe`, `random:SEED`, or a path of a file or of a fine-tuning.
 
     Returns
     -------
@@ -65,12 +70,13 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
                 f"The weights of {source} don't fit {backbone.name}. Give --weights {library}."
             )
         tensors = _from_timm(backbone) if library == "timm" else _from_torchvision(backbone)
-    elif source == "vgg16-conv":
-        if backbone.name != "vgg16":
+    elif source in PACKAGES:
+        if backbone.package != source:
+            fitting = next(one.name for one in BACKBONES.values() if one.package == source)
             raise InputError(
-                f"The weights vgg16-conv don't fit {backbone.name}. Use --backbone vgg16."
+                f"The weights {source} don't fit {backbone.name}. Use --backbone {fitting}."
             )
-        tensors = _from_package_index()
+        tensors = _from_package_index(source)
     elif source.startswith("random:"):
         return RandomTensors(backbone, source.removeprefix("random:"))
     else:
@@ -91,8 +97,8 @@ def checksum(tensors: Mapping[str, Tensor], names: Iterable[str]) -> str:
 def _from_torchvision(backbone: Backbone) -> Tensors:
     if not backbone.weights:
         raise InputError(
-            f"torchvision has no weights of {backbone.name}. Give --weights PATH.pth or "
-            "PATH.safetensors."
+            f"torchvision has no weights of {backbone.name}. Give --weights "
+            f"{f'{backbone.package}, or ' if backbone.package else ''}PATH.pth or PATH.safetensors."
         )
     entry = models.get_weight(backbone.weights)
     try:
@@ -126,13 +132,14 @@ def _from_timm(backbone: Backbone) -> Tensors:
         ) from error
 
 
-def _from_package_index() -> Tensors:
+def _from_package_index(source: str) -> Tensors:
     try:
-        return package_index.vgg16_convolutions()
+        return PACKAGES[source]()
     except package_index.IndexUnavailable as error:
+        others = "--weights torchvision, or a path" if source == "vgg16-conv" else "a path"
         raise WeightsUnavailable(
-            f"The package index did not give the file of vgg16-conv ({error}). Give --weights "
-            "torchvision, or a path to a .pth or .safetensors file."
+            f"The package index did not give the file of {source} ({error}). Give {others} to a "
+            ".pth or .safetensors file."
         ) from error
 
 

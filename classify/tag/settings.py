@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from extract.backbones import BACKBONES
 from extract.config import BACKGROUND, ExtractConfig
 from extract.plan import make_plan
 from extract.weights import WeightsUnavailable
@@ -61,8 +62,8 @@ def extraction_of(manifest: Manifest, weights: str | None = None, **runtime: Any
 
 
 def _sources(backbone: str) -> Iterator[str]:
-    if backbone == "vgg16":
-        yield "vgg16-conv"
+    if backbone in BACKBONES and BACKBONES[backbone].package:
+        yield BACKBONES[backbone].package
     yield "pretrained"
 
 

@@ -73,6 +73,8 @@ class Backbone:
         Further places to store, by name: ``NAME/POOL`` is a layer.
     preparation : Preparation, optional
         The library's own transform.
+    package : str
+        What `--weights` takes to load weights of it from an index of packages; empty if none has.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Backbone:
     arguments: tuple[str | int, ...] = ()
     nodes: tuple[tuple[str, Node], ...] = ()
     preparation: Preparation | None = None
+    package: str = ""
 
     def find_layer(self, name: str) -> Layer:
         """Look a layer up by its name, such as ``gap`` or ``layer3/gmp``, or with the backbone's.
@@ -131,7 +134,11 @@ def _vgg16() -> Backbone:
     layers.append(Layer("pool5_map", "features.30", 512, "none", stride=32, optional=True))
     layers.append(Layer("fc7", "classifier.4", 4096, "none"))  # after its ReLU, as Caffe's blob
     return Backbone(
-        "vgg16", "torchvision.models:vgg16", "VGG16_Weights.IMAGENET1K_V1", tuple(layers)
+        "vgg16",
+        "torchvision.models:vgg16",
+        "VGG16_Weights.IMAGENET1K_V1",
+        tuple(layers),
+        package="vgg16-conv",
     )
 
 
@@ -145,6 +152,29 @@ def _resnet(name: str, channels: int) -> Backbone:
     return Backbone(name, f"torchvision.models:{name}", weights, layers)
 
 
+def _resnet50_caffe() -> Backbone:
+    layers = (
+        Layer("gap", "layer4", 2048, "global_average"),
+        Layer("gmp", "layer4", 2048, "global_max"),
+        *(
+            Layer(f"stage{i}", f"layer{i}", 128 * 2**i, "quadrant_max", optional=True)
+            for i in range(1, 5)
+        ),
+        Layer("map", "layer4", 2048, "none", stride=32, optional=True),
+        Layer("scores", "fc", 1000, "none", optional=True),  # before the softmax
+    )
+    bgr = (103.939, 116.779, 123.68)  # subtracted from pixels up to 255; nothing divides them
+    return Backbone(
+        "resnet50-caffe",
+        "extract.backbones.caffe:resnet50",
+        "",
+        layers,
+        mean=tuple(value / 255 for value in bgr[::-1]),
+        std=(1 / 255,) * 3,
+        package="resnet50-caffe",
+    )
+
+
 BACKBONES: dict[str, Backbone] = {
     backbone.name: backbone
     for backbone in (
@@ -152,6 +182,7 @@ BACKBONES: dict[str, Backbone] = {
         _resnet("resnet18", 512),
         _resnet("resnet50", 2048),
         _resnet("resnet101", 2048),
+        _resnet50_caffe(),
     )
 }
 

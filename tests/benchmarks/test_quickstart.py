@@ -159,7 +159,7 @@ def test_without_the_package_index_random_filters_stand_in(
         ({"seed": -1}, "seed not negative"),
         ({"n": 25}, "another recipe"),
         ({"seed": 1}, "another recipe"),
-        ({"weights": "nonsense"}, "option must be torchvision, vgg16-conv"),
+        ({"weights": "nonsense"}, "option must be pretrained, torchvision"),
         ({"splits": 3}, "something else"),
     ],
 )

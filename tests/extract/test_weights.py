@@ -142,7 +142,7 @@ def test_an_unreadable_file_is_one_line(tmp_path, suffix, capsys):
 @pytest.mark.parametrize(
     ("source", "match"),
     [
-        ("imagenet", "'weights' option must be torchvision, vgg16-conv, .* Got 'imagenet'"),
+        ("imagenet", "'weights' option must be pretrained, torchvision, .* Got 'imagenet'"),
         ("random:x", "seed of random weights must be a whole number"),
     ],
 )
