@@ -14,6 +14,11 @@ PIXELS = torch.randint(
 )
 
 
+def caffe_input(pixels):
+    """Subtract Caffe's means, in the order red, green, blue."""
+    return pixels.double() - torch.tensor([123.68, 116.779, 103.939]).double().view(1, 3, 1, 1)
+
+
 def normalise(pixels):
     mean = torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64).view(1, 3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64).view(1, 3, 1, 1)
@@ -39,26 +44,36 @@ def vgg16_reference(w, x):
     return outputs
 
 
-def resnet_reference(w, x):
+def resnet_reference(w, x, *, epsilon=1e-5, strided=2):
+    """Give the maps of the stages; a bottleneck's convolution `strided` has the stride."""
+
     def norm(x, name):
         mean, var = w[f"{name}.running_mean"], w[f"{name}.running_var"]
-        scale = w[f"{name}.weight"] / torch.sqrt(var + 1e-5)
+        scale = w[f"{name}.weight"] / torch.sqrt(var + epsilon)
         return (x - mean.view(-1, 1, 1)) * scale.view(-1, 1, 1) + w[f"{name}.bias"].view(-1, 1, 1)
 
     x = norm(F.conv2d(x, w["conv1.weight"], stride=2, padding=3), "bn1").clamp(min=0)
     x = F.max_pool2d(x, 3, stride=2, padding=1)
+    stages = {}
     for stage in range(1, 5):
         block = 0
         while f"layer{stage}.{block}.conv1.weight" in w:
             name = f"layer{stage}.{block}"
-            x = _residual(w, x, name, 2 if stage > 1 and block == 0 else 1, norm)
+            x = _residual(w, x, name, 2 if stage > 1 and block == 0 else 1, norm, strided)
             block += 1
-    return {"gap": x.mean(dim=(2, 3)), "gmp": x.amax(dim=(2, 3)), "map": x}
+        stages[f"stage{stage}"] = F.adaptive_max_pool2d(x, 2).flatten(1)
+    mean = x.mean(dim=(2, 3))
+    scores = mean @ w["fc.weight"].T + w["fc.bias"]
+    return {"gap": mean, "gmp": x.amax(dim=(2, 3)), "map": x, **stages, "scores": scores}
 
 
-def _residual(w, x, name, stride, norm):
+def caffe_reference(w, x):
+    return resnet_reference(w, x, epsilon=1e-3, strided=1)
+
+
+def _residual(w, x, name, stride, norm, strided):
     convs = [i for i in (1, 2, 3) if f"{name}.conv{i}.weight" in w]
-    strided = 1 if len(convs) == 2 else 2  # torchvision puts a bottleneck's stride on its 3 x 3
+    strided = 1 if len(convs) == 2 else strided
     out = x
     for i in convs:
         kernel = w[f"{name}.conv{i}.weight"]
@@ -70,6 +85,12 @@ def _residual(w, x, name, stride, norm):
         x = F.conv2d(x, w[f"{name}.downsample.0.weight"], stride=stride)
         x = norm(x, f"{name}.downsample.1")
     return (out + x).clamp(min=0)
+
+
+REFERENCES = {
+    "vgg16": (vgg16_reference, normalise),
+    "resnet50-caffe": (caffe_reference, caffe_input),
+}
 
 
 @pytest.mark.parametrize("name", list(BACKBONES))
@@ -84,8 +105,8 @@ def test_every_layer_equals_a_plain_float64_forward(name):
     with torch.inference_mode():
         got = FeatureNetwork(backbone, layers, tensors)(PIXELS)
         double = {k: v.double() for k, v in tensors.items()}
-        reference = vgg16_reference if name == "vgg16" else resnet_reference
-        expected = reference(double, normalise(PIXELS))
+        reference, read = REFERENCES.get(name, (resnet_reference, normalise))
+        expected = reference(double, read(PIXELS))
     for layer, value in zip(layers, got, strict=True):
         target = expected[layer.name]
         assert value.shape[1:] == layer.shape(64)
@@ -100,7 +121,9 @@ def test_the_real_resnet18_runs_through(resnet18_weights):
     assert [layer.name for layer in layers] == ["gap", "gmp"]
     with torch.inference_mode():
         got = FeatureNetwork(backbone, layers, tensors)(PIXELS)
-        expected = resnet_reference({k: v.double() for k, v in tensors.items()}, normalise(PIXELS))
+        double = {k: v.double() for k, v in tensors.items()}
+        double |= {"fc.weight": torch.zeros(1, 512).double(), "fc.bias": torch.zeros(1).double()}
+        expected = resnet_reference(double, normalise(PIXELS))
     for layer, value in zip(layers, got, strict=True):
         torch.testing.assert_close(value.double(), expected[layer.name], rtol=1e-4, atol=1e-4)
 

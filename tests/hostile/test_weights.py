@@ -185,9 +185,9 @@ def test_what_is_no_file_is_named(tmp_path):
     assert "No such file" in message(tmp_path / "absent.pth")
     (tmp_path / "folder.pth").mkdir()
     assert "not that of a fine-tuning" in message(tmp_path / "folder.pth")
-    assert "must be torchvision" in message("a\0b")
-    assert "must be torchvision" in message("x" * 5000)
-    assert "must be torchvision" in message("")
+    assert "must be pretrained" in message("a\0b")
+    assert "must be pretrained" in message("x" * 5000)
+    assert "must be pretrained" in message("")
 
 
 def quantized(tensor):

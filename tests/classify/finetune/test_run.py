@@ -157,7 +157,7 @@ def test_a_folder_that_is_no_run_is_one_line(tmp_path):
         load_run(tmp_path)
 
 
-def test_two_runs_in_one_folder(data, tmp_path):
+def test_two_runs_in_one_folder(tiny_backbone, data, tmp_path):
     out = tmp_path / "run"
     out.mkdir()
     with locked_folder(out), pytest.raises(InputError, match="run is being written by another run"):
@@ -166,7 +166,7 @@ def test_two_runs_in_one_folder(data, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["split.csv", "scores.npy", "results.jsonl", "log.jsonl", STATE])
-def test_a_folder_with_files_of_someone_else_is_left_as_it_is(data, tmp_path, name):
+def test_a_folder_with_files_of_someone_else_is_left_as_it_is(tiny_backbone, data, tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("precious")
     with pytest.raises(InputError, match=f"{name} exists and .* is left as it is. Give another"):
