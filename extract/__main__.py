@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from extract.backbones import BACKBONES
 from extract.config import DTYPES, ENGINES, PRECISIONS, RESIZES, WEIGHTS, ExtractConfig
@@ -53,6 +54,16 @@ TEXTS = {
 }
 
 
+class _List(argparse.Action):
+    """Print networks and end, as ``--help`` does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        from extract.backbones.listing import listing  # loads torch
+
+        print(listing(given[1] or ""))
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the command line; its defaults are those of `ExtractConfig`."""
     parse = CommandParser(
@@ -67,6 +78,13 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         help="folder of images, or one with images/ and labels.csv",
+    )
+    add(
+        "--list",
+        nargs="?",
+        action=_List,
+        metavar="WORD",
+        help="print the networks with a word in their name: layers, width, input, cost; then end",
     )
     add("--out", type=Path, required=True, help="folder of the cache; made, or resumed")
     add_options(

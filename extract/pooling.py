@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from extract.backbones import Layer
+from extract.backbones.layers import Layer
 from features.errors import check_choice
 
 QUADRANT_RULES = ("adaptive", "floor", "ceil")

@@ -6,19 +6,19 @@ command line, the manifest, and fine-tuning. Loading this module loads no torch.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from extract.backbones.layers import Layer, Node
-from features.command_line import load
 from features.errors import InputError, check_choice
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-#: ``module:function`` of each library: a name and a size in pixels to a `Backbone`.
+#: Module of each library; its function `backbone` maps a name and a size in pixels to a `Backbone`.
 LIBRARIES = {
-    "torchvision": "extract.backbones.torchvision_models:backbone",
-    "timm": "extract.backbones.timm_models:backbone",
+    "torchvision": "extract.backbones.torchvision_models",
+    "timm": "extract.backbones.timm_models",
 }
 
 
@@ -75,6 +75,8 @@ class Backbone:
         The library's own transform.
     package : str
         What `--weights` takes to load weights of it from an index of packages; empty if none has.
+    license : str
+        Of the weights; empty where the library does not state it.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Backbone:
     nodes: tuple[tuple[str, Node], ...] = ()
     preparation: Preparation | None = None
     package: str = ""
+    license: str = ""
 
     def find_layer(self, name: str) -> Layer:
         """Look a layer up by its name, such as ``gap`` or ``layer3/gmp``, or with the backbone's.
@@ -172,6 +175,7 @@ def _resnet50_caffe() -> Backbone:
         mean=tuple(value / 255 for value in bgr[::-1]),
         std=(1 / 255,) * 3,
         package="resnet50-caffe",
+        license="MIT",
     )
 
 
@@ -208,7 +212,7 @@ def find_backbone(name: str, size: int | None = None) -> Backbone:
     """
     library, _, model = name.partition("/")
     if name not in BACKBONES and library in LIBRARIES and model:
-        make: Callable[[str, int | None], Backbone] = load(LIBRARIES[library])
+        make: Callable[[str, int | None], Backbone] = import_module(LIBRARIES[library]).backbone
         return make(model, size)
     check_choice("backbone", name, [*BACKBONES, *(f"{one}/NAME" for one in LIBRARIES)])
     return BACKBONES[name]

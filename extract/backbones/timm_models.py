@@ -77,6 +77,7 @@ def backbone(name: str, size: int | None = None) -> Backbone:
         library="timm",
         arguments=arguments,
         nodes=tuple(nodes.items()),
+        license=config.get("license") or "",
         preparation=Preparation(
             data["crop_mode"],
             int(side / data["crop_pct"]),

@@ -64,6 +64,7 @@ def backbone(name: str, size: int | None = None) -> Backbone:
         library="torchvision",
         arguments=(model, side),
         nodes=tuple(nodes.items()),
+        license=entry.meta.get("license", ""),
         preparation=Preparation(
             "center", round(resize * side / crop), transform.interpolation.value
         ),

@@ -1,4 +1,4 @@
-"""ResNet-50 from the npm registry: the archive's reader, and what the network says of photographs."""
+"""ResNet-50 from the npm registry: the reader of its archive, and what it says of photographs."""
 
 import io
 import json
