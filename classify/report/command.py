@@ -30,7 +30,7 @@ def report(
     data: Path | None = None,
     model: Path | None = None,
     labels: Path | None = None,
-    metric: str = "example_ap",
+    metric: str | None = None,
     learner: str | None = None,
     pictures: int = 12,
     folds: int = 5,
@@ -54,8 +54,9 @@ def report(
         Its learners predict the images, out of fold; by default the best learner of the results.
     labels : Path, optional
         A labels.csv instead of the cache's own.
-    metric : str
-        What is compared and drawn; a name in `classify.metrics.METRICS` that the results hold.
+    metric : str, optional
+        What is compared and drawn; a name in `classify.metrics.METRICS` that the results hold. By
+        default what the first sweep chose C by, or else "example_ap".
     learner : str, optional
         Which learner of the results predicts, by its name in the page's summary.
     pictures : int
@@ -89,7 +90,7 @@ def report(
         raise InputError(f"{data} is no folder: give --data the folder of the cache's pictures.")
     from classify.report import images_part, origins_part, pictures_part, results_part
     from classify.report.files import check_labels, read_files
-    from classify.report.lines import scored
+    from classify.report.lines import choose_metric, scored
     from classify.report.origins import origin
     from classify.report.page import Commands, is_ours, write_page
     from classify.report.statistics import usual
@@ -103,11 +104,11 @@ def report(
     files = read_files(results, features)
     check_labels(files, names, Y, labels or features.folder)
     lines = scored(files)
-    check_choice("metric", metric, dict.fromkeys(m for one in usual(lines) for m in one.values))
+    chosen = choose_metric(files, usual(lines), metric)
     own = _own_command(given, results)
     made = [(f"{one.path} comes from", origin(one, features, labels)) for one in files]
-    sections = results_part.sections(files, lines, metric, Commands(made))
-    fitted = _fit(lines, features, Y, given)
+    sections = results_part.sections(files, lines, chosen, Commands(made))
+    fitted = _fit(usual(lines), features, Y, {**given, "metric": chosen})
     sections += images_part.sections(names, Y, fitted, Commands([own]))
     index = [features.index[row] for row in features.valid_rows]
     images = pictures_part.Images(index, names, Y, fitted.found, data)
@@ -127,8 +128,9 @@ def report(
     return target
 
 
-def _check(metric: str, pictures: int, folds: int, seed: int, jobs: int) -> None:
-    check_choice("metric", metric, METRICS)
+def _check(metric: str | None, pictures: int, folds: int, seed: int, jobs: int) -> None:
+    if metric is not None:
+        check_choice("metric", metric, METRICS)
     check_number("pictures", pictures, whole=True, low=0, high=MOST_PICTURES)
     check_number("folds", folds, whole=True, low=2)
     check_number("seed", seed, whole=True, low=0)
@@ -168,10 +170,9 @@ def _fit(
     from classify.models import require_same_features
     from classify.report.labels import Fitted, sparse_layers
     from classify.report.predictions import choose_way, predict_model, predict_way, ways
-    from classify.report.statistics import usual
 
     folds, seed, model = given["folds"], given["seed"], given["model"]
-    found = ways(usual(lines), given["metric"], features)
+    found = ways(lines, given["metric"], features)
     if model is None:
         way = choose_way(found, given["learner"])
         predictions = predict_way(way, features, Y, folds, seed, given["jobs"])
@@ -194,7 +195,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         "data": "the folder of the cache's pictures (the page shows none)",
         "model": "whose learners predict the images, out of fold (the best learner of the results)",
         "labels": "a labels.csv instead of the cache's own",
-        "metric": "what is compared and drawn, one that the results hold",
+        "metric": "what is compared and drawn, of the results' (what the sweep chose C by)",
         "learner": "which learner of the results predicts, as the summary names it (the best)",
         "pictures": f"pictures in each section, at most {MOST_PICTURES}",
         "folds": "of the rows, for predictions of rows that a fit did not see",

@@ -45,7 +45,7 @@ def curve_figure(
             axes.set_xscale("log")
             ticks = sorted({at for points in lines.values() for at, _ in points})
             ticks = ticks[:: -(-len(ticks) // 10)]
-            axes.set_xticks(ticks, [f"{at:.4g}" for at in ticks])
+            axes.set_xticks(ticks, [f"{at:.3g}" for at in ticks])
             axes.set_xticks([], minor=True)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         drawn.legend(loc="outside lower left", fontsize="medium", ncols=1)

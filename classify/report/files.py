@@ -75,6 +75,10 @@ def read_files(paths: Iterable[Path], cache: FeatureCache) -> list[Results]:
 
 
 def _read(path: Path) -> Results:
+    if not path.is_file():
+        raise InputError(
+            f"{path} is no file: give files of result lines, as `classify sweep` makes."
+        )
     from classify.trials import odd_line
 
     header, lines = read_results(path)

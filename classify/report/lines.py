@@ -13,7 +13,7 @@ from classify.metrics import METRICS
 from classify.report.files import LEARNERS, REPEATS, Results, number
 from classify.report.text import plain
 from classify.results import Line
-from features.errors import InputError
+from features.errors import InputError, check_choice
 
 #: Fields that place a line on a curve: what they measure, and which end is the usual setting.
 AXES = {
@@ -71,10 +71,41 @@ def scored(files: Sequence[Results]) -> list[Scored]:
     found = [one for one in kept if one is not None]
     if not found:
         listed = ", ".join(str(file.path) for file in files)
-        raise InputError(f"No line of {listed} has a metric: let the sweep end, or look at errors.")
+        raise InputError(f"No line of {listed} has a metric: {_reason(files)}")
     differing = _differing(found)
     named = [replace(one, name=_name(one, differing.get(one.name, set()))) for one in found]
     return _told_apart(named)
+
+
+def _reason(files: Sequence[Results]) -> str:
+    """Say why files without any metric have none, and what to do."""
+    lines = [line for file in files for line in file.lines]
+    if not lines:
+        return "let the sweep end."
+    error = next((line["error"] for line in lines if line.get("error") is not None), None)
+    if error is not None:
+        return f"fits failed, the first by {error}"
+    metrics = " or ".join(dict.fromkeys(str(file.header.get("metric")) for file in files))
+    return (
+        f"{metrics} has no value inside the training images, so no C was chosen; sweep by another "
+        "--metric, such as map, or give more images of each label."
+    )
+
+
+def choose_metric(files: Sequence[Results], lines: Sequence[Scored], metric: str | None) -> str:
+    """Check the metric to compare by, or choose one: what a sweep chose C by, or `example_ap`.
+
+    Raises
+    ------
+    InputError
+        The lines don't hold it; the message lists those that they hold.
+    """
+    held = [one for one in METRICS if any(one in line.values for line in lines)]
+    if metric is not None:
+        check_choice("metric", metric, held)
+        return metric
+    wished = [*(file.header.get("metric") for file in files), "example_ap", *held]
+    return next(str(one) for one in wished if one in held)
 
 
 def _scored(file: Results, line: Line) -> Scored | None:

@@ -21,6 +21,7 @@ from classify.report.page import (
 )
 from classify.report.statistics import (
     Comparison,
+    best_first,
     compare,
     curves,
     shown_metrics,
@@ -49,7 +50,7 @@ def sections(
         The commands behind the files.
     """
     at_usual = usual(lines)
-    found = [_summary(files, at_usual, made), _comparisons(at_usual, metric, made)]
+    found = [_summary(files, at_usual, metric, made), _comparisons(at_usual, metric, made)]
     drawn = [
         *_curves(curves(lines, metric), metric, made),
         *_strengths(strengths(at_usual), files, made),
@@ -57,14 +58,16 @@ def sections(
     return [*found, Section("curves", "Curves", drawn)] if drawn else found
 
 
-def _summary(files: Sequence[Results], lines: Sequence[Scored], made: Commands) -> Section:
+def _summary(
+    files: Sequence[Results], lines: Sequence[Scored], metric: str, made: Commands
+) -> Section:
     metrics = shown_metrics(lines)
-    table = summarize(lines, metrics)
+    table = best_first(summarize(lines, [*metrics, metric]), metric)
     rows = [
         [
             word(name),
             count(max(number for _, _, number in values.values())),
-            *(_spread(values.get(metric)) for metric in metrics),
+            *(_spread(values.get(one)) for one in metrics),
         ]
         for name, values in table.items()
     ]
@@ -101,6 +104,12 @@ def _comparisons(lines: Sequence[Scored], metric: str, made: Commands) -> Sectio
         f"With {most} splits no p is below {2.0 ** (1 - most):.2g}, and as splits share images, p "
         "is a guide and no proof."
     )
+    if len(found) * 2.0 ** (1 - most) > SIGNIFICANT:
+        needed = 1 + math.ceil(math.log2(len(found) / SIGNIFICANT))
+        text += (
+            f" So few splits can't bring an adjusted p below {SIGNIFICANT:g}: that takes {needed}, "
+            "or fewer comparisons."
+        )
     headings = [
         "better", "other", "difference", "splits better", "equal", "worse", "p", "adjusted p",
         f"below {SIGNIFICANT:g}",

@@ -90,6 +90,18 @@ def summarize(lines: Sequence[Scored], metrics: Sequence[str]) -> dict[str, dict
     }
 
 
+def best_first(
+    table: Mapping[str, Mapping[str, Score]], metric: str
+) -> dict[str, Mapping[str, Score]]:
+    """Order what `summarize` gave by the mean of a metric; names without it come last."""
+    sign = -1 if METRICS[metric].higher_is_better else 1
+
+    def place(name: str) -> float:
+        return sign * table[name][metric][0] if metric in table[name] else np.inf
+
+    return {name: table[name] for name in sorted(table, key=place)}
+
+
 def curves(lines: Sequence[Scored], metric: str) -> dict[str, dict[str, list[tuple[float, Score]]]]:
     """Average a metric along every axis that has two places or more: axis to name to points.
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from classify.report.files import check_labels, read_files
-from classify.report.lines import scored
+from classify.report.lines import choose_metric, scored
 from classify.results import read_results
 from classify.sweep import sweep
 from features.cache import FeatureCache
@@ -124,6 +124,30 @@ def test_a_damaged_or_foreign_header_is_one_line(place, tmp_path, change, messag
 
 def test_a_file_without_a_metric_is_one_line(place, tmp_path):
     header, lines = read_results(place.sweep)
-    path = write(tmp_path / "s.jsonl", header, [line for line in lines if not line["selected"]])
-    with pytest.raises(InputError, match=r"No line of .*s.jsonl has a metric"):
-        scored(read_files([path], FeatureCache(place.cache)))
+    without = [line for line in lines if not line["selected"]]
+    for kept, reason in (
+        ([], "let the sweep end"),
+        (without, "example_ap has no value inside the training images, .* another --metric"),
+        ([without[0] | {"error": "ValueError: no"}], "fits failed, the first by ValueError: no"),
+    ):
+        path = write(tmp_path / "s.jsonl", header, kept)
+        with pytest.raises(InputError, match=rf"No line of .*s.jsonl has a metric: {reason}"):
+            scored(read_files([path], FeatureCache(place.cache)))
+
+
+def test_what_is_no_file_is_one_line(place, tmp_path):
+    for path in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(InputError, match="is no file: give files of result lines"):
+            read_files([path], FeatureCache(place.cache))
+
+
+def test_the_metric_is_the_sweeps_unless_it_is_given(place):
+    files = read_files([place.sweep], FeatureCache(place.cache))
+    lines = scored(files)
+    assert choose_metric(files, lines, None) == "example_ap"
+    files[0].header["metric"] = "map"
+    assert choose_metric(files, lines, None) == "map"
+    files[0].header["metric"] = "accuracy"
+    assert choose_metric(files, lines, None) == "example_ap"
+    with pytest.raises(InputError, match="The 'metric' option must be one of example_ap, .*accu"):
+        choose_metric(files, lines, "accuracy")

@@ -112,6 +112,12 @@ def test_the_numbers_are_those_of_the_lines(page, place):
     assert row[1] == "5"
 
 
+def test_too_few_splits_are_told(page):
+    text = " ".join(page.texts)
+    assert "With 5 splits no p is below 0.062" in text
+    assert "can't bring an adjusted p below 0.05: that takes 6, or fewer comparisons" in text
+
+
 def test_labels_are_counted_as_they_are(page, place):
     Y = FeatureCache(place.cache).labels
     head, *rows = page.table("Counts and measures of each label")

@@ -9,6 +9,7 @@ from scipy.stats import wilcoxon
 from classify.report.files import read_files
 from classify.report.lines import Scored, scored
 from classify.report.statistics import (
+    best_first,
     compare,
     curves,
     holm,
@@ -103,3 +104,15 @@ def test_the_curve_over_C_has_every_lines_inner_score(place):
         for C, (mean, _, number) in found[name]:
             inner = [x["inner"] for x in raw if x["learner"] == learner and x["C"] == C]
             assert mean == pytest.approx(np.mean(inner)) and number == len(inner) == 5
+
+
+def test_the_best_comes_first_and_what_lacks_the_metric_last():
+    lines = [
+        line("a", 0, 0.3, metric="coverage"),
+        line("b", 0, 0.1, metric="coverage"),
+        line("c", 0, 0.2, metric="coverage"),
+        line("d", 0, 0.5),
+    ]
+    table = summarize(lines, ["map", "coverage"])
+    assert list(best_first(table, "coverage")) == ["b", "c", "a", "d"]
+    assert next(iter(best_first(table, "map"))) == "d"
