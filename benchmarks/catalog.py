@@ -155,6 +155,14 @@ _ENTRIES = (
         page="speed.miml.report:page",
     ),
     _entry(
+        "speed threads",
+        "extraction alone, beside busy processes, and as a job array, by how threads wait",
+        "--out speed-threads.md",
+        "speed.threads.run",
+        ("add_arguments", "speed_threads"),
+        page="speed.threads.report:page",
+    ),
+    _entry(
         "speed finetune",
         "a training step phase by phase with its memory, and training beside a plain loop",
         "--out speed-finetune.md",

@@ -48,8 +48,11 @@ class ExtractConfig:
         As for `engines.choose_device`.
     batch_size : int, optional
         Images per forward pass; by default 16 on a CPU, 256 on a GPU.
+    threads : int, optional
+        Threads that compute on a CPU, and cores that decoding threads share with them; by default
+        `features.command_line.cores.usable_cores`.
     workers : int, optional
-        Number of decoding threads; by default one per core, at most 16.
+        Number of decoding threads; by default as `threads`, at most 16.
     shard_rows : int
         Rows per shard.
     max_failures : float
@@ -82,6 +85,7 @@ class ExtractConfig:
     precision: str = "float32"
     device: str = "auto"
     batch_size: int | None = None
+    threads: int | None = None
     workers: int | None = None
     shard_rows: int = 2048
     max_failures: float = 0.05
@@ -93,7 +97,7 @@ class ExtractConfig:
         check_choice("dtype", self.dtype, DTYPES)
         check_choice("engine", self.engine, ENGINES)
         check_choice("precision", self.precision, PRECISIONS)
-        for name in ("batch_size", "workers", "shard_rows"):
+        for name in ("batch_size", "threads", "workers", "shard_rows"):
             value = getattr(self, name)
             if value is not None:
                 check_number(name, value, whole=True, low=1)

@@ -18,6 +18,7 @@ from torch import Tensor
 from extract.engines import build_engine, choose_device
 from extract.images import ImageFailure, LoadedImage, read_image
 from extract.plan import Plan
+from features.command_line.cores import usable_cores
 from features.manifest import Manifest
 from features.schema import WITH_FEATURES, Status
 from features.shard_writer import ShardWriter
@@ -56,7 +57,9 @@ class Extractor:
         self._manifest = manifest
         self._root = root
         self.batch_size = plan.config.batch_size or default
-        self._workers = plan.config.workers or min(MAX_WORKERS, os.cpu_count() or 1)
+        threads = plan.config.threads or min(torch.get_num_threads(), usable_cores(os.environ))
+        torch.set_num_threads(threads)
+        self._workers = plan.config.workers or min(MAX_WORKERS, threads)
         self._names = list(manifest["layer_order"])
         self._engine = build_engine(
             plan.network(),

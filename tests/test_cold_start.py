@@ -27,7 +27,7 @@ COMMANDS = [
     "benchmarks quickstart",
     *(
         f"benchmarks speed {name}"
-        for name in ("extract", "finetune", "imcl", "miml", "sweep", "warp")
+        for name in ("extract", "finetune", "imcl", "miml", "sweep", "threads", "warp")
     ),
 ]
 

@@ -39,6 +39,7 @@ def _plan(given: dict[str, Any], engine: str = "eager"):
             device=given["device"],
             batch_size=_batch(given),
             shard_rows=given["rows"],
+            size=given.get("size"),
         )
     )
 

@@ -31,8 +31,8 @@ def rank_and_world(environment: Mapping[str, str]) -> tuple[int, int]:
     >>> rank_and_world({"RANK": "1", "WORLD_SIZE": "4"}), rank_and_world({})
     ((1, 4), (0, 1))
     """
-    world = _whole(environment, "WORLD_SIZE", default=1, low=1, high=2**31 - 1)
-    return _whole(environment, "RANK", default=0, low=0, high=world - 1), world
+    world = whole_number(environment, "WORLD_SIZE")
+    return whole_number(environment, "RANK", default=0, low=0, high=world - 1), world
 
 
 def local_rank(environment: Mapping[str, str]) -> int | None:
@@ -45,10 +45,36 @@ def local_rank(environment: Mapping[str, str]) -> int | None:
     """
     if "LOCAL_RANK" not in environment:
         return None
-    return _whole(environment, "LOCAL_RANK", default=0, low=0, high=2**31 - 1)
+    return whole_number(environment, "LOCAL_RANK", default=0, low=0)
 
 
-def _whole(environment: Mapping[str, str], name: str, *, default: int, low: int, high: int) -> int:
+def whole_number(
+    environment: Mapping[str, str],
+    name: str,
+    *,
+    default: int = 1,
+    low: int = 1,
+    high: int = 2**31 - 1,
+    remedy: str = _REMEDY,
+) -> int:
+    """Read a whole number from an environment variable.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+    name : str
+    default : int
+        Where the variable is missing.
+    low, high : int
+        Bounds.
+    remedy : str
+        A sentence for the message.
+
+    Raises
+    ------
+    InputError
+        It is no whole number, or out of bounds.
+    """
     text = environment.get(name, str(default))
     value: int | str = text
     with suppress(ValueError):
@@ -56,5 +82,5 @@ def _whole(environment: Mapping[str, str], name: str, *, default: int, low: int,
     try:
         check_number(name, value, whole=True, low=low, high=high, kind="environment variable")
     except InputError as error:
-        raise InputError(f"{error} {_REMEDY}") from error
+        raise InputError(f"{error} {remedy}") from error
     return int(value)

@@ -56,6 +56,9 @@ def run_command(main: Callable[[], Any]) -> None:
 
 
 def _run(main: Callable[[], Any]) -> Any:
+    from features.command_line.cores import prepare_threads
+
+    prepare_threads(os.environ)
     try:
         done = main()
     except SystemExit as left:  # argparse, after a help text
