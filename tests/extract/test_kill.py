@@ -23,7 +23,7 @@ from tests import children
 from tests.children import die_before_rename
 from tests.extract.test_run import contents, make_images
 
-N = 18
+N = 12
 SHARD_ROWS = 6
 # A real network, for kills at moments that no rename names.
 RESNET = ExtractConfig(
