@@ -99,7 +99,10 @@ def test_a_second_run_reuses_everything_and_prints_the_table(undisturbed, monkey
         assert word in printed
 
 
-@pytest.mark.parametrize("stop", [0, 9, 31, 36])
+@pytest.mark.parametrize(
+    "stop",
+    [pytest.param(0, marks=pytest.mark.slow), 9, pytest.param(31, marks=pytest.mark.slow), 36],
+)
 def test_a_stop_at_any_file_is_made_good_by_the_next_run(undisturbed, tmp_path, monkeypatch, stop):
     """A new file is renamed into place as its last step, so stops between renames cover a run."""
     left = iter(range(stop))
