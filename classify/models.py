@@ -95,7 +95,7 @@ class TaggerModel:
     selection : sequence of mapping
         What was compared to choose the members, as `classify.selection` records it.
     labels_hash : str
-        Of the labels of these rows, as `classify.provenance.hash_labels` gives it.
+        Of the labels of these rows, as `classify.storage.provenance.hash_labels` gives it.
     shards : mapping
         The checksum of each file of the cache that it was trained on, by the file's name.
     """

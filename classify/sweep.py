@@ -93,7 +93,7 @@ def sweep(
         contains the reason.
     """
     from classify.parallel import Trial, run_grid  # joblib; the next ones: sklearn, h5py
-    from classify.provenance import hash_features, hash_labels
+    from classify.storage.provenance import hash_features, hash_labels
     from classify.trials import odd_line, read_all_inputs, run_trial_on
     from features.cache import FeatureCache, labels_of
 
@@ -249,7 +249,7 @@ def _as_earlier(header: dict[str, Any], found: Mapping[str, Any] | None, label_n
     """Write a header as the version did that began the file, if its labels are those."""
     if found is None or "features" in found:
         return header
-    from classify.provenance import hash_labels_as_text
+    from classify.storage.provenance import hash_labels_as_text
 
     header = {key: value for key, value in header.items() if key != "features"}
     earlier = hash_labels_as_text(label_names, Y)

@@ -125,8 +125,8 @@ def fit(
         instances that it takes; a C that is not positive; a C or weights of classes that the
         learner doesn't take; fewer rows than folds.
     """
-    from classify.provenance import hash_labels, shard_checksums
     from classify.selection.candidates import Fixed  # scikit-learn, and the next h5py
+    from classify.storage.provenance import hash_labels, shard_checksums
     from features.cache import FeatureCache
 
     auto = learner == AUTO

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from classify.metrics import METRICS
-from classify.provenance import hash_labels, hash_labels_as_text
 from classify.results import Line, read_results
+from classify.storage.provenance import hash_labels, hash_labels_as_text
 from classify.sweep import KEY, SELECTIONS
 from features.cache import FeatureCache
 from features.errors import InputError

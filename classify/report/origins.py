@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from classify.provenance import hash_labels
 from classify.report.files import Results
+from classify.storage.provenance import hash_labels
 from features.cache import FeatureCache
 from features.command_line import default
 from features.splits import duplicate_groups, random_split, splits_hash

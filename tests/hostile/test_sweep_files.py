@@ -15,8 +15,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from classify.__main__ import main
 from classify.learners import LEARNERS, Learner
-from classify.provenance import hash_labels, hash_labels_as_text
 from classify.results import ResultFile, read_results
+from classify.storage.provenance import hash_labels, hash_labels_as_text
 from classify.sweep import parse_C, sweep
 from features.cache import FeatureCache
 from features.command_line import run_command
