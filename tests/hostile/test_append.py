@@ -207,7 +207,7 @@ def test_a_data_set_in_another_order_is_the_same_cache(config, data, before):
 
 
 def test_a_stop_at_every_write_of_an_append_ends_in_the_same_bytes(
-    config, data, before, tmp_path, unsynced  # noqa: F811
+    config, data, before, tmp_path, unsynced
 ):  # fmt: skip
     label(data, [(name, i % 2, 1) for i, name in enumerate(old_names())])
     run(config, load_dataset(data), before)

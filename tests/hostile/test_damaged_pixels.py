@@ -1,0 +1,89 @@
+"""Files of which parts are missing or invented."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from features.schema import Status
+from tests.hostile.pictures import UNSIGNED, encode, png, tiff
+from tests.hostile.pixels import COLOR, GRAY, JPEG, PHOTO, PROGRESSIVE, RNG, failure, gray, look
+
+
+def hole(raw, start, length):
+    return raw[:start] + bytes(length) + raw[start + length :]
+
+
+N = len(PHOTO)
+DAMAGED = {
+    "half": PHOTO[: N // 2],
+    "three quarters": PHOTO[: 3 * N // 4],
+    "the last bytes": PHOTO[:-40],
+    "an early end marker": PHOTO[: N // 2] + b"\xff\xd9",
+    "zeros": hole(PHOTO, N // 2, 2000),
+    "cut out": PHOTO[: N // 2] + PHOTO[N // 2 + 2000 :],
+    "progressive, half": PROGRESSIVE[: len(PROGRESSIVE) // 2],
+    "progressive, early end": PROGRESSIVE[: len(PROGRESSIVE) // 2] + b"\xff\xd9",
+    "progressive, zeros": hole(PROGRESSIVE, len(PROGRESSIVE) // 2, 2000),
+    "half and inks": encode(Image.fromarray(COLOR).resize((200, 200)).convert("CMYK"), "JPEG")[
+        :-900
+    ],
+    "half and gray": encode(RNG.integers(0, 256, (99, 99), dtype=np.uint8), "JPEG")[:-1500],
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_jpeg_with_invented_parts_fails_unless_it_is_asked_for(tmp_path, kind):
+    failed = failure(tmp_path, DAMAGED[kind], "x.jpg")
+    assert failed.status == Status.UNDECODABLE and len(failed.digest) == 64
+    assert "would be invented; --accept-damaged takes it" in failed.message
+    _, loaded = look(tmp_path, DAMAGED[kind], "x.jpg", accept_damaged=True)
+    assert loaded.status == Status.DAMAGED and "would be invented" in loaded.message
+    assert failure(tmp_path, DAMAGED[kind], "x.jpg", scaled_decode=True).message == failed.message
+
+
+HARMLESS = {
+    "no end marker": JPEG[:-2],
+    "junk behind the end": JPEG + b"junk" * 99,
+    "zeros in front of the end": JPEG[:-2] + bytes(8) + JPEG[-2:],
+    "fill bytes in front of the end": JPEG[:-2] + b"\xff" * 8 + JPEG[-2:],
+    "junk between segments": JPEG[:20] + b"\x00" * 9 + JPEG[20:],
+    "a second picture behind it": JPEG + JPEG,
+}
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_a_jpeg_with_all_its_pixels_is_taken(tmp_path, kind):
+    pixels, loaded = look(tmp_path, HARMLESS[kind], "x.jpg")
+    assert loaded.status == Status.OK and loaded.message == ""
+    assert np.array_equal(pixels, look(tmp_path, JPEG, "x.jpg")[0])
+    assert np.abs(pixels - COLOR).mean() < 8
+
+
+SHORT = {
+    "PNG whose stream ends early": png(GRAY, color=0, rows=20),
+    "color PNG whose stream ends early": png(COLOR, color=2, rows=31),
+    "PNG cut off": encode(COLOR, "PNG")[:-80],
+    "GIF cut off": encode(COLOR, "GIF")[:-80],
+    "BMP cut off": encode(COLOR, "BMP")[:-9],
+    "TIFF cut off": tiff(COLOR, UNSIGNED)[:-9],
+    "WebP cut off": encode(COLOR, "WEBP", lossless=True)[:-80],
+    "AVIF cut off": encode(COLOR, "AVIF")[:-80],
+    "JPEG 2000 cut off": encode(COLOR, "JPEG2000")[:-80],
+    "PPM cut off": b"P6 32 32 255\n" + COLOR.tobytes()[:-9],
+    "TGA cut off": encode(COLOR, "TGA")[:-400],
+}
+
+
+@pytest.mark.parametrize("kind", SHORT)
+def test_other_formats_that_end_early_fail(tmp_path, kind):
+    name = "x.tga" if kind.startswith("TGA") else "x"
+    assert failure(tmp_path, SHORT[kind], name).status == Status.UNDECODABLE
+    assert failure(tmp_path, SHORT[kind], name, accept_damaged=True).status == Status.UNDECODABLE
+
+
+def test_a_dark_last_row_is_no_missing_row(tmp_path):
+    dark = GRAY.copy()
+    dark[-3:] = 0
+    assert np.array_equal(look(tmp_path, png(dark, color=0))[0], gray(dark))
+    whole = encode(Image.fromarray(COLOR), "PNG")
+    assert np.array_equal(look(tmp_path, whole)[0], COLOR)
