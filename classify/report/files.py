@@ -5,7 +5,6 @@ learner and a split or seed.
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from features.files.ownership import LONGEST_LINE
 
 REPEATS = ("split", "seed")
 LEARNERS = ("learner", "method")
+LARGEST = 1e100  # sums and squares of smaller numbers are finite
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,10 @@ def _check_sweep(path: Path, header: Mapping[str, Any]) -> None:
     fits = {
         "C": isinstance(C, list) and all(number(one) is not None for one in C),
         "select": header.get("select") in SELECTIONS,
-        "metric": header.get("metric") in METRICS,
+        "metric": header.get("metric") in [*METRICS],
         "folds": number(header.get("folds")) is not None,
+        "layers": _are_names(header.get("layers", [])),
+        "instance_layers": _are_names(header.get("instance_layers", [])),
     }
     wrong = [name for name, fine in fits.items() if not fine]
     if wrong:
@@ -108,6 +110,10 @@ def _check_sweep(path: Path, header: Mapping[str, Any]) -> None:
             f"{path}, line 1 has no {', '.join(wrong)} that a sweep could have: sweep into a new "
             "file."
         )
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _command_of(path: Path) -> str:
@@ -149,7 +155,7 @@ def check_labels(
 
 
 def number(value: Any) -> float | None:
-    """Give a finite number of a line as a float, and None for everything else.
+    """Give a number of a line as a float, and None for all else and for what no metric can be.
 
     Examples
     --------
@@ -158,7 +164,4 @@ def number(value: Any) -> float | None:
     """
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
+    return float(value) if abs(value) < LARGEST else None

@@ -142,7 +142,7 @@ def _curves(
     parts: list[Drawing | Commands] = []
     for axis, lines in found.items():
         xlabel = AXES[axis][0]
-        log = axis == "n_train"
+        log = axis == "n_train" and all(at > 0 for points in lines.values() for at, _ in points)
         svg = curve_figure(lines, f"curve-{axis}", xlabel=xlabel, ylabel=heading(metric), log=log)
         caption = f"{metric} against {xlabel}: mean and standard deviation over the splits"
         parts += [Drawing(caption, svg), made]

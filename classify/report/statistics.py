@@ -134,7 +134,7 @@ def strengths(lines: Sequence[Scored]) -> dict[str, list[tuple[float, Score]]]:
         for line in source.lines:
             name = names.get((id(source), *(line[field] for field in _TRIAL)))
             C, inner = number(line["C"]), number(line["inner"])
-            if name is not None and C is not None and inner is not None:
+            if name is not None and C is not None and C > 0 and inner is not None:
                 found.setdefault(name, []).append((C, inner))
     points = {name: _points(pairs) for name, pairs in found.items()}
     return {name: line for name, line in points.items() if len(line) > 1}

@@ -30,7 +30,7 @@ def test_help_lists_every_program_and_loads_none():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for name in multilabel.PROGRAMS:
+    for name in (*multilabel.PROGRAMS, *multilabel.SHORTCUTS):
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
 
 
@@ -40,6 +40,15 @@ def test_a_program_shows_the_name_that_it_was_called_by(program, capsys):
         multilabel.main([program, "--help"])
     assert left.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: multilabel {program}")
+
+
+@pytest.mark.parametrize("name", multilabel.SHORTCUTS)
+def test_a_command_has_its_own_name_too(name, capsys):
+    program, _ = multilabel.SHORTCUTS[name]
+    with pytest.raises(SystemExit) as left:
+        multilabel.main([name, "--help"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: multilabel {program} {name} ")
 
 
 def test_an_unknown_program_is_told_what_there_is():

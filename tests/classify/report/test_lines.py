@@ -5,8 +5,12 @@ import shutil
 
 import pytest
 
+from classify.report import results_part
 from classify.report.files import check_labels, read_files
 from classify.report.lines import choose_metric, scored
+from classify.report.origins import origin
+from classify.report.page import Commands
+from classify.report.predictions import choose_way, ways
 from classify.results import read_results
 from classify.sweep import sweep
 from features.cache import FeatureCache
@@ -151,3 +155,34 @@ def test_the_metric_is_the_sweeps_unless_it_is_given(place):
     assert choose_metric(files, lines, None) == "example_ap"
     with pytest.raises(InputError, match="The 'metric' option must be one of example_ap, .*accu"):
         choose_metric(files, lines, "accuracy")
+
+
+def test_a_damaged_sweep_is_a_page_or_one_line(place, tmp_path, monkeypatch):
+    """Every field of a header and of a line, with what doesn't belong there."""
+    cache = FeatureCache(place.cache)
+    header, lines = read_results(place.sweep)
+    odd = (None, True, -1, 1e300, 10**400, "x", [], {}, "\ud800")
+    changes = [({**header, name: value}, lines) for name in header for value in odd]
+    changes += [
+        (header, [{**lines[1], name: value}, *lines[2:]])
+        for name in lines[1]
+        for value in odd
+        if not isinstance(value, list | dict)
+    ]
+    pages = 0
+    monkeypatch.setattr(results_part, "curve_figure", lambda lines, key, **kinds: key)
+    for changed, kept in changes:
+        path = write(tmp_path / "s.jsonl", changed, kept)
+        try:
+            files = read_files([path], cache)
+            check_labels(files, cache.label_names, cache.labels, cache.folder)
+            found = scored(files)
+            metric = choose_metric(files, found, None)
+            results_part.sections(files, found, metric, Commands([]))
+            for one in ways(found, metric, cache):
+                choose_way([one], None)
+            origin(files[0], cache, None)
+            pages += 1
+        except InputError as error:
+            assert "\n" not in str(error)
+    assert 20 < pages < len(changes)
