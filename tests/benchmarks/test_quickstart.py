@@ -121,6 +121,7 @@ def test_a_stop_at_any_file_is_made_good_by_the_next_run(undisturbed, tmp_path, 
     assert contents(tmp_path) == contents(undisturbed)
 
 
+@pytest.mark.slow  # stops in process, above, and kills of each stage's own tests hold it too
 def test_a_killed_process_is_made_good_by_the_next_run(undisturbed, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", CODE.replace("OUT", str(tmp_path))],

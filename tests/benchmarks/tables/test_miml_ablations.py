@@ -259,6 +259,7 @@ miml(data, cache, out, splits=SPLITS, jobs=1, curve_sizes=[], learners=MIML_LEAR
 """.replace("SPLITS", str(SPLITS))
 
 
+@pytest.mark.slow  # the table itself is killed in `test_miml`, and grids in `test_parallel`
 def test_a_killed_run_goes_on_in_more_processes_and_leaves_the_same_files(made, whole, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, *map(str, made), str(tmp_path)],
