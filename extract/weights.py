@@ -126,7 +126,7 @@ def _from_timm(backbone: Backbone) -> Tensors:
     except (ImportError, MemoryError, InputError):
         raise
     except Exception as error:  # of huggingface_hub and of each client below it
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
         raise WeightsUnavailable(
             f"timm's weights of {name} can't be loaded ({reason}). Give {others}."
         ) from error

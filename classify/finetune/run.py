@@ -131,7 +131,9 @@ def load_run(run: Path) -> tuple[FinetuneConfig, Network, tuple[str, ...]]:
     config, names = read_run(run)
     tensors, _ = load_checkpoint(run / MODEL)
     bare = np.zeros((1, len(names)), dtype=np.int8)
-    network = build_network(config, tensors, build_objective(config, bare, np.arange(1)))
+    # A library's network may have a head of its own, which is not the one in the file.
+    backbone = {name: one for name, one in tensors.items() if not name.startswith("head.")}
+    network = build_network(config, backbone, build_objective(config, bare, np.arange(1)))
     network.load_test_tensors(tensors)
     return config, network.eval(), names
 

@@ -5,6 +5,7 @@ Layers come from timm's interface alone: `forward_features`, `forward_head`, and
 """
 
 import inspect
+import logging
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -119,6 +120,8 @@ def download(name: str, size: int) -> dict[str, Tensor]:
         raise InputError(
             f"timm has no weights of {name}. Give --weights PATH.pth or PATH.safetensors."
         )
+    # Of its failures the caller tells.
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     return build(name, size, pretrained=True).state_dict()
 
 
