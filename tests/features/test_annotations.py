@@ -2,81 +2,30 @@
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from scipy.io import savemat
 
 from features.annotations.catalog import AUTO, NAMES, describe_formats, find_format
 from features.annotations.coco import read_coco
 from features.annotations.index import index_annotations
-from features.annotations.msrc import COLORS, VOID, read_msrc, read_msrc_cleaned
-from features.annotations.scene import read_scene
 from features.annotations.voc import VOC_CLASSES, read_voc
 from features.datasets import load_dataset
 from features.errors import InputError
 from tests import annotation_samples
-
-
-def make_images(folder, *names):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        Image.new("RGB", (4, 3)).save(folder / name)
-    return folder
-
-
-def refuses(read, source, images, message):
-    with pytest.raises(InputError, match=message) as caught:
-        read(source, images)
-    assert "\n" not in str(caught.value)
-
-
-# COCO
-
-
-def coco_content():
-    def instance(identity, image, category, crowd=0):
-        box = [1.0, 1.0, 2.0, 1.0]
-        shape = {"counts": [5, 7], "size": [3, 4]} if crowd else [[1.0, 1.0, 3.0, 1.0, 3.0, 2.0]]
-        return {"id": identity, "image_id": image, "category_id": category, "iscrowd": crowd} | {
-            "bbox": box,
-            "area": 2.0,
-            "segmentation": shape,
-        }
-
-    return {
-        "info": {"year": 2017},
-        "licenses": [],
-        "images": [
-            {"id": 139, "file_name": "000000000139.jpg", "height": 3, "width": 4},
-            {"id": 7, "file_name": "000000000007.jpg", "height": 3, "width": 4},
-            {"id": 8, "file_name": "000000000008.jpg", "height": 3, "width": 4},
-        ],
-        "annotations": [
-            instance(1, 139, 90),
-            instance(2, 139, 1),
-            instance(3, 139, 1),
-            instance(900, 7, 18, crowd=1),
-        ],
-        "categories": [
-            {"supercategory": "indoor", "id": 90, "name": "toothbrush"},
-            {"supercategory": "person", "id": 1, "name": "person"},
-            {"supercategory": "animal", "id": 18, "name": "dog"},
-        ],
-    }
-
-
-@pytest.fixture
-def coco(tmp_path):
-    names = ("000000000007.jpg", "000000000008.jpg", "000000000139.jpg", "not_in_the_file.jpg")
-    images = make_images(tmp_path / "val2017", *names)
-    source = tmp_path / "instances_val2017.json"
-    source.write_text(json.dumps(coco_content()))
-    return source, images
+from tests.features.annotation_folders import (  # noqa: F401
+    coco,
+    coco_content,
+    msrc_cleaned,
+    msrc_original,
+    refuses,
+    sample,
+    scene,
+    voc,
+    voc_xml,
+)
 
 
 def test_coco_labels_are_categories_by_id(coco):
@@ -143,40 +92,6 @@ def test_what_is_no_coco_file_is_named(coco, text):
     refuses(read_coco, source, images, "has no list 'images'")
 
 
-# VOC
-
-
-def voc_xml(filename, *objects):
-    """Objects are (name, difficult), as VOC2007 writes them, with one body part."""
-    inside = "".join(
-        f"<object><name>{name}</name><pose>Left</pose><truncated>1</truncated>"
-        + ("" if difficult is None else f"<difficult>{difficult}</difficult>")
-        + "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3</xmax><ymax>2</ymax></bndbox>"
-        "<part><name>head</name></part></object>"
-        for name, difficult in objects
-    )
-    return (
-        f"<annotation><folder>VOC2007</folder><filename>{filename}</filename>"
-        "<size><width>4</width><height>3</height><depth>3</depth></size>"
-        f"<segmented>0</segmented>{inside}</annotation>"
-    )
-
-
-@pytest.fixture
-def voc(tmp_path):
-    images = make_images(tmp_path / "JPEGImages", "000005.jpg", "000007.jpg", "000009.jpg")
-    source = tmp_path / "Annotations"
-    source.mkdir()
-    samples = {
-        "000005": [("chair", 0), ("chair", 1), ("person", 1), ("person", 1)],
-        "000007": [("car", None), ("person", 0)],
-        "000009": [],
-    }
-    for name, objects in samples.items():
-        (source / f"{name}.xml").write_text(voc_xml(f"{name}.jpg", *objects))
-    return source, images
-
-
 def test_voc_difficult_objects_are_unknown(voc):
     dataset = read_voc(*voc)
     assert dataset.ids == ("000005.jpg", "000007.jpg", "000009.jpg")
@@ -237,209 +152,6 @@ def test_voc_needs_annotations_with_objects(voc, tmp_path):
     for name in ("000005", "000007"):
         (source / f"{name}.xml").unlink()
     refuses(read_voc, source, images, "names no labels")
-
-
-# MSRC v2
-
-SAMPLE = {"1_1_s": ["grass", "cow"], "1_10_s": ["boat"], "20_2_s": ["building", "horse"]}
-MSRC_NAMES = ("1_10_s", "1_1_s", "20_2_s")
-
-
-def expected_msrc():
-    return [[int(name in SAMPLE[image]) for name in COLORS] for image in MSRC_NAMES]
-
-
-@pytest.fixture
-def msrc_original(tmp_path):
-    images = make_images(tmp_path / "Images", *(f"{name}.bmp" for name in SAMPLE))
-    (images / "Thumbs.db").touch()
-    source = tmp_path / "GroundTruth"
-    source.mkdir()
-    for name, labels in SAMPLE.items():
-        pixels = np.zeros((3, 4, 3), np.uint8)  # what is left black is void
-        for row, label in enumerate(labels):
-            pixels[row] = COLORS[label]
-        Image.fromarray(pixels).save(source / f"{name}_GT.bmp")
-    return source, images
-
-
-@pytest.fixture
-def msrc_cleaned(tmp_path):
-    images = make_images(tmp_path / "Images", *(f"{name}.bmp" for name in SAMPLE))
-    source = tmp_path / "newsegmentations_mats"
-    source.mkdir()
-    for name, labels in SAMPLE.items():
-        numbers = [list(COLORS).index(label) + 1 for label in labels]
-        segments = np.repeat([range(1, len(numbers) + 2)], 3, axis=0)  # one more: void
-        save_segments(source / f"{name}_GT.mat", [*numbers, numbers[0]], segments)
-    return source, images
-
-
-def save_segments(path, numbers, segments=((1, 1),)):
-    savemat(path, {"newlabels": np.array([numbers], np.uint8), "newseg": np.uint8(segments)})
-
-
-@pytest.mark.parametrize(
-    ("sample", "read"), [("msrc_original", read_msrc), ("msrc_cleaned", read_msrc_cleaned)]
-)
-def test_msrc_labels_are_what_occurs(request, sample, read):
-    dataset = read(*request.getfixturevalue(sample))
-    assert dataset.ids == tuple(f"{name}.bmp" for name in MSRC_NAMES)
-    assert dataset.label_names == tuple(COLORS)
-    np.testing.assert_array_equal(dataset.labels, expected_msrc())
-
-
-def test_every_color_has_its_label(tmp_path):
-    images = make_images(tmp_path / "Images", *(f"{name}.png" for name in COLORS))
-    for name, colour in COLORS.items():
-        picture = Image.new("RGB", (4, 3), colour)
-        picture.putpixel((0, 0), VOID)
-        picture.quantize().save(tmp_path / f"{name}_GT.bmp")  # a palette keeps the colors
-    dataset = read_msrc(tmp_path, images)
-    for image, row in zip(dataset.ids, dataset.labels, strict=True):
-        assert [dataset.label_names[column] for column in np.flatnonzero(row)] == [image[:-4]]
-
-
-def test_msrc_names_are_in_the_order_of_the_real_csv(msrc):
-    assert load_dataset(msrc).label_names == tuple(COLORS)
-
-
-def test_an_unknown_color_is_named(msrc_original):
-    source, images = msrc_original
-    path = source / "1_1_s_GT.bmp"
-    with Image.open(path) as picture:
-        pixels = np.array(picture)
-    pixels[2, 3] = 128, 1, 0
-    Image.fromarray(pixels).save(path)
-    refuses(read_msrc, source, images, r"1_1_s_GT.bmp: color \(128, 1, 0\) is not in MSRC's table")
-
-
-@pytest.mark.parametrize("content", [b"", b"BM", b"not a picture"])
-def test_a_damaged_picture_is_named(msrc_original, content):
-    source, images = msrc_original
-    (source / "1_1_s_GT.bmp").write_bytes(content)
-    refuses(read_msrc, source, images, r"1_1_s_GT.bmp can't be read \(.*Unpack it again")
-
-
-def test_a_truncated_picture_is_named(msrc_original):
-    source, images = msrc_original
-    path = source / "1_1_s_GT.bmp"
-    path.write_bytes(path.read_bytes()[:-20])
-    refuses(read_msrc, source, images, r"1_1_s_GT.bmp can't be read")
-
-
-@pytest.mark.parametrize(
-    ("sample", "read", "suffix"),
-    [
-        ("msrc_original", read_msrc, "_GT.bmp"),
-        ("msrc_cleaned", read_msrc_cleaned, "_GT.mat"),
-    ],
-)
-def test_msrc_images_and_ground_truth_come_in_pairs(request, sample, read, suffix):
-    source, images = request.getfixturevalue(sample)
-    (images / "1_1_s.bmp").unlink()
-    refuses(read, source, images, r"no image for ground truth 1 \(first '1_1_s'\)")
-    (source / f"1_1_s{suffix}").unlink()
-    assert len(read(source, images)) == 2
-    (source / f"20_2_s{suffix}").unlink()
-    refuses(read, source, images, rf"no ground truth 1 \(first '20_2_s{suffix}'\)")
-    shutil.rmtree(images)
-    images.mkdir()
-    (source / f"1_10_s{suffix}").unlink()
-    refuses(read, source, images, "lists no images")
-
-
-@pytest.mark.parametrize(
-    "newlabels", [[[1, 24]], [[-1]], [[1.5]], [[np.nan]], [["cow"]], np.array([["cow"]], object)]
-)
-def test_segment_labels_out_of_range_are_named(msrc_cleaned, newlabels):
-    source, images = msrc_cleaned
-    savemat(source / "1_1_s_GT.mat", {"newlabels": newlabels})
-    message = "1_1_s_GT.mat: newlabels holds more than the numbers 1 to 23, and 0 for void"
-    refuses(read_msrc_cleaned, source, images, message)
-
-
-def test_void_segments_are_no_label(msrc_cleaned):
-    source, images = msrc_cleaned
-    save_segments(source / "1_1_s_GT.mat", [0, 0])
-    save_segments(source / "20_2_s_GT.mat", [])
-    np.testing.assert_array_equal(read_msrc_cleaned(source, images).labels[1:], np.zeros((2, 23)))
-
-
-# LAMDA Scene
-
-SCENES = ("desert", "mountains", "sea", "sunset", "trees")
-TARGETS = np.array([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, -1, -1], [-1, 1, -1]], float)
-
-
-def save_scene(path, **changes):
-    names = np.array(SCENES, object)[:, None]
-    bags = np.empty((3, 1), object)
-    bags[:, 0] = [np.zeros((9, 15))] * 3
-    content = {"bags": bags, "targets": TARGETS, "class_name": names} | changes
-    savemat(path, {name: value for name, value in content.items() if value is not None})
-
-
-@pytest.fixture
-def scene(tmp_path):
-    images = make_images(tmp_path / "original", "1.jpg", "2.jpg", "3.jpg")
-    source = tmp_path / "processed" / "miml data.mat"
-    source.parent.mkdir()
-    save_scene(source)
-    return source, images
-
-
-def test_scene_columns_are_numbered_images(scene):
-    dataset = read_scene(*scene)
-    assert dataset.ids == ("1.jpg", "2.jpg", "3.jpg")
-    assert dataset.label_names == SCENES
-    np.testing.assert_array_equal(dataset.labels, TARGETS.T == 1)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"targets": None}, "has no variable 'targets'"),
-        ({"class_name": None}, "has no variable 'class_name'"),
-        ({"class_name": list(SCENES)}, "class_name is not a cell of text"),
-        ({"class_name": np.array([[1.0], ["sea"]], object)}, "class_name is not a cell of text"),
-        ({"targets": TARGETS.T}, r"targets has shape \(3, 5\); it must have one row for each of"),
-        ({"targets": np.ones((5, 3, 2))}, r"targets has shape \(5, 3, 2\)"),
-        ({"targets": TARGETS == 1}, "targets holds other values than 1 and -1"),
-        ({"targets": np.where(TARGETS == 1, 1, np.nan)}, "targets holds other values than 1 and"),
-        ({"targets": np.full((5, 3), "a", object)}, "targets holds other values than 1 and -1"),
-        ({"targets": np.ones((5, 4))}, r"1 \(first '4.jpg'\) of 4 images not found"),
-        ({"targets": np.ones((5, 0))}, "lists no images"),
-        ({"class_name": np.array(["sea"] * 5, object)}, r"labels of one name: 1 \(first 'sea'\)"),
-    ],
-)
-def test_scene_mistakes_are_named(scene, changes, message):
-    source, images = scene
-    save_scene(source, **changes)
-    refuses(read_scene, source, images, message)
-
-
-# What every form shares
-
-SAMPLES = {
-    "coco": "coco",
-    "voc": "voc",
-    "msrc": "msrc_original",
-    "msrc-cleaned": "msrc_cleaned",
-    "scene": "scene",
-}
-
-
-@pytest.fixture
-def sample(request, tmp_path):
-    """Write the sample of a format and give its source and its images."""
-
-    def write(format):
-        if format in SAMPLES:
-            return request.getfixturevalue(SAMPLES[format])
-        return annotation_samples.SAMPLES[format][0](tmp_path)
-
-    return write
 
 
 @pytest.mark.parametrize("format", NAMES)

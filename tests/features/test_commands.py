@@ -12,11 +12,11 @@ import pytest
 from features.__main__ import COMMANDS, main
 from features.command_line import load, parse
 from features.commands.verify import summary
+from tests.features.annotation_folders import coco_content, make_images
 from tests.features.labelled import (
     ROOT,
     cache,  # noqa: F401
 )
-from tests.features.test_annotations import coco_content, make_images
 from tests.features.test_verify import FAULTS
 
 # The command line
