@@ -122,6 +122,7 @@ _ENTRIES = (
         "--data data/msrc_v2 --out speed-extract.md",
         "speed.extract",
         ("add_arguments", "speed_extract"),
+        page="speed.extract_report:page",
     ),
     _entry(
         "speed sweep",

@@ -16,16 +16,15 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.report.machine import describe_machine
-from benchmarks.report.markdown import table
 from benchmarks.speed import workers
+from benchmarks.speed.extract_report import LONG, OURS, page
+from benchmarks.speed.record import Record
 from benchmarks.speed.workers import LIMIT, Worker, rate
-from features import files
 from features.command_line import default
 from features.datasets import load_dataset
 from features.errors import InputError
 
-OURS = ("eager", "compile", "openvino")
+FACTS = ("flops", "bytes", "peak_mb")  # what a worker tells at its end
 SIDES = (500, 375)  # of the JPEG files, in pixels
 QUALITY = 90
 
@@ -51,7 +50,7 @@ def speed_extract(
     data : Path
         A data set; its first images are encoded again as 500 x 375 JPEG, quality 90.
     out : Path, optional
-        File to write the Markdown table to.
+        File for the page, ``.md``; the result lines go beside it, to ``.jsonl``.
     backbones : sequence of str
         With random filters; the convolutional layers of VGG16, `gap` and `gmp` of a ResNet.
     peers : sequence of str
@@ -72,17 +71,24 @@ def speed_extract(
     Returns
     -------
     str
-        The Markdown table.
+        The Markdown page.
 
     Raises
     ------
     InputError
-        Too few images for the rounds, or an implementation that does not exist.
+        Too few images for the rounds, an implementation that does not exist, or an `out` that
+        can't be written.
     """
     from extract.extractor import CPU_BATCH  # torch loads in seconds: not for --help
 
     parts = _parts(images, rounds, batch_size or CPU_BATCH)
-    sections = [f"{describe_machine(device)}\n"]
+    facts: dict[str, Any] = {
+        "backbones": list(backbones),
+        "peers": list(peers),
+        "precision": precision,
+    }
+    facts |= {"images": images, "rounds": rounds}
+    record = Record("speed-extract", page, out, facts, device=device)
     options: dict[str, Any] = {
         "batch_size": batch_size,
         "device": device,
@@ -94,22 +100,18 @@ def speed_extract(
         paths = encode_photos(data, Path(folder), images)
         for backbone in backbones:
             options |= {"backbone": backbone}
-            sections.append(_compare(backbone, peers, options, paths, parts))
+            record.add(backbone, _compare(backbone, peers, options, paths, parts))
         if long_run:
             options |= {"backbone": "resnet18", "rows": max(1, long_run // 10)}
-            sections.append(_long_run(options, paths))
-    text = "\n".join(sections)
-    if out is not None:
-        files.write_text(out, text)
-    print(text)
-    return text
+            record.add(LONG, _long_run(options, paths))
+    return record.finish()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `speed_extract`; their defaults are its own."""
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of images")
-    add("--out", type=Path, help="file for the table")
+    add("--out", type=Path, help="file for the page, .md; its result lines go beside it")
     for name in ("backbones", "peers"):
         add(f"--{name}", nargs="+", default=default(speed_extract, name), help="(%(default)s)")
     for name in ("images", "rounds", "long_run", "batch_size"):
@@ -160,9 +162,10 @@ def _compare(
     options: dict[str, Any],
     paths: list[str],
     parts: list[tuple[int, int]],
-) -> str:
+) -> list[dict[str, Any]]:
+    """Give a line per implementation and round, or one that says why it is absent."""
+    lines: list[dict[str, Any]] = []
     rates: dict[str, list[float]] = {}
-    ends: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
         running: dict[str, Worker] = {}
         for name in (LIMIT, *peers):
@@ -170,66 +173,32 @@ def _compare(
             if worker.absent is None:
                 running[name] = worker
             else:
-                ends[name] = {"absent": f"absent: {worker.absent}"}
+                lines.append({"what": name, "absent": f"absent: {worker.absent}"})
         for start, stop in tqdm(parts, desc=backbone, unit="round"):
             for name, worker in running.items():
                 rates.setdefault(name, []).append(rate(worker, name, start, stop))
-        ends |= {name: worker.info for name, worker in running.items()}
-    return _report(backbone, peers, rates, ends)
+        for name, worker in running.items():
+            facts = {key: worker.info[key] for key in FACTS if key in worker.info}
+            lines += [
+                {"what": name, "round": k, "rate": one, **facts}
+                for k, one in enumerate(rates[name])
+            ]
+    return lines
 
 
-def _long_run(options: dict[str, Any], paths: list[str]) -> str:
-    """Compare a run with one that is ten times longer: memory, and time per image."""
+def _long_run(options: dict[str, Any], paths: list[str]) -> list[dict[str, Any]]:
+    """Run, and run ten times longer: memory, and the rate in the middle of the shards."""
     step = options["rows"]
     paths = [paths[i % len(paths)] for i in range(10 * step)]
-    rows, peaks, rates = [], [], []
+    lines = []
     for shards in (1, 10):
         with _worker("eager", options, paths) as worker:
             starts = range(0, shards * step, step)
             each = [rate(worker, "eager", start, start + step) for start in starts]
-            peaks.append(worker.info["peak_mb"])
-        rates.append(statistics.median(each))
-        rows.append([f"{shards * step:,} images", f"{rates[-1]:.2f}", f"{peaks[-1]:,.0f}"])
-    rows.append(["ratio", f"{rates[1] / rates[0]:.3f}", f"{peaks[1] / peaks[0]:.3f}"])
-    return table(["resnet18, eager", "images/s", "peak MB"], rows)
-
-
-def _report(
-    backbone: str,
-    peers: Sequence[str],
-    rates: dict[str, list[float]],
-    ends: dict[str, dict[str, Any]],
-) -> str:
-    limit = statistics.median(rates[LIMIT])  # floating-point operations a second
-    rows = []
-    for name in peers:
-        label = f"this project, {name}" if name in OURS else name
-        if name not in rates:
-            rows.append([label, ends[name]["absent"], "", "", "", ""])
-            continue
-        median, end = statistics.median(rates[name]), ends[name]
-        ratio = [a / b for a, b in zip(rates[name], rates.get("loop", rates[name]), strict=True)]
-        rows.append(
-            [
-                label,
-                f"{median:.2f} ({min(rates[name]):.2f} to {max(rates[name]):.2f})",
-                f"{statistics.median(ratio):.2f}",
-                f"{100 * median * end['flops'] / limit:.0f} %",
-                f"{end['bytes']:,}",
-                f"{end['peak_mb']:,.0f}",
-            ]
-        )
-    head = [
-        backbone,
-        "images/s, median (min to max)",
-        "over the loop",
-        "share of the matrix rate",
-        "bytes per image",
-        "peak MB",
-    ]
-    unit = f"Matrix product: {limit / 1e9:,.0f} GFLOP/s. Work per image: "
-    work = next((ends[name]["flops"] for name in peers if name in rates), 0)
-    return f"{table(head, rows)}\n{unit}{work / 1e9:.2f} GFLOP.\n"
+            peak = worker.info["peak_mb"]
+        found = {"images": shards * step, "rate": statistics.median(each), "peak_mb": peak}
+        lines.append({"what": f"{shards} shards", **found})
+    return lines
 
 
 def _worker(name: str, options: dict[str, Any], paths: list[str]) -> Worker:

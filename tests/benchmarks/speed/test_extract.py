@@ -2,8 +2,9 @@
 
 import pytest
 
-from benchmarks.speed import workers
+from benchmarks.speed import extract_report, workers
 from benchmarks.speed.extract import speed_extract
+from benchmarks.stored import read_stored, store
 from features.errors import InputError
 from tests.extract.test_run import make_images
 
@@ -20,11 +21,16 @@ def test_the_table_lists_ratios_and_absent_peers(tmp_path, monkeypatch):
         rounds=2,
         batch_size=2,
         device="cpu",
-        long_run=0,
+        long_run=10,
     )
     assert (tmp_path / "speed.md").read_text(encoding="utf-8") == text
+    run = read_stored(store(tmp_path / "speed.jsonl", "speed/x", {}, folder=tmp_path))
+    assert extract_report.page(run.header, run.lines) == text
+    assert run.entry.page.endswith("extract_report:page")
+    assert sorted(line["images"] for line in run.lines if line["part"] == "long run") == [1, 10]
+    assert [line["round"] for line in run.lines if line["what"] == "loop"] == [0, 1]
     assert "| this project, eager " in text and "| loop " in text
-    assert "absent: ModuleNotFoundError" in text
+    assert "absent: ModuleNotFoundError" in text and "| 10 images " in text
     assert "4,096" in text  # bytes an image: gap and gmp, 512 float32 each
     assert "Matrix product: " in text and "3.63 GFLOP" in text
 
