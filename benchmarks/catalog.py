@@ -169,6 +169,7 @@ _ENTRIES = (
         "--out speed-finetune.md",
         "speed.finetune",
         ("add_arguments", "speed_finetune"),
+        page="speed.finetune_report:page",
     ),
     _entry(
         "results",

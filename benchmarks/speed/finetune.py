@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -13,18 +12,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.report.machine import describe_machine
-from benchmarks.report.markdown import table
 from benchmarks.speed import workers as processes
+from benchmarks.speed.finetune_report import IMPLEMENTATIONS, STEP, TRAINING, page
+from benchmarks.speed.record import Record
 from benchmarks.speed.workers import LIMIT, Worker, rate
 from benchmarks.synthetic.images import render_dataset
 from classify.finetune.config import PRECISIONS
 from features.command_line import default
 from features.datasets import load_dataset
 from features.errors import InputError
-from features.files import write_text
 
-IMPLEMENTATIONS = ("loop", "this project")
+FACTS = ("flops", "peak_mb")  # what a worker tells at its end
 
 
 def speed_finetune(
@@ -54,7 +52,8 @@ def speed_finetune(
     Parameters
     ----------
     out : Path
-        A Markdown file; also printed.
+        File for the page, ``.md``, which is also printed; the result lines go beside it, to
+        ``.jsonl``.
     data : Path, optional
         Folder of images for the comparison; by default synthetic images.
     backbones, sizes : sequences of str and int
@@ -82,7 +81,8 @@ def speed_finetune(
     Raises
     ------
     InputError
-        A number or precision that is not allowed, a step that can't be taken, or too few images.
+        A number or precision that is not allowed, a step that can't be taken, too few images, or an
+        `out` that can't be written.
     """
     counts = {"images": images, "labels": labels, "part": part, "repeats": repeats}
     for name, value in {**counts, "batches": batches, "workers": workers}.items():
@@ -96,25 +96,30 @@ def speed_finetune(
             f"{images} need {rounds * batches * images}: lower one of these"
         )
     machine = {"device": device, "precision": precision}
-    text = f"# Fine-tuning\n\n{describe_machine(device)}, {precision}\n\n"
+    facts = {**counts, "loop_backbone": loop_backbone, "loop_size": loop_size}
+    facts |= {"precision": precision}
+    record = Record("speed-finetune", page, out, facts, device=device)
     given: dict[str, Any] = counts | machine
     chosen = [(backbone, size) for backbone in backbones for size in sizes]
-    steps = [_step(given | {"backbone": b, "size": s}) for b, s in tqdm(chosen, desc="steps")]
-    if chosen:
-        text += _steps_table(chosen, steps, images, labels, part)
+    for place, (backbone, size) in enumerate(tqdm(chosen, desc="steps")):
+        step = _step(given | {"backbone": backbone, "size": size})
+        record.add(STEP, [{"what": f"{backbone} at {size}", "place": place, **step}])
     if rounds:
         given = {"labels": labels, "batch_size": images, "workers": workers, **machine}
         given |= {"backbone": loop_backbone, "size": loop_size, "rows": batches * images}
-        text += _compare(given, data, rounds)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, text)
-    print(text, end="")
+        record.add(TRAINING, _compare(given, data, rounds))
+    record.finish()
     return out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `speed_finetune`."""
-    parser.add_argument("--out", type=Path, required=True, help="the Markdown file")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="file for the page, .md; its result lines go beside it",
+    )
     parser.add_argument("--data", type=Path, help="images for the comparison (synthetic images)")
     for name, kind in (("backbones", str), ("sizes", int)):
         value = default(speed_finetune, name)
@@ -157,33 +162,8 @@ def _step(given: dict[str, Any]) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _steps_table(
-    chosen: Sequence[tuple[str, int]],
-    steps: Sequence[dict[str, float]],
-    images: int,
-    labels: int,
-    part: int,
-) -> str:
-    rows = []
-    for (backbone, size), step in zip(chosen, steps, strict=True):
-        forward, backward = (step[name] * images / part for name in ("forward", "backward"))
-        whole = forward + backward + step["update"] + step["ranking"]
-        seconds = (forward, backward, step["update"], step["ranking"])
-        rows.append(
-            [
-                f"{backbone} at {size}",
-                f"{step['parameters']:,}",
-                *(f"{value:.3g}" for value in seconds),
-                f"{step['ranking'] / whole:.3%}",
-                f"{step['peak_mb']:,.0f}",
-            ]
-        )
-    head = ["co-projection", "parameters", "forward, s", "backward, s", "update, s"]
-    head += [f"ranking {images} x {labels}, s", "its share", f"peak MB with {part} images"]
-    return f"## A step of {images} images\n\n{table(head, rows)}\n"
-
-
-def _compare(given: dict[str, Any], data: Path | None, rounds: int) -> str:
+def _compare(given: dict[str, Any], data: Path | None, rounds: int) -> list[dict[str, Any]]:
+    """Give a line per implementation and round."""
     rates: dict[str, list[float]] = {}
     each = given["rows"]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -208,24 +188,12 @@ def _compare(given: dict[str, Any], data: Path | None, rounds: int) -> str:
             for name, worker in running.items():
                 start = turn * each
                 rates.setdefault(name, []).append(rate(worker, name, start, start + each))
-        ends = {name: worker.info for name, worker in running.items()}
-    limit, rows = statistics.median(rates[LIMIT]), []
-    for name in IMPLEMENTATIONS:
-        median = statistics.median(rates[name])
-        ratio = statistics.median(a / b for a, b in zip(rates[name], rates["loop"], strict=True))
-        share = median * ends[name]["flops"] / limit
-        rows.append(
-            [
-                name,
-                f"{median:.2f} ({min(rates[name]):.2f} to {max(rates[name]):.2f})",
-                f"{ratio:.2f}",
-                f"{share:.0%}",
-                f"{ends[name]['peak_mb']:,.0f}",
-            ]
-        )
-    head = [f"{given['backbone']} at {given['size']}", "images/s, median (min to max)"]
-    head += ["over the loop", "share of the matrix rate", "peak MB"]
-    return (
-        f"## Training, batches of {given['batch_size']}, from JPEG to a saved state\n\n"
-        f"{table(head, rows)}\nMatrix product: {limit / 1e9:,.0f} GFLOP/s.\n"
-    )
+        facts = {
+            name: {key: worker.info[key] for key in FACTS if key in worker.info}
+            for name, worker in running.items()
+        }
+    return [
+        {"what": name, "round": turn, "rate": one, **facts[name]}
+        for name, each_rate in rates.items()
+        for turn, one in enumerate(each_rate)
+    ]

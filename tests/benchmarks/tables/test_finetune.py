@@ -9,8 +9,9 @@ from PIL import Image
 from torchvision.models import resnet18
 
 from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
-from benchmarks.speed import workers
+from benchmarks.speed import finetune_report, workers
 from benchmarks.speed.finetune import speed_finetune
+from benchmarks.stored import read_stored, store
 from benchmarks.tables.finetune.frozen import case_of_run, frozen_counterpart
 from benchmarks.tables.finetune.published import QUOTATIONS
 from benchmarks.tables.finetune.report import claims, page
@@ -200,6 +201,9 @@ def test_steps_and_a_comparison_are_printed(tmp_path, capsys, monkeypatch):
         loop_size=32, rounds=2, batches=1, device="cpu",
     ).read_text()  # fmt: skip
     assert capsys.readouterr().out == text
+    kept = read_stored(store(tmp_path / "s.jsonl", "speed/x", {}, folder=tmp_path))
+    assert finetune_report.page(kept.header, kept.lines) == text
+    assert kept.entry.page.endswith("finetune_report:page")
     step, loop, ours = (
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in text.splitlines()
