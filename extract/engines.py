@@ -118,9 +118,18 @@ def openvino(network: FeatureNetwork, device: torch.device, precision: str) -> E
     def run(pixels: Tensor) -> list[np.ndarray]:
         pixels = pixels.contiguous()
         if pixels.shape not in programs:  # all batches have one size
-            with torch.no_grad():
-                exported = torch.export.export(network, (pixels,))
-            model = ov.convert_model(exported)
+            try:
+                with torch.no_grad():
+                    exported = torch.export.export(network, (pixels,))
+                model = ov.convert_model(exported)
+            except MemoryError:
+                raise
+            except Exception as error:  # of either program, for an operation that it lacks
+                reason = " ".join(str(error).split())[-200:]
+                raise InputError(
+                    f"The engine openvino can't run this network ({reason}). Give --engine eager "
+                    "or compile."
+                ) from error
             programs[pixels.shape] = ov.Core().compile_model(model, "CPU", hints)
         program = programs[pixels.shape]
         outputs = program([pixels.numpy()])

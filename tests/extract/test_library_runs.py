@@ -111,3 +111,10 @@ def test_a_network_of_a_library_is_fine_tuned_and_extracts(data, tmp_path, name)
 def test_a_network_without_a_map_is_not_fine_tuned(data, tmp_path):
     with pytest.raises(InputError, match="timm/pit_ti_224 can't be fine-tuned: it ends without"):
         finetune(replace(CONFIG, backbone="timm/pit_ti_224", size=224), data, tmp_path / "r")
+
+
+def test_a_network_that_an_engine_lacks_an_operation_of_is_one_line(data, tmp_path):
+    pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+    config = ExtractConfig("timm/test_vit", "random:0", ("cls",), engine="openvino", batch_size=2)
+    with pytest.raises(InputError, match=r"openvino can't run this network \(.*Give --engine eag"):
+        run(config, load_dataset(data), tmp_path / "c")
