@@ -127,3 +127,8 @@ def needed_names(network: nn.Module, run: Run, size: int) -> set[str]:
         if is_learned(name) and name.rpartition(".")[0] in owners | bare_norms
     }
     return needed | statistics
+
+
+def first_line(error: Exception) -> str:
+    """Give the first line of a library's message, which may have a traceback below it."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

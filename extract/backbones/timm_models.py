@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from extract.backbones.bare import Run, bare, probe
+from extract.backbones.bare import Run, bare, first_line, probe
 from extract.backbones.layers import Layer, Node, node_of
 from extract.backbones.records import Backbone, Preparation
 from features.errors import InputError
@@ -128,16 +128,16 @@ def download(name: str, size: int) -> dict[str, Tensor]:
 def _config(name: str) -> dict[str, Any]:
     """Find timm's record of a network's weights and transform."""
     timm = _timm()
-    model, _, tag = name.partition(".")
+    model, dot, tag = name.partition(".")
     if not timm.is_model(model):
         known = timm.list_models()
-        near = get_close_matches(model, known, n=5, cutoff=0.4) or known[:5]
+        near = get_close_matches(model.lower(), known, n=5, cutoff=0.4) or known[:5]
         raise InputError(
             f"timm has no network {model!r}. Give one of {', '.join(near)}; `python -m extract "
             f"--list WORD` lists those of all {len(known)} with a word in their name."
         )
     tags = [one.partition(".")[2] for one in timm.list_pretrained(f"{model}.*")]
-    if tag and tag not in tags:
+    if dot and tag not in tags:
         listed = ", ".join(f"timm/{model}.{one}" for one in tags) or f"timm/{model}"
         raise InputError(f"timm has no weights {tag!r} of {model}. Give --backbone {listed}.")
     found = timm.get_pretrained_cfg(name)
@@ -213,8 +213,8 @@ def _nodes(name: str, arguments: tuple[str, int], size: int) -> dict[str, Node]:
         found = probe(network, _everything, size)
     except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
         raise InputError(
-            f"timm/{name} can't take pictures of {size} x {size} pixels ({error}). Leave --size "
-            "out, or give another."
+            f"timm/{name} can't take pictures of {size} x {size} pixels ({first_line(error)}). "
+            "Leave --size out, or give another."
         ) from error
     inner = [value for key, value in found.items() if key not in (FEATURES, POOLED, OUTPUT)]
     same = len({(v[0] if isinstance(v, tuple) else v).shape for v in inner}) == 1

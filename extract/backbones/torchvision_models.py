@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 from torchvision import models, ops
 from torchvision.models.feature_extraction import NodePathTracer
 
-from extract.backbones.bare import bare
+from extract.backbones.bare import bare, first_line
 from extract.backbones.layers import Layer, Node, node_of
 from extract.backbones.records import Backbone, Preparation
 from features.errors import InputError
@@ -47,8 +47,8 @@ def backbone(name: str, size: int | None = None) -> Backbone:
     InputError
         There is no such network or entry, or it can't take that size.
     """
-    model, _, wanted = name.partition(".")
-    entry = _entry(model, wanted)
+    model, dot, wanted = name.partition(".")
+    entry = _entry(model, dot, wanted)
     transform = entry.transforms()
     (crop,), (resize,) = transform.crop_size, transform.resize_size
     side = size or crop
@@ -114,16 +114,16 @@ def default_layers(nodes: Mapping[str, Node], size: int) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def _entry(model: str, wanted: str) -> Any:
+def _entry(model: str, dot: str, wanted: str) -> Any:
     known = models.list_models(module=models)
     if model not in known:
-        near = get_close_matches(model, known, n=5, cutoff=0.4) or known
+        near = get_close_matches(model.lower(), known, n=5, cutoff=0.4) or known
         raise InputError(
             f"torchvision has no classification network {model!r}. Give one of "
             f"{', '.join(near)}; `python -m extract --list torchvision` lists all {len(known)}."
         )
     entries = models.get_model_weights(model)
-    if wanted and wanted not in entries.__members__:
+    if dot and wanted not in entries.__members__:
         listed = ", ".join(f"torchvision/{model}.{one}" for one in entries.__members__)
         raise InputError(
             f"torchvision has no weights {wanted!r} of {model}. Give --backbone {listed}, or "
@@ -173,7 +173,8 @@ def _nodes(name: str, model: str, size: int) -> dict[str, Node]:
         noting.run(torch.empty((IMAGES, 3, size, size), device="meta"))
     except (RuntimeError, AssertionError, ValueError, IndexError) as error:
         raise InputError(
-            f"{name} can't take pictures of {size} x {size} pixels ({error}). Give another --size."
+            f"{name} can't take pictures of {size} x {size} pixels ({first_line(error)}). Give "
+            "another --size."
         ) from error
     class_token = hasattr(network, "class_token")
     nodes: dict[str, Node] = {}

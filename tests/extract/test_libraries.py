@@ -194,6 +194,11 @@ def test_nodes_are_those_of_torchvisions_extractor():
         ({"weights": "vgg16-conv"}, "vgg16-conv don't fit torchvision/resnet18"),
         ({"backbone": "vgg16", "weights": "random:0", "resize": "own"}, "Give --resize warp"),
         ({"backbone": "torchvision/vit_b_32", "size": 33}, "can't take pictures of 33 x 33"),
+        (
+            {"backbone": "torchvision/maxvit_t", "size": 225},
+            "pictures of 225 x 225 pixels .*invalid",
+        ),
+        ({"backbone": "torchvision/resnet18."}, "torchvision has no weights '' of resnet18. Give"),
     ],
 )
 def test_what_a_library_lacks_is_one_line(config, match):
@@ -207,6 +212,10 @@ def test_what_a_library_lacks_is_one_line(config, match):
     [
         ({"backbone": "timm/vit_tinny"}, "timm has no network 'vit_tinny'. Give one of .*vit_tiny"),
         ({"backbone": "timm/test_vit.v9"}, "timm has no weights 'v9' of test_vit. .*test_vit.r160"),
+        (
+            {"backbone": "timm/test_vit."},
+            "timm has no weights '' of test_vit. Give --backbone timm",
+        ),
         ({"layers": ("block99",)}, "must be one of cls, mean, map, .*block5.*. Got 'block99'"),
         ({"layers": ("block1/gap",)}, "must be one of block1/mean, block1/cls, block1/map. Got"),
         ({"weights": "torchvision"}, "weights of torchvision don't fit timm/test_vit"),
