@@ -1,9 +1,10 @@
 """A checksum at the end of a shard over its structure, checked before HDF5 looks at the file.
 
 HDF5 loops without end, or crashes, on some damaged files. The structure is every byte that is no
-value of an array: headers, names, attributes, where arrays lie. It is a few KB, so checking it
-costs less than opening the file. HDF5 reads files with more bytes at the end, and drops those when
-it writes to the file: a shard that another program changed has no seal.
+value of an array: headers, names, attributes, where arrays lie. It is a few KB, and some
+hundred KB with thousands of spatial maps, so checking it takes a millisecond. HDF5 reads files with
+more bytes at the end, and drops those when it writes to the file: a shard that another program
+changed has no seal.
 """
 
 import hashlib
