@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from benchmarks.report.markdown import mean_and_std, table
-from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading, over_splits
+from benchmarks.tables.miml.bags_curves import curve_tables
 from benchmarks.tables.miml.bags_data import NETWORK, REGIONS
 from benchmarks.tables.miml.bags_methods import METHODS, Method
 from benchmarks.tables.miml.published import DBA_NOTE, MIML_TABLES
@@ -63,11 +61,15 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
         names = ", ".join(header.get("instance_layers", ()))
         parts += [
             f"## On the network's instances ({names})\n",
+            f"Methods of instances over {_count(_of(whole, NETWORK))} splits, the others over "
+            f"{_count(_of(whole, 'none'))}.\n",
             _results(summary, (NETWORK, "none"), None),
             "### Gain over the published instances, and distance to logistic regression\n",
             "Differences of average precision on the same splits.\n",
             _gains(whole),
         ]
+    if len({line["n_train"] for line in lines}) > 1:
+        parts += [curve_tables(lines)]
     parts += ["## Settings that were chosen\n", _settings(whole), _sources(header)]
     return "\n".join(parts)
 
@@ -119,30 +121,8 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> list[floa
     return [first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]
 
 
-def curves(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Panel]:
-    """Arrange the learning curves of all methods: one panel per metric and kind of instances."""
-    groups: dict[tuple[str, str, int], list[Line]] = {}
-    for line in lines:
-        groups.setdefault((line["method"], line["instances"], line["n_train"]), []).append(line)
-    sizes = sorted({size for _, _, size in groups})
-    panels = []
-    for kind in (REGIONS, NETWORK):
-        if not any(instances == kind for _, instances, _ in groups):
-            continue
-        for metric in MIML_METRICS:
-            drawn = {}
-            for method in METHODS.values():
-                instances = kind if method.takes == "instances" else "none"
-                there = [size for size in sizes if (method.method, instances, size) in groups]
-                values = [
-                    over_splits([x[metric] for x in groups[method.method, instances, size]])
-                    for size in there
-                ]
-                if len(there) > 1:
-                    stds = [float(np.nan_to_num(one.std)) for one in values]
-                    drawn[method.title] = Curve(there, [one.mean for one in values], stds)
-            panels.append(Panel(f"{heading(metric)}, {kind} instances", drawn, {}))
-    return panels
+def _of(lines: Iterable[Line], kind: str) -> list[Line]:
+    return [line for line in lines if line["instances"] == kind]
 
 
 def _methods(summary: Summary) -> list[Method]:

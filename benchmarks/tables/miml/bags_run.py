@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables.experiment import draw_or_note
+from benchmarks.tables.miml.bags_curves import curves
 from benchmarks.tables.miml.bags_data import NETWORK, REGIONS, BagTask, paper_of_task, read_bag_task
 from benchmarks.tables.miml.bags_methods import KEY, METHODS, NO_INSTANCES, run_method
-from benchmarks.tables.miml.bags_report import curves, page
+from benchmarks.tables.miml.bags_report import page
 from benchmarks.tables.miml.published import MIML_TABLES
 from classify.parallel import Trial, run_grid
 from classify.results import ResultFile

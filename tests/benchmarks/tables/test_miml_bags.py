@@ -8,9 +8,10 @@ from scipy.io import savemat
 
 from benchmarks.__main__ import main
 from benchmarks.tables.miml.bags_claims import claims
+from benchmarks.tables.miml.bags_curves import curve_tables, curves
 from benchmarks.tables.miml.bags_data import NETWORK, REGIONS, read_bag_task
 from benchmarks.tables.miml.bags_methods import METHODS, run_method
-from benchmarks.tables.miml.bags_report import curves, page, readme
+from benchmarks.tables.miml.bags_report import page, readme
 from benchmarks.tables.miml.bags_run import miml_bags
 from classify.metrics import MIML_METRICS, example_ap
 from classify.miml.mimlsvm import MIMLSVM
@@ -149,6 +150,20 @@ def test_the_page_shows_ours_quoted_and_their_difference(run):
         f"{REGIONS} instances",
         f"{NETWORK} instances",
     }
+
+
+def test_learning_curves_are_laid_out_on_the_same_splits(run):
+    _, lines = read_results(run / "bags.jsonl")
+    text = curve_tables(lines)
+    assert text.startswith("## Average precision by training images, 1 split\n")
+    for size in (12, N_TRAIN):
+        (line,) = (
+            x
+            for x in lines
+            if (x["method"], x["instances"], x["n_train"], x["seed"]) == ("kisar", NETWORK, size, 0)
+        )
+        rows = text.partition("On the network's instances")[2].splitlines()
+        assert f" {line['example_ap']:.3f} " in next(row for row in rows if "KISAR" in row)
 
 
 def test_claims_follow_from_the_lines(run):
