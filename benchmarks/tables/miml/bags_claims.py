@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.report.claims import FAILS, HOLDS, Claim, show_differences, verdict
-from benchmarks.tables.miml.bags_data import NETWORK, REGIONS
 from benchmarks.tables.miml.bags_methods import METHODS
-from benchmarks.tables.miml.bags_report import by_seed, paired, summarize, whole_training
+from benchmarks.tables.miml.bags_summary import (
+    NETWORK,
+    REGIONS,
+    by_seed,
+    paired,
+    summarize,
+    whole_training,
+)
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.published import PublishedTable
 from classify.results import Line

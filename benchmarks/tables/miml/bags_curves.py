@@ -9,8 +9,8 @@ from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import heading, over_splits
 from benchmarks.report.targets import count_of
-from benchmarks.tables.miml.bags_data import NETWORK, REGIONS
-from benchmarks.tables.miml.bags_methods import METHODS, NO_INSTANCES
+from benchmarks.tables.miml.bags_methods import METHODS
+from benchmarks.tables.miml.bags_summary import NETWORK, NO_INSTANCES, REGIONS
 from classify.metrics import MIML_METRICS
 from classify.results import Line
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.tables.miml.bags_summary import NETWORK, REGIONS
 from benchmarks.tables.published import PublishedTable
 from classify.miml.distances import bag_distances
 from classify.miml.scaling import InstanceScaler
@@ -18,7 +19,6 @@ from features.cache import FeatureCache
 from features.errors import InputError
 from features.splits import Split, random_split
 
-REGIONS, NETWORK = "published", "network"
 AGREEMENT = 0.95  # of label cells; the cleaned labels of MSRC v2 agree with the original in .994
 
 

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from benchmarks.tables.miml.bags_data import BagTask, InstanceSet
 from classify.logistic import LogisticTagger
 from classify.metrics import METRICS, MIML_METRICS
 from classify.miml.distance_tagger import PRECOMPUTED, DistanceTagger
@@ -15,8 +14,10 @@ from classify.miml.selection import tune
 from features.command_line import load
 from features.splits import Split, learning_curve_subsets
 
+if TYPE_CHECKING:
+    from benchmarks.tables.miml.bags_data import BagTask, InstanceSet
+
 KEY = ("method", "instances", "n_train", "seed")
-NO_INSTANCES = "none"  # `instances` of a method that sees none
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ METHODS = {
 }
 
 
-def run_method(trial: Mapping[str, Any], task: BagTask) -> dict[str, Any]:
+def run_method(trial: Mapping[str, Any], task: "BagTask") -> dict[str, Any]:
     """Train a method on a split's first rows and evaluate it on the test rows.
 
     Parameters
@@ -116,7 +117,7 @@ def _frequency(Y: np.ndarray, split: Split) -> Outcome:
     return scores, np.zeros(scores.shape, dtype=np.int8), {}
 
 
-def _logistic(method: Method, task: BagTask, split: Split) -> Outcome:
+def _logistic(method: Method, task: "BagTask", split: Split) -> Outcome:
     """Train as the paper did: LIBLINEAR at its default stop, C = 1, features as they are."""
     assert task.X is not None
     tagger = LogisticTagger(solver="liblinear", **method.options)
@@ -126,7 +127,7 @@ def _logistic(method: Method, task: BagTask, split: Split) -> Outcome:
     return scores, (scores > 0).astype(np.int8), {}
 
 
-def _multi_instance(method: Method, instances: InstanceSet, Y, split: Split) -> Outcome:
+def _multi_instance(method: Method, instances: "InstanceSet", Y, split: Split) -> Outcome:
     train, test = split.train, split.test
     estimator = load(method.constructor)(**method.options)
     if "scaling" in estimator.get_params() and estimator.scaling == "none":

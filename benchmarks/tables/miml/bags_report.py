@@ -7,18 +7,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.report.markdown import mean_and_std, table
-from benchmarks.report.statistics import Quoted, heading, over_splits
+from benchmarks.report.statistics import heading, over_splits
 from benchmarks.tables.miml.bags_curves import curve_tables
-from benchmarks.tables.miml.bags_data import NETWORK, REGIONS
 from benchmarks.tables.miml.bags_methods import METHODS, Method
+from benchmarks.tables.miml.bags_summary import (
+    NETWORK,
+    REGIONS,
+    Summary,
+    by_seed,
+    paired,
+    summarize,
+    whole_training,
+)
 from benchmarks.tables.miml.published import DBA_NOTE, MIML_TABLES
 from benchmarks.tables.miml.report import quoted_rows
 from benchmarks.tables.published import PublishedTable
 from classify.metrics import MIML_METRICS
 from classify.results import Line
-
-#: (method, instances) to metric to mean and std over the splits.
-Summary = dict[tuple[str, str], dict[str, Quoted]]
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
@@ -88,37 +93,6 @@ def readme(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
             values = [mean_and_std(*one["example_ap"], digits=3) if one else "" for one in found]
             rows.append([title, *values])
     return table(["", *(one.title for one in methods)], rows)
-
-
-def whole_training(header: Mapping[str, Any], lines: Iterable[Line]) -> list[Line]:
-    """Keep the lines of fits on the whole training part."""
-    return [line for line in lines if line["n_train"] == header["train_rows"]]
-
-
-def summarize(lines: Iterable[Line]) -> Summary:
-    """Average each method's lines over the splits."""
-    groups: dict[tuple[str, str], list[Line]] = {}
-    for line in lines:
-        groups.setdefault((line["method"], line["instances"]), []).append(line)
-    return {
-        group: {m: over_splits([line[m] for line in members]) for m in MIML_METRICS}
-        for group, members in groups.items()
-    }
-
-
-def by_seed(lines: Iterable[Line], method: str, instances: str) -> dict[int, float]:
-    """Give a method's average precision by seed."""
-    wanted = (method, instances)
-    return {
-        line["seed"]: line["example_ap"]
-        for line in lines
-        if (line["method"], line["instances"]) == wanted
-    }
-
-
-def paired(first: Mapping[int, float], second: Mapping[int, float]) -> list[float]:
-    """Subtract on the seeds that both have."""
-    return [first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]
 
 
 def _of(lines: Iterable[Line], kind: str) -> list[Line]:

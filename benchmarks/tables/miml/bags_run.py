@@ -7,9 +7,10 @@ from typing import Any
 
 from benchmarks.tables.experiment import draw_or_note
 from benchmarks.tables.miml.bags_curves import curves
-from benchmarks.tables.miml.bags_data import NETWORK, REGIONS, BagTask, paper_of_task, read_bag_task
-from benchmarks.tables.miml.bags_methods import KEY, METHODS, NO_INSTANCES, run_method
+from benchmarks.tables.miml.bags_data import BagTask, paper_of_task, read_bag_task
+from benchmarks.tables.miml.bags_methods import KEY, METHODS, run_method
 from benchmarks.tables.miml.bags_report import page
+from benchmarks.tables.miml.bags_summary import NETWORK, NO_INSTANCES, REGIONS
 from benchmarks.tables.miml.published import MIML_TABLES
 from classify.parallel import Trial, run_grid
 from classify.results import ResultFile

@@ -9,10 +9,11 @@ from scipy.io import savemat
 from benchmarks.__main__ import main
 from benchmarks.tables.miml.bags_claims import claims
 from benchmarks.tables.miml.bags_curves import curve_tables, curves
-from benchmarks.tables.miml.bags_data import NETWORK, REGIONS, read_bag_task
+from benchmarks.tables.miml.bags_data import read_bag_task
 from benchmarks.tables.miml.bags_methods import METHODS, run_method
 from benchmarks.tables.miml.bags_report import page, readme
 from benchmarks.tables.miml.bags_run import miml_bags
+from benchmarks.tables.miml.bags_summary import NETWORK, REGIONS
 from classify.metrics import MIML_METRICS, example_ap
 from classify.miml.mimlsvm import MIMLSVM
 from classify.miml.selection import GRIDS, tune
