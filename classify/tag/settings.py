@@ -10,7 +10,6 @@ import numpy as np
 from extract.backbones import BACKBONES
 from extract.config import BACKGROUND, ExtractConfig
 from extract.plan import make_plan
-from extract.weights import WeightsUnavailable
 from features.datasets import Dataset
 from features.errors import InputError
 from features.manifest import Manifest, differences
@@ -41,15 +40,17 @@ def extraction_of(manifest: Manifest, weights: str | None = None, **runtime: Any
     Raises
     ------
     InputError
-        No source has the recorded weights, or this version of the project makes other features; the
-        message names what differs.
+        `weights` can't be read, no source has the recorded ones, or this version of the project
+        makes other features; the message names what differs.
     """
     tried = []
     for source in [weights] if weights else _sources(manifest["backbone"]):
         config = _config(manifest, source, runtime)
         try:
             differing = _differences(manifest, config)
-        except WeightsUnavailable as error:
+        except InputError as error:  # not to be had, or without a layer of the model
+            if weights:
+                raise
             tried.append(f"{source}: {error}")
             continue
         if not differing:

@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from classify.__main__ import main
 from classify.model_files import load_model
+from classify.tag import settings
 from classify.tag.command import tag
 from classify.tag.settings import extraction_of
 from classify.tag.tagger import Tagger
 from classify.training import fit
+from extract.backbones import find_backbone
 from extract.config import ExtractConfig
 from extract.run import run
+from extract.weights import load_weights
 from features import multilabel
 from features.cache import FeatureCache
 from features.command_line import CommandParser
@@ -181,6 +185,20 @@ def test_bad_options_are_one_line(trained, album, tmp_path, monkeypatch, options
     with pytest.raises(InputError, match=match):
         tag(album, **{"model": trained[0], "weights": "random:3", **options})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["album"]
+
+
+def test_a_source_that_lacks_a_layer_is_passed_over(trained, tiny_backbone, tmp_path, monkeypatch):
+    tensors = dict(load_weights(find_backbone(tiny_backbone), "random:3"))
+    tensors.popitem()
+    save_file(tensors, lacking := str(tmp_path / "lacking.safetensors"))
+    manifest = load_model(trained[0]).manifest
+    monkeypatch.setattr(settings, "_sources", lambda backbone: [lacking, "random:3"])
+    assert extraction_of(manifest).weights == "random:3"
+    monkeypatch.setattr(settings, "_sources", lambda backbone: [lacking])
+    with pytest.raises(InputError, match=r"can't be made again.*lack.*Give --weights the file"):
+        extraction_of(manifest)
+    with pytest.raises(InputError, match="lack"):
+        extraction_of(manifest, lacking)
 
 
 def test_a_model_that_only_orders_labels_names_the_remedy(trained, album, tmp_path):
