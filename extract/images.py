@@ -144,8 +144,8 @@ def read_image(path: Path, transform: Transform) -> LoadedImage:
     Parameters
     ----------
     path : Path
-        Any format of `features.image_kinds`. Gray, palette, CMYK, transparent and deep images are
-        converted; of several frames the first is taken.
+        Any format of `features.inputs.image_kinds`. Gray, palette, CMYK, transparent and deep
+        images are converted; of several frames the first is taken.
     transform : Transform
         The size of the result, and how the image becomes it.
 

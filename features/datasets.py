@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import InputError
-from features.image_kinds import image_suffixes
 from features.inputs.file_names import Matches, check_distinct, match_names
+from features.inputs.image_kinds import image_suffixes
 from features.inputs.listing import list_images, scan
 from features.labels import check_ids, check_label_names, plain_names, read_labels_csv, some_of
 

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from extract.decoding import budget, png, ranges, samples, sources, webp
 from extract.decoding.reasons import ImageFailure, Reason
-from features.image_kinds import BY_NAME_ONLY, CAMERA_RAW, heif_is_read, pillow_formats
+from features.inputs.image_kinds import BY_NAME_ONLY, CAMERA_RAW, heif_is_read, pillow_formats
 
 # Pillow tells of odd metadata, which this module handles, and of sizes, which it checks itself.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

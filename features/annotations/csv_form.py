@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from features.errors import InputError
-from features.image_kinds import image_suffixes
 from features.inputs.csv_rows import csv_rows
+from features.inputs.image_kinds import image_suffixes
 from features.inputs.label_values import float_or_none, label_value
 
 _IMAGES = frozenset(

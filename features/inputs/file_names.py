@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from features.errors import InputError
-from features.image_kinds import FORMATS
+from features.inputs.image_kinds import FORMATS
 from features.inputs.listing import list_images
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last: names that are not UTF-8

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from features.image_kinds import describe_left_out, image_suffixes
+from features.inputs.image_kinds import describe_left_out, image_suffixes
 
 _COMPANIONS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from features.datasets import file_sizes, index_images, load_dataset
 from features.errors import InputError
 from features.files import TEMPORARY, remove_temporaries
-from features.image_kinds import image_suffixes
+from features.inputs.image_kinds import image_suffixes
 from features.inputs.listing import list_images
 from features.labels import read_labels_csv, read_split_csv, write_labels_csv
 

@@ -177,7 +177,7 @@ def test_jpeg_pixels_are_those_of_libjpeg(tmp_path):
 
 
 def test_no_decoder_is_tried_that_is_not_listed():
-    from features.image_kinds import FORMATS, pillow_formats
+    from features.inputs.image_kinds import FORMATS, pillow_formats
 
     assert not {"EPS", "WMF", "PDF", "PALM"} & set(FORMATS)
     assert set(pillow_formats(".png")) < set(FORMATS)

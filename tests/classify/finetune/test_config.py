@@ -15,7 +15,7 @@ from classify.finetune.data import (
     row_generator,
     row_uniforms,
 )
-from classify.finetune.schedule import rate_factor
+from classify.finetune.optimizer import rate_factor
 from extract.images import Transform
 from features.command_line import CommandParser
 from features.datasets import load_dataset
