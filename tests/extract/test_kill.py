@@ -149,8 +149,8 @@ def test_repeated_stops_of_one_extraction_end_in_the_same_bytes(
 
 def test_a_killed_process_resumes_to_the_same_bytes(config, data, whole, tmp_path):
     out = tmp_path / "c"
-    # The manifest, the labels, the index, a shard and its maps are there, and half of the next.
-    child = start(data, out, config, 6)
+    # The manifest, the labels, a shard and its maps are there, and the maps of the next.
+    child = start(data, out, config, 5)
     child.join()
     assert child.exitcode == -signal.SIGKILL
     assert_every_file_opens(out)

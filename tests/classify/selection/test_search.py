@@ -161,7 +161,7 @@ def test_a_learner_with_a_path_and_no_tolerance_is_fitted_as_it_is(problem, monk
         def fit_path(self, X, Y, Cs):
             return [f"C = {C:g}" for C in Cs]
 
-    made = SimpleNamespace(make=lambda C, Y: WithoutTolerance(C))
+    made = SimpleNamespace(make=lambda C, *given: WithoutTolerance(C))
     monkeypatch.setattr(searching, "find_learner", lambda name: made)
     X, Y = problem[:2]
     assert searching.fit_along(candidates.Path("any", "none", (1.0, 2.0)), X, Y) == [
