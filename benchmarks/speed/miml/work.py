@@ -140,24 +140,26 @@ class _Start(NamedTuple):
     W: np.ndarray
     pairs: np.ndarray
     rng: np.random.Generator
+    harmonic: np.ndarray
+    sums: tuple[np.ndarray, np.ndarray]
 
 
 def _begin(bags: Bags, Y: np.ndarray) -> _Start:
     rng, model = np.random.default_rng(0), MIMLfast()
     X = with_constant(bags.instances.astype(np.float64))
     V, W = model._start(X.shape[1], Y.shape[1], rng)
-    return _Start(model, X, V, W, rng.permutation(pairs_of(Y)), rng)
+    harmonic = np.concatenate([[0], np.cumsum(1 / np.arange(1, Y.shape[1] + 2))])
+    sums = np.zeros_like(V), np.zeros_like(W)
+    return _Start(model, X, V, W, rng.permutation(pairs_of(Y)), rng, harmonic, sums)
 
 
 def _compiled(start: _Start, bags: Bags, Y: np.ndarray) -> None:
-    model, X, V, W, pairs, rng = start
-    harmonic = np.concatenate([[0], np.cumsum(1 / np.arange(1, Y.shape[1] + 2))])
+    model, X, V, W, pairs, rng, harmonic, sums = start
     options = (harmonic, model.learning_rate, model.decay, model.max_norm, model.average_every)
-    sums = np.zeros_like(V), np.zeros_like(W)
     run_epoch(X, bags.starts, bags.sizes, Y, pairs, V, W, sums, *options, 0, rng)
 
 
 def _looped(start: _Start, bags: Bags, Y: np.ndarray) -> None:
-    model, X, V, W, pairs, rng = start
+    model, X, V, W, pairs, rng, *_ = start
     options = (model.learning_rate, model.decay, model.max_norm)
     loop_epoch(bags.replace(X), Y, pairs, V, W, options, rng)
