@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +81,11 @@ def test_other_errors_of_a_conversion_stay_what_argparse_makes_of_them():
         parse.parse_args(["--given", "other"])
     with pytest.raises(argparse.ArgumentTypeError, match="the user's mistake"):
         argument(read)("user's")
+
+
+@pytest.mark.parametrize(("done", "code"), [("a page", 0), (None, 0), (Path("out"), 0), (3, 3)])
+def test_what_a_command_returns_is_no_error_unless_it_is_a_code(done, code, capsys):
+    with pytest.raises(SystemExit) as left:
+        run_command(lambda: done)
+    assert left.value.code == code
+    assert capsys.readouterr().err == ""

@@ -62,9 +62,9 @@ def _run(main: Callable[[], Any]) -> Any:
     try:
         done = main()
     except SystemExit as left:  # argparse, after a help text
+        if isinstance(left.code, str):
+            raise InputError(left.code) from left
         done = left.code
-    if isinstance(done, str):
-        raise InputError(done)
     return done if isinstance(done, int) else 0
 
 
