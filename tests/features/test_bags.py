@@ -180,7 +180,7 @@ def test_quadrants_of_several_layers_stand_side_by_side(tmp_path):
 def test_bags_of_msrc_are_the_images(msrc):
     path = msrc.parent / "miml" / "MSRC_MIML.mat"
     if not path.exists():
-        pytest.skip(f"no {path}")
+        pytest.skip(f"no {path}: set TAGGING_SHARED to the folder that holds it")
     found, data = read_bags(path), load_dataset(msrc)
     rows = msrc_rows(data.ids)
     assert len(found.bags) == 591 and found.bags.instances.shape == (1758, 48)

@@ -58,7 +58,7 @@ def foreign_archive(path):
 
 
 def foreign_table(path):
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="parquet is written through pyarrow")
     pytest.importorskip("pyarrow.parquet").write_table(pa.table({"id": ["a"]}), path)
 
 

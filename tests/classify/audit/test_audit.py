@@ -181,7 +181,7 @@ def test_planted_flips_of_msrc_are_found(msrc, tmp_path):
 
     path = msrc.parent / "miml" / "MSRC_MIML.mat"
     if not path.exists():
-        pytest.skip(f"no {path}")
+        pytest.skip(f"no {path}: set TAGGING_SHARED to the folder that holds it")
     found = read_bags(path)
     bags, Y = found.bags, found.Y
     X = np.array([np.concatenate([bag.mean(axis=0), bag.max(axis=0)]) for bag in bags])
