@@ -9,9 +9,10 @@ It knows no images: a candidate is a position in the dictionary.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import nnls
+
+from classify.compiled import compiled
 
 CELLS_AT_ONCE = 2**22  # inner products of queries and candidates held at once: twice 16 MiB
 SMALLEST_NORM = 1e-8  # a candidate shorter than this is left out
@@ -242,7 +243,7 @@ def _squares(rows):
     return np.einsum("ij,ij->i", rows, rows)
 
 
-@njit(nogil=True)
+@compiled()
 def _pick(inner_y, inner_f, gain_y, gain_f, chosen, exclude, by_signs, balance):
     """Best candidate of each query, or -1 to stop. It writes zeros over what may not be picked."""
     picked = np.full(len(inner_y), -1)
@@ -275,7 +276,7 @@ def _pick(inner_y, inner_f, gain_y, gain_f, chosen, exclude, by_signs, balance):
     return picked
 
 
-@njit(nogil=True)
+@compiled()
 def _scale(inner, gain):
     largest = 0.0
     for j in range(len(inner)):

@@ -7,12 +7,12 @@ Everywhere labels are int8 (b, L) of 1, 0 and -1, scores float64 (b, L), and `ne
 scores with -inf in place of all but absent labels, which then violate no margin.
 """
 
-from numba import njit
+from classify.compiled import compiled
 
 RAMP_CUT = -0.8  # the margin below which the ramp is flat: the ramp-loss WARP paper's s
 
 
-@njit(nogil=True)
+@compiled()
 def count_violators(negatives, scores, labels, counts):
     """Write into `counts` (b, L) how many negatives come within margin 1 of each present label."""
     for i in range(len(scores)):
@@ -26,7 +26,7 @@ def count_violators(negatives, scores, labels, counts):
 
 
 # Free order of summation lets the inner loop use vector instructions: 5 times as fast.
-@njit(nogil=True, fastmath={"reassoc", "nsz"})
+@compiled(fastmath={"reassoc", "nsz"})
 def add_pairs(negatives, scores, weights, beta, values, gradient):
     """Add the weighted ramps of all pairs to `values` (b,), their slopes to `gradient` (b, L)."""
     for i in range(len(scores)):
@@ -48,7 +48,7 @@ def add_pairs(negatives, scores, weights, beta, values, gradient):
             values[i] += weight * loss
 
 
-@njit(nogil=True)
+@compiled()
 def _known_and_absent(labels):
     known = absent = 0
     for label in labels:
@@ -57,12 +57,12 @@ def _known_and_absent(labels):
     return known, absent
 
 
-@njit(nogil=True)
+@compiled()
 def _rank(known, draw, nearest):
     return (2 * (known - 1) + draw) // (2 * draw) if nearest else (known - 1) // draw
 
 
-@njit(nogil=True)
+@compiled()
 def expected_weights(counts, labels, harmonic, nearest, weights):
     """Add to `weights` (b, L), of zeros, the mean of L(rank) over the draw that first violates."""
     for i in range(len(counts)):
@@ -77,7 +77,7 @@ def expected_weights(counts, labels, harmonic, nearest, weights):
                 draw += 1
 
 
-@njit(nogil=True)
+@compiled()
 def sampled_weights(counts, labels, harmonic, nearest, uniforms, weights):
     """Write L(rank) of one such draw into `weights` (b, L); `uniforms` (b, L) decide which."""
     for i in range(len(counts)):

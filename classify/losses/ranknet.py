@@ -7,7 +7,8 @@ labels (b, L) of 1, 0 and -1 in, a loss for each image and its gradient by score
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
+
+from classify.compiled import compiled
 
 ImageLoss = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -66,7 +67,7 @@ def with_threshold(loss: ImageLoss) -> ImageLoss:
     return thresholded
 
 
-@njit(nogil=True)
+@compiled()
 def _add_ranknet(scores, labels, values, gradient):
     for i in range(len(scores)):
         present, absent = (labels[i] == 1).sum(), (labels[i] == 0).sum()

@@ -7,16 +7,16 @@ bag, e2_c = E[zbar_c^2] = mu_c^2 + sum_m phi_mc (1 - phi_mc) / M^2, and tau(xi) 
 """
 
 import numpy as np
-from numba import njit
 from scipy.special import digamma as scipy_digamma
 from scipy.special import gammaln, polygamma
 
+from classify.compiled import compiled
 from features.bags.packed import Bags
 
 MAX_SWEEPS, CHANGE = 15, 1e-6
 
 
-@njit(nogil=True)
+@compiled()
 def digamma(x):
     """Evaluate the logarithmic derivative of the gamma function at x > 0, to about 1e-14."""
     total = 0.0
@@ -30,12 +30,12 @@ def digamma(x):
     return total + np.log(x) - 0.5 / x - series
 
 
-@njit(nogil=True)
+@compiled()
 def _tau(xi):
     return 0.125 if xi < 1e-6 else np.tanh(xi / 2) / (4 * xi)
 
 
-@njit(nogil=True)
+@compiled()
 def infer(log_words, starts, sizes, phi, alpha, slope, bias, Y, labeled, max_sweeps, change):
     """Update `phi` (N, L) in place, bag by bag, one instance at a time.
 

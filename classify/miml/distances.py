@@ -9,8 +9,8 @@ only. Beside bags and result, memory holds one panel of prepared blocks and one 
 from collections.abc import Iterator
 
 import numpy as np
-from numba import njit
 
+from classify.compiled import compiled
 from features.bags.packed import Bags
 from features.errors import InputError, check_choice
 
@@ -112,7 +112,7 @@ def _fill(distances, left, right, A: Bags, B: Bags, rows: slice, columns: slice,
 
 
 # Minima of finite numbers in any order: what vector instructions need.
-@njit(nogil=True, fastmath={"nnan", "ninf", "nsz", "reassoc"})
+@compiled(fastmath={"nnan", "ninf", "nsz", "reassoc"})
 def _reduce(squared, starts_a, sizes_a, starts_b, sizes_b, maximal, out):
     """Write the distance of each pair of bags into `out`, from squared distances of instances."""
     nearest = np.empty(sizes_b.max(), squared.dtype)

@@ -4,10 +4,11 @@ Vectors over the shared space are contiguous: V is held transposed, (d, m).
 """
 
 import numpy as np
-from numba import njit
+
+from classify.compiled import compiled
 
 
-@njit(nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@compiled(fastmath={"reassoc", "nsz", "contract"})
 def _key(W, label, U):
     """Find a label's best (concept, instance) in projected instances U (size, m), and its score."""
     best, concept, instance = -np.inf, 0, 0
@@ -22,7 +23,7 @@ def _key(W, label, U):
     return best, concept, instance
 
 
-@njit(nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@compiled(fastmath={"reassoc", "nsz", "contract"})
 def _cap(vector, norm):
     """Shorten a vector to a norm where it is longer."""
     square = 0.0
@@ -34,7 +35,7 @@ def _cap(vector, norm):
             vector[j] *= factor
 
 
-@njit(nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@compiled(fastmath={"reassoc", "nsz", "contract"})
 def _project(X, V, U):
     for x in range(len(X)):
         U[x, :] = 0.0
@@ -45,7 +46,7 @@ def _project(X, V, U):
                     U[x, j] += value * V[i, j]
 
 
-@njit(nogil=True)
+@compiled()
 def _candidates(Y, bag, label, out):
     """List what a label is compared with: absent labels, and the dummy for a real label."""
     count, dummy = 0, Y.shape[1]
@@ -59,7 +60,7 @@ def _candidates(Y, bag, label, out):
     return count
 
 
-@njit(nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@compiled(fastmath={"reassoc", "nsz", "contract"})
 def _update(X, V, W, U, positive, negative, step, norm):
     """Move both labels' concepts and the map by one step, with the old values of everything."""
     label, k, x = positive
@@ -79,7 +80,7 @@ def _update(X, V, W, U, positive, negative, step, norm):
     _cap(w2, norm)
 
 
-@njit(nogil=True)
+@compiled()
 def _add(total, values):
     """Add in place; an array expression would allocate the sum first, which costs more."""
     total, values = total.reshape(-1), values.reshape(-1)
@@ -87,7 +88,7 @@ def _add(total, values):
         total[i] += values[i]
 
 
-@njit(nogil=True)
+@compiled()
 def run_epoch(
     X, starts, sizes, Y, pairs, V, W, sums, harmonic, gamma0, eta, norm, every, updates, rng
 ):

@@ -10,8 +10,8 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from numba import njit
 
+from classify.compiled import compiled
 from classify.miml.base import SHARED, BagTagger
 from classify.miml.scaling import with_constant
 from classify.parameters import Flag, Number, OneOf
@@ -230,7 +230,7 @@ def descend(X, bags, Y, shares, coef, weight_decay, steps, free=None) -> np.ndar
     return best
 
 
-@njit(nogil=True)
+@compiled()
 def rank_slopes(F, Y):
     """Give the loss's slope in each bag score, (n, L), and the mean loss over bags."""
     n, labels = F.shape

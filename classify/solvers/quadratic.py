@@ -115,9 +115,6 @@ def _coordinate_descent(hessian, gradient, u, penalty, passes, tol):
 
 @cache
 def _compiled():
-    from numba import njit  # here, as importing it takes as long as many a command
+    from classify.compiled import compiled  # here: numba takes as long as many a command
 
-    try:
-        return njit(nogil=True, cache=True)(_coordinate_descent)
-    except RuntimeError:  # there is no folder where compiled code could be kept
-        return njit(nogil=True)(_coordinate_descent)
+    return compiled()(_coordinate_descent)
