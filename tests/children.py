@@ -4,18 +4,23 @@ The server has started none of torch's threads. It stands in for `python -m`, wh
 tested by `tests/test_cold_start.py` and, in a shell, by the slow test of the README files.
 """
 
+import contextlib
+import io
 import itertools
 import multiprocessing
 import os
 import runpy
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
 import classify.finetune.run
@@ -84,6 +89,50 @@ def run(function: Callable, *arguments: Any, cwd: Path, **environment: str):
     return CompletedProcess(arguments, child.exitcode, *printed)
 
 
+class Program:
+    """What `subprocess.Popen([python, "-m", module], ...)` is, with texts in its pipes, but forked.
+
+    Its stderr is dropped.
+    """
+
+    def __init__(self, words: Sequence[str], *, env: Mapping[str, str], **_: Any):
+        python, option, module = words
+        assert (python, option) == (sys.executable, "-m")
+        added = {name: value for name, value in env.items() if os.environ.get(name) != value}
+        given, stdin = SERVER.Pipe(duplex=False)
+        stdout, told = SERVER.Pipe(duplex=False)
+        self._process = start(_piped, given, told, module, environment=added)
+        self.stdin = os.fdopen(os.dup(stdin.fileno()), "w", encoding="utf-8")
+        self.stdout = os.fdopen(os.dup(stdout.fileno()), encoding="utf-8")
+        for end in (given, stdin, stdout, told):
+            end.close()
+        self.kill = self._process.kill
+
+    def communicate(self) -> None:
+        """Close the pipes and wait for the end."""
+        with contextlib.suppress(BrokenPipeError):
+            self.stdin.close()
+        self.stdout.close()
+        self._process.join()
+
+
+def run_program(words: Sequence[str], *, input: str, **_: Any) -> CompletedProcess[str]:
+    """Be `subprocess.run([python, "-m", module], input=text, capture_output=True)`, but forked."""
+    python, option, module = words
+    assert (python, option) == (sys.executable, "-m")
+    return run(_told, input, module, cwd=Path.cwd())
+
+
+@contextlib.contextmanager
+def stand_in_for_subprocess(*modules: ModuleType) -> Iterator[None]:
+    """Let modules that start a ``python -m MODULE`` fork it, by `Program` or `run_program`."""
+    with pytest.MonkeyPatch.context() as patch:
+        forking = SimpleNamespace(**vars(subprocess) | {"Popen": Program, "run": run_program})
+        for module in modules:
+            patch.setattr(module, "subprocess", forking)
+        yield
+
+
 def dask_setup(worker: object) -> None:
     """Let a Dask worker that has loaded this module know the tests' backbones."""
     BACKBONES.update({TINY.name: TINY, WIDE.name: WIDE})
@@ -118,6 +167,23 @@ def _redirected(streams: list[Path], cwd: Path, function: Callable, arguments: t
             os.dup2(file.fileno(), descriptor)
     os.chdir(cwd)
     function(*arguments)
+
+
+def _piped(given: Any, told: Any, module: str) -> None:
+    os.dup2(given.fileno(), 0)
+    os.dup2(told.fileno(), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    given.close()
+    told.close()
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    multiprocessing.set_start_method(None, force=True)  # the platform's, as in a new program
+    _module([module])
+
+
+def _told(text: str, module: str) -> None:
+    sys.stdin = io.StringIO(text)
+    _module([module])
 
 
 def _module(words: list[str]) -> None:

@@ -6,23 +6,19 @@ from benchmarks.speed import extract, extract_report, workers
 from benchmarks.speed.extract import speed_extract
 from benchmarks.stored import read_stored, store
 from features.errors import InputError
+from tests import children
 from tests.extract.test_run import make_images
 
 
 def test_the_table_lists_ratios_and_absent_peers(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "MATRIX_SIDE", 256)
     data = make_images(tmp_path / "data", n=4)
-    text = speed_extract(
-        data,
-        tmp_path / "speed.md",
-        backbones=["resnet18"],
-        peers=["loop", "eager", "thingsvision"],
-        images=4,
-        rounds=2,
-        batch_size=2,
-        device="cpu",
-        long_run=0,
-    )
+    with children.stand_in_for_subprocess(workers):
+        text = speed_extract(
+            data, tmp_path / "speed.md", backbones=["resnet18"],
+            peers=["loop", "eager", "thingsvision"], images=4, rounds=2, batch_size=2,
+            device="cpu", long_run=0,
+        )  # fmt: skip
     assert (tmp_path / "speed.md").read_text(encoding="utf-8") == text
     run = read_stored(store(tmp_path / "speed.jsonl", "speed/x", {}, folder=tmp_path))
     assert extract_report.page(run.header, run.lines) == text

@@ -9,6 +9,7 @@ from PIL import Image
 from torchvision.models import resnet18
 
 from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
+from benchmarks.speed import finetune as finetune_speed
 from benchmarks.speed import finetune_report, workers
 from benchmarks.speed.finetune import speed_finetune
 from benchmarks.stored import read_stored, store
@@ -27,6 +28,7 @@ from classify.results import read_results
 from extract.images import Transform, load_image
 from features.datasets import load_dataset
 from features.errors import InputError
+from tests import children
 from tests.caches import write_labelled_cache
 from tests.extract.test_run import make_images
 
@@ -196,10 +198,11 @@ def test_a_folder_without_results_is_one_line(tmp_path):
 
 def test_steps_and_a_comparison_are_printed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(workers, "MATRIX_SIDE", 256)
-    text = speed_finetune(
-        tmp_path / "s.md", backbones=["resnet18"], sizes=[32], images=4, labels=5, repeats=1,
-        loop_size=32, rounds=2, batches=1, device="cpu",
-    ).read_text()  # fmt: skip
+    with children.stand_in_for_subprocess(workers, finetune_speed):
+        text = speed_finetune(
+            tmp_path / "s.md", backbones=["resnet18"], sizes=[32], images=4, labels=5, repeats=1,
+            loop_size=32, rounds=2, batches=1, device="cpu",
+        ).read_text()  # fmt: skip
     assert capsys.readouterr().out == text
     kept = read_stored(store(tmp_path / "s.jsonl", "speed/x", {}, folder=tmp_path))
     assert finetune_report.page(kept.header, kept.lines) == text
@@ -231,7 +234,10 @@ def test_steps_and_a_comparison_are_printed(tmp_path, capsys, monkeypatch):
 def test_what_can_not_be_timed_is_one_line(given, message, tmp_path):
     few = make_images(tmp_path / "few", n=4)
     quick = {"backbones": [], "sizes": [32], "rounds": 0, "batches": 1, "device": "cpu"} | given
-    with pytest.raises(InputError, match=message):
+    with (
+        children.stand_in_for_subprocess(finetune_speed),
+        pytest.raises(InputError, match=message),
+    ):
         speed_finetune(tmp_path / "s.md", data=few, **quick)
 
 
