@@ -73,6 +73,11 @@ READINGS = {
 
 
 LARGE = (
+    "convnext_tiny",
+    "efficientnet_b0",
+    "regnet_x_400mf",
+    "deit_tiny_distilled_patch16_224",
+    "vit_xsmall_patch16_clip_224.tinyclip_yfcc15m",
     "densenet121",
     "swin_tiny_patch4_window7_224",
     "vit_b_32",

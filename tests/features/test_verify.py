@@ -254,7 +254,7 @@ def test_a_flipped_byte_anywhere_is_a_fault_or_changes_nothing(shared_cache, nam
     path, rows = shared_cache / name, read_index(shared_cache)
     whole = path.read_bytes()
 
-    @settings(deadline=None, max_examples=40)
+    @settings(deadline=None, max_examples=25)
     @given(place=st.integers(0, len(whole) - 1), change=st.integers(1, 255))
     def check(place, change):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ change]) + whole[place + 1 :])

@@ -50,7 +50,7 @@ def test_sixteen_images_are_learned_to_perfection(model, drawn, tmp_path):
         warm_up=0.0 if model == "imcl" else 0.8,  # without one the ramp lets labels fall off
         schedule="constant", validation=0.0, weight_decay=0.0, checkpoint_every=1000,
     )  # fmt: skip
-    rows = np.tile(np.arange(16), 200)  # one long epoch: nothing is saved meanwhile
+    rows = np.tile(np.arange(16), 120)  # one long epoch: nothing is saved meanwhile
     trainer = trainer_of(config, Y, data, tmp_path, rows=rows)
     trainer.run()
     scores, _ = trainer.predict(np.arange(16))
