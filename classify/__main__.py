@@ -53,6 +53,14 @@ COMMANDS = (
         "classify.suggest.command:run_suggest",
     ),
     Command(
+        ("neighbors",),
+        "find the images that look most like given ones",
+        "python -m classify neighbors photos.cache --image cow.jpg --count 10\n"
+        "python -m classify neighbors photos.cache --row 5 --data photos --out sheet.html",
+        "classify.neighbors.command:add_neighbors_arguments",
+        "classify.neighbors.command:run_neighbors",
+    ),
+    Command(
         ("sweep",),
         "fit learners over values of C and random splits",
         "python -m classify sweep photos.cache --learner l1 l2 --C 0.01:100:5 --splits 3 "

@@ -25,6 +25,7 @@ SHORTCUTS = {
     "export-onnx": ("classify", "write a trained model with its backbone as one ONNX file"),
     "audit": ("classify", "look for repeated pictures and doubtful labels in a cache"),
     "suggest": ("classify", "choose the images of a cache to label next"),
+    "neighbors": ("classify", "find the images of a cache that look most like given ones"),
     "report": ("classify", "write one HTML page about results, labels and mistakes"),
 }
 

@@ -92,12 +92,12 @@ def report(
     from classify.report.files import check_labels, read_files
     from classify.report.lines import choose_metric, scored
     from classify.report.origins import origin
-    from classify.report.page import Commands, is_ours, write_page
+    from classify.report.page import REPORT, Commands, write_page, written_by
     from classify.report.statistics import usual
     from features.cache import FeatureCache, labels_of
     from features.files.ownership import claim
 
-    target = claim(out, is_ours, what="a report")
+    target = claim(out, written_by(REPORT), what="a report")
     features = FeatureCache(cache)
     Y, names = labels_of(features, labels)
     Y = Y[features.valid_rows]

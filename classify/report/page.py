@@ -1,22 +1,23 @@
 """The page from its sections: markup in ``templates/``, where jinja2 escapes all that is shown."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from classify.report.text import plain
 from features.files import write_text
 from features.files.ownership import begins
 
 TEMPLATES = Path(__file__).parent / "templates"
-#: What a page begins with; only such a file is replaced.
-START = (
-    b'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    b'<meta name="generator" content="multilabel report">\n'
-)
-is_ours = begins(START)
+REPORT = "multilabel report"  # the command that a page names as its generator
+
+
+def written_by(generator: str) -> Callable[[BinaryIO], bool]:
+    """Recognize the pages of a command; only such a file is replaced."""
+    start = '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    return begins(f'{start}<meta name="generator" content="{generator}">\n'.encode())
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Drawings:
 
 @dataclass(frozen=True)
 class Tag:
-    """A label of an image; `kind` is "hit", "missed", "wrong" or "unknown"."""
+    """A label of an image; `kind` is "hit", "missed", "wrong", "unknown", or "given": no guess."""
 
     kind: str
     label: str
@@ -88,13 +89,17 @@ class Tag:
 
 @dataclass(frozen=True)
 class Card:
-    """An image: its name, a data URI or nothing, some words, its labels, and what is left out."""
+    """An image: its name, a data URI or nothing, some words, its labels, and what is left out.
+
+    `none` is said of an image without labels.
+    """
 
     title: str
     source: str
     words: str
     tags: Sequence[Tag]
     more: str = ""
+    none: str = "no label, and none predicted"
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,13 @@ def spread(mean: float, std: float) -> Cell:
 
 
 def write_page(
-    path: Path, *, title: str, lead: str, note: str, sections: Sequence[Section]
+    path: Path,
+    *,
+    title: str,
+    lead: str,
+    note: str,
+    sections: Sequence[Section],
+    generator: str = REPORT,
 ) -> None:
     """Write the page, all or nothing.
 
@@ -175,6 +186,8 @@ def write_page(
     title, lead, note : str
         Headline, and paragraphs under it; `note` may be empty.
     sections : sequence of Section
+    generator : str
+        The command, by which its page is recognized.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -190,4 +203,5 @@ def write_page(
     )
     environment.filters["drawn"] = Markup
     page = environment.get_template("page.html")
-    write_text(path, page.render(title=title, lead=lead, note=note, sections=sections))
+    shown = {"title": title, "lead": lead, "note": note, "generator": generator}
+    write_text(path, page.render(sections=sections, **shown))

@@ -37,12 +37,18 @@ class Thumbnails:
         if self.data is None:
             return ""
         path = _find(self.data, row)
-        jpeg = None if path is None else _jpeg(path)
-        if jpeg is None:
-            if row.id not in self.missing:
-                self.missing.append(row.id)
-            return ""
-        return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+        small = "" if path is None else thumbnail(path)
+        if not small and row.id not in self.missing:
+            self.missing.append(row.id)
+        return small
+
+
+def thumbnail(path: Path) -> str:
+    """Give a file as a data URI of a small picture, or an empty text where Pillow can't."""
+    jpeg = _jpeg(path)
+    if jpeg is None:
+        return ""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
 def _find(data: Path, row: IndexRow) -> Path | None:

@@ -10,7 +10,8 @@ from features.command_line import add_options
 from features.errors import InputError, check_choice
 
 if TYPE_CHECKING:
-    from classify.tag.tagger import Tagged, Tagger
+    from classify.tag.tagger import Tagger
+    from classify.tag.tags import Tagged
 
 FORMATS = ("wide", "long", "jsonl", "xmp")
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, TextIO
 
-from classify.tag.tagger import Tagged
+from classify.tag.tags import Tagged
 from features.files.ownership import begins, first_line
 
 LONG = ("image", "label", "probability", "score")

@@ -57,7 +57,7 @@ def extraction_of(manifest: Manifest, weights: str | None = None, **runtime: Any
             return config
         tried.append(f"{source}: {'; '.join(differing)} (there: the model, here: this extraction)")
     raise InputError(
-        "the features that the model was trained on can't be made again. "
+        "the features can't be made again. "
         f"{' | '.join(tried)}. Give --weights the file that its cache was extracted with."
     )
 

@@ -1,46 +1,20 @@
 """A trained model together with the extraction that makes its features: pictures in, tags out."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from classify.model_files import load_model
 from classify.models import TaggerModel
+from classify.tag.pictures import features_of
 from classify.tag.settings import extraction_of
+from classify.tag.tags import Tag, Tagged
 from extract.config import ExtractConfig
 from extract.run import run
 from features.cache import FeatureCache
 from features.datasets import Dataset
 from features.errors import InputError
-
-
-class Tag(NamedTuple):
-    """What a model says of one label of a picture; `probability` is None without calibration."""
-
-    label: str
-    score: float
-    probability: float | None
-    present: bool
-
-
-class Tagged(NamedTuple):
-    """A picture with all labels, in the model's order."""
-
-    image: str
-    tags: tuple[Tag, ...]
-
-    @property
-    def present(self) -> list[str]:
-        """Labels that the model's thresholds find present, the most certain first."""
-        return [tag.label for tag in sorted(self.tags, key=_uncertainty) if tag.present]
-
-
-def _uncertainty(tag: Tag) -> float:
-    return -(tag.score if tag.probability is None else tag.probability)
 
 
 @dataclass(frozen=True)
@@ -55,6 +29,7 @@ class Tagger:
 
     Examples
     --------
+    >>> import tempfile
     >>> from PIL import Image
     >>> from classify.training import fit
     >>> from features.datasets import load_dataset
@@ -117,21 +92,11 @@ class Tagger:
         InputError
             A picture is missing or can't be read; the message names the first one and the reason.
         """
-        names = tuple(str(path) for path in paths)
-        missing = [name for name in names if not Path(name).is_file()]
-        if missing:
-            raise InputError(f"There is no picture {missing[0]}: give paths of files.")
-        if not names:
+        if not paths:
             return []
-        whole = tuple(Path(name).absolute().as_posix() for name in names)
-        ids = tuple(f"{k}/{name}" for k, name in enumerate(names))  # a picture may come twice
-        with tempfile.TemporaryDirectory(prefix="tag-") as folder:
-            cache = self.extract(Dataset(Path("/"), ids, whole), Path(folder))
-            failed = np.setdiff1d(np.arange(len(names)), cache.valid_rows)
-            if len(failed):
-                row = cache.index[failed[0]]
-                raise InputError(f"{names[failed[0]]} can't be tagged: {row.message or row.status}")
-            return [one._replace(image=names[k]) for k, one in enumerate(self.tag_cache(cache))]
+        with features_of(self.config, paths) as cache:
+            found = zip(paths, self.tag_cache(cache), strict=True)
+            return [one._replace(image=str(path)) for path, one in found]
 
     def extract(self, dataset: Dataset, folder: Path) -> FeatureCache:
         """Compute the features of a data set into a folder, or go on where that was stopped."""

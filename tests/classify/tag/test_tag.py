@@ -106,7 +106,7 @@ def test_python_gives_the_same_tags(trained, album):
     assert tagger.tag([]) == []
     with pytest.raises(InputError, match="There is no picture .*gone.png"):
         tagger.tag([album / "gone.png"])
-    with pytest.raises(InputError, match="broken.jpg can't be tagged: "):
+    with pytest.raises(InputError, match="broken.jpg can't be read: "):
         tagger.tag([paths[0], album / "trip" / "broken.jpg"])
 
 

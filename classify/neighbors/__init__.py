@@ -1,0 +1,1 @@
+"""The images of a cache that look most like a given one."""
