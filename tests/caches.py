@@ -13,6 +13,21 @@ from features.index import index_hash, write_index
 from features.shard_writer import ShardWriter
 
 
+def halved_problem(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw skewed features (n, 12) and three labels, each present in the half that scores best."""
+    rng = np.random.default_rng(0)
+    X = rng.gamma(1.0, 1.0, (n, 12)).astype(np.float32)
+    scores = X @ rng.normal(size=(12, 3))
+    return X, (scores > np.quantile(scores, 0.5, axis=0)).astype(np.int8)
+
+
+def write_problem(folder: Path, label_names, labels, layers) -> Path:
+    """Write a folder of numbered pictures and a cache of it that holds the labels."""
+    ids = [f"{row:03}.png" for row in range(len(labels))]
+    data = write_data(folder / "small", ids, label_names, labels)
+    return write_labelled_cache(folder / "small.cache", data, layers)
+
+
 def write_data(folder: Path, ids, label_names, labels) -> Path:
     """Write ``labels.csv`` and empty files in place of the images."""
     (folder / "images").mkdir(parents=True)

@@ -139,7 +139,7 @@ def choose(
     return chosen
 
 
-def run_trials(
+def complete(
     work: Callable[..., Any],
     trials: Sequence[Trial],
     path: Path,
@@ -151,7 +151,7 @@ def run_trials(
     description: str,
     expected: Callable[[Trial], Sequence[Trial]] = lambda trial: [trial],
 ) -> list[Line]:
-    """Run the trials whose lines a file lacks; give the lines of all of them.
+    """Run the trials whose lines a file lacks; give all lines of the file.
 
     Parameters
     ----------
@@ -182,10 +182,23 @@ def run_trials(
             jobs=jobs,
             description=description,
         )
-        wanted = {tuple(one[name] for name in key) for trial in trials for one in expected(trial)}
-        lines = [line for line in results.lines if tuple(line[name] for name in key) in wanted]
         results.finish()
-    return lines
+        return results.lines
+
+
+def run_trials(
+    work: Callable[..., Any],
+    trials: Sequence[Trial],
+    path: Path,
+    *,
+    key: tuple[str, ...],
+    expected: Callable[[Trial], Sequence[Trial]] = lambda trial: [trial],
+    **options: Any,
+) -> list[Line]:
+    """Be `complete` for a file that other trials share: give the expected lines of these."""
+    lines = complete(work, trials, path, key=key, expected=expected, **options)
+    wanted = {tuple(one[name] for name in key) for trial in trials for one in expected(trial)}
+    return [line for line in lines if tuple(line[name] for name in key) in wanted]
 
 
 def open_folder(out: Path, lines: str, *pages: str) -> Path:
@@ -214,6 +227,12 @@ def open_folder(out: Path, lines: str, *pages: str) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
     return out
+
+
+def print_notes(task: Task) -> None:
+    """Print to stderr what a table leaves out."""
+    for note in task.notes:
+        print(note, file=sys.stderr)
 
 
 def write_page(path: Path, text: str) -> Path:

@@ -19,18 +19,7 @@ Line = dict[str, Any]
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Lay the lines of `speed miml` out.
-
-    Parameters
-    ----------
-    header : mapping
-    lines : sequence of dict
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Lay the lines of `speed miml` out: Markdown."""
     parts = ["# Speed of the multi-instance methods\n", preamble(header)]
     parts += _distances(header, of_part(lines, "distances"))
     parts += _tuning(header, of_part(lines, "tuning"))

@@ -20,18 +20,7 @@ COST, SHARED, ARRAY = 1.05, 1.3, 1.0  # factors that are allowed
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Lay the lines of `speed threads` out.
-
-    Parameters
-    ----------
-    header : mapping
-    lines : sequence of dict
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Lay the lines of `speed threads` out: Markdown."""
     found = of_part(lines, "threads")
     rows = [
         [place, name, f"{header['images'] / median(some, 'seconds'):,.0f}", _range(some)]

@@ -36,20 +36,7 @@ def name_of(learner: str, scaling: str) -> str:
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Write the page.
-
-    Parameters
-    ----------
-    header : mapping
-        Of the result file.
-    lines : sequence of dict
-        Its lines.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Lay the lines of `tables auto` out: Markdown."""
     splits = "the official split" if header["split"] == "official" else _over(header)
     return "\n".join(
         [

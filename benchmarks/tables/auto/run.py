@@ -1,7 +1,6 @@
 """``tables auto``: the former default, every single choice, and what ``fit`` chooses by itself."""
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from benchmarks.tables.auto.report import AUTO, BLEND, FORMER, KEY, name_of, page
-from benchmarks.tables.experiment import open_folder, write_page
+from benchmarks.tables.experiment import complete, open_folder, print_notes, write_page
 from benchmarks.tables.options import check_jobs
 from benchmarks.tables.reading import read_task
 from benchmarks.tables.task import Task, keep_labels
@@ -21,8 +20,7 @@ from classify.inputs import fit_scaler, scale
 from classify.learners import find_learner
 from classify.metrics import METRICS, precision_recall_f1
 from classify.metrics.calibration import expected_calibration_error
-from classify.parallel import Trial, run_grid
-from classify.results import ResultFile
+from classify.parallel import Trial
 from classify.scaling import SCALINGS
 from classify.selection.blend import Blend, blend, single
 from classify.selection.candidates import Candidate
@@ -86,25 +84,15 @@ def auto(
     check_number("splits", splits, whole=True, low=1)
     check_number("seed", seed, whole=True, low=0)
     check_jobs(jobs)
-    task = read_task(cache, data, split=split, layers=layers)
-    task = keep_labels(task, n_labels)
-    for note in task.notes:
-        print(note, file=sys.stderr)
+    task = keep_labels(read_task(cache, data, split=split, layers=layers), n_labels)
+    print_notes(task)
     seeds = range(seed, seed + (1 if task.official else splits))
     out = open_folder(out, "auto.jsonl", "auto.md")
     header = task.header("auto", seeds, ("numpy", "scikit-learn", "scipy"))
-    with ResultFile(out / "auto.jsonl", key=KEY, header=header) as results:
-        run_grid(
-            run_split,
-            [{"seed": one} for one in seeds],
-            results,
-            expected=_always_there,
-            shared=(task,),
-            jobs=jobs,
-            description="choices",
-        )
-        results.finish()
-        lines = results.lines
+    lines = complete(
+        run_split, [{"seed": one} for one in seeds], out / "auto.jsonl", key=KEY, header=header,
+        expected=_always_there, shared=(task,), jobs=jobs, description="choices",
+    )  # fmt: skip
     return write_page(out / "auto.md", page(header, lines))
 
 

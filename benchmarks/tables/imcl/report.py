@@ -42,19 +42,7 @@ def gather(lines: Iterable[Line]) -> Values:
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Render the page: every learner, groups of labels, ablations of IMCL, what follows.
-
-    Parameters
-    ----------
-    header : mapping
-        Of the result file.
-    lines : sequence of mapping
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Lay the lines of `tables imcl` out: learners, groups of labels, ablations; Markdown."""
     values = gather(lines)
     rates = sorted({key[3] for key in values}, reverse=True)
     learners = list(dict.fromkeys(key[0] for key in _in_table_order(values)))

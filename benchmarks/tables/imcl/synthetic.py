@@ -186,19 +186,7 @@ def add_synthetic_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Render the page.
-
-    Parameters
-    ----------
-    header : mapping
-        Of the result file.
-    lines : sequence of mapping
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Lay the lines of `tables imcl-synthetic` out: Markdown."""
     fields = ("support_recall", "support_precision", "edge_auc", "edge_ap", "weight_correlation")
     rows = []
     for name in dict.fromkeys(line["set"] for line in lines):

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.tables.experiment import complete
 from benchmarks.tables.miml.learners import mean_nonzeros, to_caffe
 from benchmarks.tables.task import Span, Task
 from classify.logistic import LogisticTagger
-from classify.parallel import Trial, run_grid
-from classify.results import Line, ResultFile
+from classify.parallel import Trial
+from classify.results import Line
 from classify.trials import run_trial
 
 KEY = ("learner", "scaling", "layers", "seed", "C")
@@ -60,18 +61,11 @@ def run_ablations(
         The lines, in the order of their keys.
     """
     header = {**header, "table": "miml-ablations", **SELECTION, "C": CS}
-    with ResultFile(path, key=KEY, header=header) as results:
-        run_grid(
-            fit_path_and_evaluate,
-            _units(layer_groups(task.spans), seeds),
-            results,
-            expected=lambda unit: [{**unit, "C": C} for C in _plan(unit)["C"]],
-            shared=(task.spans, task.X, task.Y),
-            jobs=jobs,
-            description="optimum",
-        )
-        results.finish()
-        return results.lines
+    return complete(
+        fit_path_and_evaluate, _units(layer_groups(task.spans), seeds), path, key=KEY,
+        header=header, expected=lambda unit: [{**unit, "C": C} for C in _plan(unit)["C"]],
+        shared=(task.spans, task.X, task.Y), jobs=jobs, description="optimum",
+    )  # fmt: skip
 
 
 def layer_groups(spans: Mapping[str, Span]) -> dict[str, Span]:

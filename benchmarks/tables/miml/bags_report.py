@@ -27,20 +27,7 @@ from classify.results import Line
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Write the page: every method as run, what was published, their difference, and settings.
-
-    Parameters
-    ----------
-    header : mapping
-        Of the result file.
-    lines : sequence of dict
-        Its lines.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Lay the lines of `tables miml --bags` out: ours, quoted, settings; Markdown."""
     whole = whole_training(header, lines)
     summary, paper = summarize(whole), MIML_TABLES.get(header["published"])
     n_train = header["train_rows"]

@@ -5,17 +5,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables.experiment import draw_or_note
+from benchmarks.tables.experiment import complete, draw_or_note, write_page
 from benchmarks.tables.miml.bags_curves import curves
 from benchmarks.tables.miml.bags_data import BagTask, paper_of_task, read_bag_task
 from benchmarks.tables.miml.bags_methods import KEY, METHODS, run_method
 from benchmarks.tables.miml.bags_report import page
 from benchmarks.tables.miml.bags_summary import NETWORK, NO_INSTANCES, REGIONS
 from benchmarks.tables.miml.published import MIML_TABLES
-from classify.parallel import Trial, run_grid
-from classify.results import ResultFile
+from classify.parallel import Trial
 from features.errors import InputError, check_choice, check_number
-from features.files import remove_temporaries, sha256_of_text, write_text
+from features.files import remove_temporaries, sha256_of_text
 from features.splits import splits_hash
 
 PACKAGES = ("liblinear-official", "numba", "numpy", "scikit-learn", "scipy")
@@ -88,13 +87,11 @@ def _run(
     """Run the fits that the result file lacks, then write and print the page and draw curves."""
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
-    with ResultFile(out / "bags.jsonl", key=KEY, header=header) as results:
-        run_grid(run_method, trials, results, shared=(task,), jobs=jobs, description="fits")
-        results.finish()
-        lines = results.lines
-    text = page(header, lines)
-    write_text(out / "bags.md", text)
-    print(text, end="")
+    lines = complete(
+        run_method, trials, out / "bags.jsonl", key=KEY, header=header, shared=(task,), jobs=jobs,
+        description="fits",
+    )  # fmt: skip
+    write_page(out / "bags.md", page(header, lines))
     if len({trial["n_train"] for trial in trials}) > 1:
         draw_or_note(curves(header, lines), out / "bags_curves.png", "Mean and std over splits")
     return out / "bags.md"

@@ -75,20 +75,7 @@ def quoted_rows(paper: PublishedTable, methods: Iterable[str]) -> list[list[str]
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Write the page: measured and quoted numbers, their differences, the fits, the sources.
-
-    Parameters
-    ----------
-    header : mapping
-        Of the result file.
-    lines : sequence of dict
-        Its lines.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Lay the lines of `tables miml` out: measured, quoted, differences, fits; Markdown."""
     learners, paper, n_train = learners_of(lines), paper_of(header), header["train_rows"]
     summary = summarize(lines, lines)
     parts = [

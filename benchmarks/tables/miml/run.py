@@ -1,11 +1,10 @@
 """``tables miml``: logistic regression over random splits, beside the MIML paper's Table 1."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.tables.experiment import draw_or_note
+from benchmarks.tables.experiment import complete, draw_or_note, print_notes, write_page
 from benchmarks.tables.miml.ablations import run_ablations
 from benchmarks.tables.miml.ablations_report import path_panels, sections
 from benchmarks.tables.miml.learners import (
@@ -20,8 +19,8 @@ from benchmarks.tables.miml.report import Summary, curve_panels, page, summarize
 from benchmarks.tables.published import PublishedTable
 from benchmarks.tables.reading import read_task
 from benchmarks.tables.task import Task
-from classify.parallel import Trial, run_grid
-from classify.results import Line, ResultFile
+from classify.parallel import Trial
+from classify.results import Line
 from features.errors import InputError, check_number
 from features.files import remove_temporaries, write_text
 
@@ -156,20 +155,15 @@ def _plan(
 
 def _run_table(plan: _Plan, out: Path, jobs: int) -> list[Line]:
     """Run the fits that the result file lacks, then write and print the page and draw curves."""
-    for note in plan.task.notes:
-        print(note, file=sys.stderr)
+    print_notes(plan.task)
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
     header, shared = plan.header, (plan.task.X, plan.task.Y)
-    with ResultFile(out / "miml.jsonl", key=KEY, header=header) as results:
-        run_grid(
-            fit_and_evaluate, plan.trials, results, shared=shared, jobs=jobs, description="fits"
-        )
-        results.finish()
-        lines = results.lines
-    text = page(header, lines)
-    write_text(out / "miml.md", text)
-    print(text, end="")
+    lines = complete(
+        fit_and_evaluate, plan.trials, out / "miml.jsonl", key=KEY, header=header, shared=shared,
+        jobs=jobs, description="fits",
+    )  # fmt: skip
+    write_page(out / "miml.md", page(header, lines))
     if plan.sizes:
         repeated = [one for one in plan.learners if one.published]
         panels = curve_panels(summarize(plan.trials, lines), repeated, plan.paper)

@@ -27,19 +27,7 @@ CURVES = ("top3_f1_macro", "map")
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Render the page: the protocol, the parts that were run, what follows, the sources.
-
-    Parameters
-    ----------
-    header : mapping
-        Of the result file.
-    lines : sequence of mapping
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Lay the lines of `tables rml` out: protocol, parts, what follows, sources; Markdown."""
     supervised, noise, semi = parts_of(lines)
     selection = header["selection"]
     parts = [f"# {header['data']}: losses on {_layers(header)}\n", _protocol(selection, header)]

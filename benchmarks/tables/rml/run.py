@@ -5,7 +5,6 @@ setting inside the training rows, and a second pass fits the selected ones.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from benchmarks.tables.experiment import (
     draw_or_note,
     fit_and_evaluate,
     open_folder,
+    print_notes,
     run_trials,
     try_setting,
     write_page,
@@ -86,8 +86,7 @@ def rml(
     plan, protocol = _checked(options)
     check_jobs(jobs)
     task = read_ranking_task(cache, Path(data), split=split, n_labels=n_labels, layers=layers)
-    for note in task.notes:
-        print(note, file=sys.stderr)
+    print_notes(task)
     out = open_folder(out, "rml.jsonl", "rml.md", "rml_noise.png")
     header = header_of(task, protocol, max(plan.seeds(task), key=len))
     lines = _select_and_fit(plan, task, protocol, out / "rml.jsonl", header, jobs)

@@ -18,20 +18,7 @@ COLUMNS = {"example_ap": "average precision", "map": "mAP"}
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
-    """Write the page.
-
-    Parameters
-    ----------
-    header : mapping
-        Of the result file.
-    lines : sequence of dict
-        Its lines.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Lay the lines of `tables suggest` out: Markdown."""
     official = header["split"] == "official"
     splits = "the official split and random starts" if official else "random splits and starts"
     parts = [

@@ -1,7 +1,6 @@
 """``tables suggest``: rounds of labeling, each asking for the images that a method picks."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.preprocessing import normalize
 
-from benchmarks.tables.experiment import open_folder, write_page
+from benchmarks.tables.experiment import complete, open_folder, print_notes, write_page
 from benchmarks.tables.options import check_jobs
 from benchmarks.tables.reading import read_task
 from benchmarks.tables.suggest.report import KEY, METHODS, RANDOM, page
@@ -18,8 +17,7 @@ from benchmarks.tables.task import Task, keep_labels
 from classify.inputs import fit_scaler, scale
 from classify.learners import find_learner
 from classify.metrics import METRICS
-from classify.parallel import Trial, run_grid
-from classify.results import ResultFile
+from classify.parallel import Trial
 from classify.selection.candidates import mean_square
 from classify.suggest.choose import candidates, cell_margins, choose, image_margins
 from features.command_line import add_options
@@ -82,25 +80,18 @@ def suggest(
     check_number("seed", seed, whole=True, low=0)
     check_jobs(jobs)
     task = keep_labels(read_task(cache, data, split=split, layers=layers), n_labels)
-    for note in task.notes:
-        print(note, file=sys.stderr)
+    print_notes(task)
     plan = {"start": start, "batch": batch, "rounds": rounds}
     _check_room(plan, len(task.split(seed).train))
     numbers = range(seed, seed + seeds)
     out = open_folder(out, "suggest.jsonl", "suggest.md")
     header = task.header("suggest", numbers, ("numpy", "scikit-learn", "scipy"), **plan)
-    with ResultFile(out / "suggest.jsonl", key=KEY, header=header) as results:
-        run_grid(
-            run_rounds,
-            [{"method": name, "seed": one} for one in numbers for name in METHODS],
-            results,
-            expected=lambda trial: [{**trial, "round": k} for k in range(rounds + 1)],
-            shared=(plan, task),
-            jobs=jobs,
-            description="rounds",
-        )
-        results.finish()
-        lines = results.lines
+    lines = complete(
+        run_rounds, [{"method": name, "seed": one} for one in numbers for name in METHODS],
+        out / "suggest.jsonl", key=KEY, header=header,
+        expected=lambda trial: [{**trial, "round": k} for k in range(rounds + 1)],
+        shared=(plan, task), jobs=jobs, description="rounds",
+    )  # fmt: skip
     return write_page(out / "suggest.md", page(header, lines))
 
 

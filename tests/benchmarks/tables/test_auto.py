@@ -9,26 +9,21 @@ from classify.logistic import LogisticTagger
 from classify.metrics import example_ap, precision_recall_f1
 from classify.results import read_results
 from features.splits import random_split
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import halved_problem, write_problem
 
 N, NAMES = 72, ("sky", "sea", "sand")
 
 
 @pytest.fixture(scope="module")
 def problem():
-    rng = np.random.default_rng(0)
-    X = rng.gamma(1.0, 1.0, (N, 12)).astype(np.float32)
-    scores = X @ rng.normal(size=(12, 3))
-    return X, (scores > np.quantile(scores, 0.5, axis=0)).astype(np.int8)
+    return halved_problem(N)
 
 
 @pytest.fixture(scope="module")
 def cache(problem, tmp_path_factory):
     X, Y = problem
-    folder = tmp_path_factory.mktemp("auto")
-    data = write_data(folder / "small", [f"{row:03}.png" for row in range(N)], NAMES, Y)
     layers = {"net/low": X[:, :4], "net/high": X[:, 4:]}
-    return write_labelled_cache(folder / "small.cache", data, layers)
+    return write_problem(tmp_path_factory.mktemp("auto"), NAMES, Y, layers)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from classify.results import read_results
 from classify.selection.candidates import mean_square
 from features.errors import InputError
 from features.splits import random_split
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import halved_problem, write_problem
 
 N, NAMES = 90, ("sky", "sea", "sand")
 OPTIONS = {"start": 20, "batch": 8, "rounds": 3, "seeds": 2, "jobs": 1}
@@ -20,18 +20,13 @@ OPTIONS = {"start": 20, "batch": 8, "rounds": 3, "seeds": 2, "jobs": 1}
 
 @pytest.fixture(scope="module")
 def problem():
-    rng = np.random.default_rng(0)
-    X = rng.gamma(1.0, 1.0, (N, 12)).astype(np.float32)
-    scores = X @ rng.normal(size=(12, 3))
-    return X, (scores > np.quantile(scores, 0.5, axis=0)).astype(np.int8)
+    return halved_problem(N)
 
 
 @pytest.fixture(scope="module")
 def cache(problem, tmp_path_factory):
     X, Y = problem
-    folder = tmp_path_factory.mktemp("suggest")
-    data = write_data(folder / "small", [f"{row:03}.png" for row in range(N)], NAMES, Y)
-    return write_labelled_cache(folder / "small.cache", data, {"net/pool": X})
+    return write_problem(tmp_path_factory.mktemp("suggest"), NAMES, Y, {"net/pool": X})
 
 
 @pytest.fixture(scope="module")
