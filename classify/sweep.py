@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,11 @@ from classify.scaling import find_scaling
 from features.command_line.numbers import as_float, as_int
 from features.dask_client import connect
 from features.errors import InputError, check_choice, check_number
-from features.splits import duplicate_groups, random_split, splits_hash
+from features.splits import Split, duplicate_groups, random_split, splits_hash
+
+if TYPE_CHECKING:
+    from classify.parallel import Trial
+    from features.cache import FeatureCache
 
 MOST_C = 10_000  # values of C that a range may name
 SELECTIONS = ("inner-cv", "none")
@@ -92,10 +96,7 @@ def sweep(
         none, no labels, or an `out` of another sweep. A fit that fails is no error: its line
         contains the reason.
     """
-    from classify.parallel import Trial, run_grid  # joblib; the next ones: sklearn, h5py
-    from classify.storage.provenance import hash_features, hash_labels
-    from classify.trials import odd_line, read_all_inputs, run_trial_on
-    from features.cache import FeatureCache, labels_of
+    from features.cache import FeatureCache  # h5py
 
     learner, scaling = list(dict.fromkeys(learner)), list(dict.fromkeys(scaling))
     _check(learner, C, select, metric, scaling)
@@ -105,58 +106,108 @@ def sweep(
         check_weighting(find_learner(name), weighting)
     out = claim_results(out)
     features = FeatureCache(cache)
-    Y, label_names = labels_of(features, labels)
-    rows = features.valid_rows
-    if features.excluded:
-        print(features.excluded, file=sys.stderr)
-    Y = Y[rows]
-    for name in learner:
-        check_labels(find_learner(name), Y)
-    inputs = read_all_inputs(features, layers, rows, map(find_learner, learner))
-    checksums = [features.index[row].sha256 for row in rows]
-    groups = duplicate_groups(checksums) if group_duplicates else None
-    drawn = {seed + k: random_split(len(rows), seed + k, groups=groups) for k in range(splits)}
+    data = _read(features, learner, layers, labels)
+    groups = duplicate_groups(data.checksums) if group_duplicates else None
+    n = len(data.Y)
+    drawn = {seed + k: random_split(n, seed + k, groups=groups) for k in range(splits)}
     if select == "inner-cv":
-        _check_folds(folds, len(drawn[seed].train), len(rows), out)
+        _check_folds(folds, len(drawn[seed].train), n, out)
     values = sorted(set(C))
     plan: dict[str, Any] = {"C": values, "select": select, "metric": metric, "folds": folds}
     if weighting:
         plan["weighting"] = weighting
-    header = {
-        **plan,
-        "manifest": features.manifest_hash,
-        **{_LAYERS[takes]: one.names for takes, one in inputs.items()},
-        "features": hash_features(features),
-        "labels": hash_labels(label_names, Y),
-        "splits": splits_hash(list(drawn.values()), [features.index[row].id for row in rows]),
-        "versions": library_versions(),
-    }
-    header = _as_earlier(header, header_of(out), label_names, Y)
+    header = plan | _origin(features, data, list(drawn.values()))
+    header = _as_earlier(header, header_of(out), data.label_names, data.Y)
     trials: list[Trial] = [
         {"learner": name, "scaling": one, "split": number}
         for number in drawn
         for name in learner
         for one in scaling
     ]
+    _run(trials, out, header, ({**plan, "groups": groups}, data.inputs, data.Y), jobs, dask)
+    return out
 
-    def expected(trial: Trial) -> list[Trial]:
-        return [{**trial, "C": C} for C in find_learner(trial["learner"]).strengths(values)]
+
+class _Data(NamedTuple):
+    """What the rows with features hold.
+
+    Attributes
+    ----------
+    Y : int8 array of shape (n, L)
+    label_names : sequence of str
+    inputs : mapping of str to classify.trials.Input
+        ``vectors`` and ``instances``, as learners take them.
+    ids, checksums : list of str
+        Of the images.
+    """
+
+    Y: np.ndarray
+    label_names: Sequence[str]
+    inputs: Mapping[str, Any]
+    ids: list[str]
+    checksums: list[str]
+
+
+def _read(
+    features: "FeatureCache",
+    learners: Sequence[str],
+    layers: Sequence[str] | None,
+    labels: Path | None,
+) -> _Data:
+    """Read the labels and what the learners take; name on stderr what has no features."""
+    from classify.trials import read_all_inputs  # scikit-learn
+    from features.cache import labels_of
+
+    Y, label_names = labels_of(features, labels)
+    rows = features.valid_rows
+    if features.excluded:
+        print(features.excluded, file=sys.stderr)
+    Y = Y[rows]
+    for name in learners:
+        check_labels(find_learner(name), Y)
+    inputs = read_all_inputs(features, layers, rows, map(find_learner, learners))
+    images = [features.index[row] for row in rows]
+    return _Data(Y, label_names, inputs, [one.id for one in images], [one.sha256 for one in images])
+
+
+def _origin(features: "FeatureCache", data: _Data, splits: list[Split]) -> dict[str, Any]:
+    """State in the header what the lines come from."""
+    from classify.storage.provenance import hash_features, hash_labels
+
+    return {
+        "manifest": features.manifest_hash,
+        **{_LAYERS[takes]: one.names for takes, one in data.inputs.items()},
+        "features": hash_features(features),
+        "labels": hash_labels(data.label_names, data.Y),
+        "splits": splits_hash(splits, data.ids),
+        "versions": library_versions(),
+    }
+
+
+def _run(
+    trials: "Sequence[Trial]",
+    out: Path,
+    header: Mapping[str, Any],
+    shared: tuple,
+    jobs: int,
+    dask: str | None,
+) -> None:
+    """Run the trials whose lines the file lacks."""
+    from classify.parallel import run_grid  # joblib
+    from classify.trials import odd_line, run_trial_on
+
+    def expected(trial: "Trial") -> "list[Trial]":
+        values = find_learner(trial["learner"]).strengths(header["C"])
+        return [{**trial, "C": C} for C in values]
 
     client = connect(dask) if dask else nullcontext()
     file = ResultFile(out, key=KEY, header=header, odd=odd_line)
     with file as results, client as reached:
         run_grid(
-            run_trial_on,
-            trials,
-            results,
-            expected=expected,
-            shared=({**plan, "groups": groups}, inputs, Y),
-            jobs=jobs,
-            client=reached,
-            description="sweep",
-        )
+            run_trial_on, trials, results, expected=expected, shared=shared, jobs=jobs,
+            client=reached, description="sweep",
+        )  # fmt: skip
         results.finish()
-    return out
 
 
 def _check_folds(folds: int, train_rows: int, rows: int, out: Path) -> None:

@@ -15,8 +15,10 @@ from features.errors import InputError, check_choice, check_number
 if TYPE_CHECKING:
     import numpy as np
 
+    from classify.report.files import Results
     from classify.report.labels import Fitted
     from classify.report.lines import Scored
+    from classify.report.page import Section
     from features.cache import FeatureCache
 
 MOST_PICTURES = 40  # per section: three times as many of the worst kind stay below 5 MB
@@ -79,21 +81,18 @@ def report(
         another cache or labels; the results lack the metric or the learner; there are no labels;
         `out` exists and is no such page.
     """
-    given = {
-        "cache": cache, "data": data, "model": model, "labels": labels, "metric": metric,
-        "learner": learner, "pictures": pictures, "folds": folds, "seed": seed, "jobs": jobs,
-        "out": out,
+    given: dict[str, Any] = {
+        "results": results, "cache": cache, "data": data, "model": model, "labels": labels,
+        "metric": metric, "learner": learner, "pictures": pictures, "folds": folds, "seed": seed,
+        "jobs": jobs, "out": out,
     }  # fmt: skip
     _check(metric, pictures, folds, seed, jobs)
     _check_libraries()
     if data is not None and not data.is_dir():
         raise InputError(f"{data} is no folder: give --data the folder of the cache's pictures.")
-    from classify.report import images_part, origins_part, pictures_part, results_part
     from classify.report.files import check_labels, read_files
-    from classify.report.lines import choose_metric, scored
-    from classify.report.origins import origin
-    from classify.report.page import REPORT, Commands, write_page, written_by
-    from classify.report.statistics import usual
+    from classify.report.lines import scored
+    from classify.report.page import REPORT, write_page, written_by
     from features.cache import FeatureCache, labels_of
     from features.files.ownership import claim
 
@@ -104,19 +103,9 @@ def report(
     files = read_files(results, features)
     check_labels(files, names, Y, labels or features.folder)
     lines = scored(files)
-    chosen = choose_metric(files, usual(lines), metric)
-    own = _own_command(given, results)
-    made = [(f"{one.path} comes from", origin(one, features, labels)) for one in files]
-    sections = results_part.sections(files, lines, chosen, Commands(made))
-    fitted = _fit(usual(lines), features, Y, {**given, "metric": chosen})
-    sections += images_part.sections(names, Y, fitted, Commands([own]))
-    index = [features.index[row] for row in features.valid_rows]
-    images = pictures_part.Images(index, names, Y, fitted.found, data)
-    sections += pictures_part.sections(images, Commands([own]), count=pictures, seed=seed)
-    missing = pictures_part.missing_line(images)
+    sections, missing = _sections(files, lines, features, (Y, names), given)
     if missing:
         print(missing, file=sys.stderr)
-    sections.append(origins_part.section(features, files, Commands([*made, own], "Commands")))
     write_page(
         target,
         title=f"Report on {features.folder.name}",
@@ -126,6 +115,36 @@ def report(
         sections=sections,
     )
     return target
+
+
+def _sections(
+    files: "Sequence[Results]",
+    lines: "Sequence[Scored]",
+    features: "FeatureCache",
+    labels: "tuple[np.ndarray, Sequence[str]]",
+    given: dict[str, Any],
+) -> "tuple[list[Section], str]":
+    """Build the page's sections; and say which pictures are missing, or nothing."""
+    from classify.report import images_part, origins_part, pictures_part, results_part
+    from classify.report.lines import choose_metric
+    from classify.report.origins import origin
+    from classify.report.page import Commands
+    from classify.report.statistics import usual
+
+    Y, names = labels
+    chosen = choose_metric(files, usual(lines), given["metric"])
+    own = _own_command(given)
+    made = [(f"{one.path} comes from", origin(one, features, given["labels"])) for one in files]
+    sections = results_part.sections(files, lines, chosen, Commands(made))
+    fitted = _fit(usual(lines), features, Y, {**given, "metric": chosen})
+    sections += images_part.sections(names, Y, fitted, Commands([own]))
+    index = [features.index[row] for row in features.valid_rows]
+    images = pictures_part.Images(index, names, Y, fitted.found, given["data"])
+    sections += pictures_part.sections(
+        images, Commands([own]), count=given["pictures"], seed=given["seed"]
+    )
+    sections.append(origins_part.section(features, files, Commands([*made, own], "Commands")))
+    return sections, pictures_part.missing_line(images)
 
 
 def _check(metric: str | None, pictures: int, folds: int, seed: int, jobs: int) -> None:
@@ -148,12 +167,13 @@ def _check_libraries() -> None:
         )
 
 
-def _own_command(given: dict[str, Any], results: Sequence[Path]) -> tuple[str, str]:
+def _own_command(given: dict[str, Any]) -> tuple[str, str]:
     from classify.report.origins import command_of
 
-    words = f"multilabel report {shlex.join(map(str, results))}"
+    words = f"multilabel report {shlex.join(map(str, given['results']))}"
+    options = {name: value for name, value in given.items() if name != "results"}
     return "The page, and all that is said image by image, comes from", command_of(
-        words, report, given
+        words, report, options
     )
 
 
