@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -107,7 +107,7 @@ def sweep(
     out = claim_results(out)
     features = FeatureCache(cache)
     data = _read(features, learner, layers, labels)
-    groups = duplicate_groups(data.checksums) if group_duplicates else None
+    groups = duplicate_groups(data.checksums()) if group_duplicates else None
     n = len(data.Y)
     drawn = {seed + k: random_split(n, seed + k, groups=groups) for k in range(splits)}
     if select == "inner-cv":
@@ -137,15 +137,17 @@ class _Data(NamedTuple):
     label_names : sequence of str
     inputs : mapping of str to classify.trials.Input
         ``vectors`` and ``instances``, as learners take them.
-    ids, checksums : list of str
+    ids : list of str
         Of the images.
+    checksums : callable
+        Reads the checksums of the images' files, S64 (n,).
     """
 
     Y: np.ndarray
     label_names: Sequence[str]
     inputs: Mapping[str, Any]
     ids: list[str]
-    checksums: list[str]
+    checksums: Callable[[], np.ndarray]
 
 
 def _read(
@@ -166,8 +168,10 @@ def _read(
     for name in learners:
         check_labels(find_learner(name), Y)
     inputs = read_all_inputs(features, layers, rows, map(find_learner, learners))
-    images = [features.index[row] for row in rows]
-    return _Data(Y, label_names, inputs, [one.id for one in images], [one.sha256 for one in images])
+    ids = list(features.ids)
+    return _Data(
+        Y, label_names, inputs, [ids[row] for row in rows], lambda: features.index.sha256()[rows]
+    )
 
 
 def _origin(features: "FeatureCache", data: _Data, splits: list[Split]) -> dict[str, Any]:

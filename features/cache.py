@@ -11,7 +11,7 @@ import numpy as np
 
 from features import schema, shards
 from features.errors import InputError, check_choice
-from features.index import IndexRow, index_fault, read_index
+from features.index import Index, index_fault, read_index
 from features.inputs.file_names import match_ids
 from features.labels import read_labels_csv
 from features.manifest import manifest_hash, read_manifest
@@ -58,15 +58,15 @@ class FeatureCache:
         return self.manifest["index"]["rows"]
 
     @cached_property
-    def index(self) -> list[IndexRow]:
-        """Every row: id, path, size, checksum, status and message."""
-        return self._listed[: len(self)]
+    def index(self) -> Index:
+        """Every row, read when it is asked for: id, path, size, checksum, status and message."""
+        return self._listed.first(len(self))
 
     @cached_property
-    def _listed(self) -> list[IndexRow]:
+    def _listed(self) -> Index:
         """What `index.csv` holds: more than the rows when an append has just begun."""
-        rows = read_index(self.folder)
-        if fault := index_fault(rows[: len(self)], self.manifest):
+        rows = read_index(self.folder, self.manifest)
+        if fault := index_fault(rows.first(len(self)), self.manifest):
             raise InputError(
                 f"{self.folder / schema.INDEX}: {fault}. Restore it, or rebuild it: run extract "
                 "again."
@@ -74,9 +74,9 @@ class FeatureCache:
         return rows
 
     @property
-    def ids(self) -> list[str]:
-        """Image ids in row order."""
-        return [row.id for row in self.index]
+    def ids(self) -> Sequence[str]:
+        """Image ids in row order, read when they are asked for; equal to a list of them."""
+        return self.index.ids
 
     @cached_property
     def status(self) -> np.ndarray:
@@ -111,8 +111,7 @@ class FeatureCache:
         if not path.exists():
             return None, ()
         ids, labels, names = read_labels_csv(path)
-        listed = [row.id for row in self._listed]
-        if list(ids) != listed and list(ids) != listed[: len(self)]:
+        if ids not in (self._listed.ids, self.ids):
             raise InputError(
                 f"{path} lists other images than {schema.INDEX}, or in another order. Move it away "
                 "and run extract again, which writes it anew."
@@ -296,8 +295,9 @@ def labels_of(
             )
         return cache.labels, cache.label_names
     listed, given, names = read_labels_csv(labels)
-    row_of = {id_: row for row, id_ in enumerate(cache.ids)}
-    ids, unknown, *_ = match_ids(cache.ids, listed, labels)
+    known = list(cache.ids)
+    row_of = {id_: row for row, id_ in enumerate(known)}
+    ids, unknown, *_ = match_ids(known, listed, labels)
     if unknown:
         raise InputError(
             f"{labels} names {unknown[0]!r} and {len(unknown) - 1} more images that {cache.folder} "

@@ -6,17 +6,15 @@ time.
 
 import csv
 import hashlib
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
-from itertools import chain
+from collections.abc import Iterable
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features import files, schema, shards
-from features.checks.causes import unreadable
+from features.columns.rows import Index, IndexRow, open_index
 from features.errors import InputError
 from features.files.ownership import begins, require_ours
 from features.schema import Manifest
@@ -24,20 +22,19 @@ from features.schema import Manifest
 if TYPE_CHECKING:
     from features.datasets import Dataset
 
+__all__ = [
+    "Index",
+    "IndexRow",
+    "identities_hash",
+    "index_fault",
+    "index_hash",
+    "outcomes",
+    "read_index",
+    "rewrite_index",
+    "write_index",
+]
 
-@dataclass(frozen=True)
-class IndexRow:
-    """One line of `index.csv`; `size` in bytes, `sha256` empty until the file was read."""
-
-    row: int
-    id: str
-    path: str
-    size: int
-    sha256: str
-    status: str
-    message: str
-
-
+BLOCK = 4096  # rows that are hashed at a time
 Identity = tuple[str, str, int]  # id, path and size in bytes: what identifies a row
 
 
@@ -60,17 +57,19 @@ def index_hash(dataset: "Dataset", sizes: np.ndarray) -> str:
     return identities_hash(zip(dataset.ids, dataset.paths, sizes, strict=True))
 
 
-def index_fault(rows: Sequence[IndexRow], manifest: Manifest) -> str:
+def index_fault(rows: Index, manifest: Manifest) -> str:
     """Describe how the rows of an `index.csv` differ from a manifest; empty if they don't."""
-    total = manifest["index"]["rows"]
+    total, sha256 = manifest["index"]["rows"], manifest["index"]["sha256"]
     if len(rows) != total:
         return f"it has {len(rows)} rows, the manifest {total}"
+    if rows.identities_hash() == sha256:
+        return ""
     for expected, row in enumerate(rows):
         if row.row != expected:
             return f"row {row.row} stands where row {expected} belongs"
-    if identities_hash((row.id, row.path, row.size) for row in rows) != manifest["index"]["sha256"]:
+    if identities_hash((row.id, row.path, row.size) for row in rows) != sha256:
         return "its ids, paths or sizes, or their order, are not those of the manifest"
-    return ""
+    return ""  # numbers were written another way
 
 
 def write_index(folder: Path, dataset: "Dataset", sizes: np.ndarray, manifest: Manifest) -> None:
@@ -116,48 +115,46 @@ def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, s
 def identities_hash(identities: Iterable[Identity]) -> str:
     """Hex SHA-256 of the rows' ids, paths and sizes, as the manifest has it."""
     digest = hashlib.sha256()
-    for row, (id_, path, size) in enumerate(identities):
-        digest.update(f"{row}\0{id_}\0{path}\0{size}\n".encode("utf-8", "surrogateescape"))
+    numbered = enumerate(identities)
+    while block := [
+        f"{row}\0{id_}\0{path}\0{size}\n" for row, (id_, path, size) in islice(numbered, BLOCK)
+    ]:
+        digest.update("".join(block).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
 def _write(folder: Path, identities: Iterable[Identity], manifest: Manifest) -> None:
-    require_ours(
-        folder / schema.INDEX, begins(",".join(schema.INDEX_COLUMNS).encode()), what="an index"
-    )
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(schema.INDEX_COLUMNS)
+    path = folder / schema.INDEX
+    require_ours(path, begins(",".join(schema.INDEX_COLUMNS).encode()), what="an index")
     count = schema.shard_count(manifest["shard_rows"], manifest["index"]["rows"])
     found = chain.from_iterable(outcomes(folder, k, manifest) for k in range(count))
-    for row, ((id_, path, size), outcome) in enumerate(zip(identities, found, strict=True)):
-        lines.writerow(astuple(IndexRow(row, id_, path, int(size), *outcome)))
-    files.write_text(folder / schema.INDEX, text.getvalue())
+    with (
+        files.atomic_write(path) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(schema.INDEX_COLUMNS)
+        lines.writerows(
+            (row, id_, path_, int(size), *outcome)
+            for row, ((id_, path_, size), outcome) in enumerate(zip(identities, found, strict=True))
+        )
+    read_index(folder, manifest)  # which keeps the marks of a large one
 
 
-def read_index(folder: Path) -> list[IndexRow]:
-    """Read a cache's `index.csv`.
+def read_index(folder: Path, manifest: Manifest | None = None) -> Index:
+    """Open a cache's `index.csv`.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder.
+    manifest : dict, optional
+        The cache's manifest. An index that is not the manifest's is opened all the same:
+        `index_fault` tells.
 
     Raises
     ------
     InputError
         It is missing or not in the form that `write_index` gives it.
     """
-    path = folder / schema.INDEX
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = csv.reader(file)
-            if tuple(next(lines, ())) != schema.INDEX_COLUMNS:
-                raise ValueError("its header is not " + ",".join(schema.INDEX_COLUMNS))
-            return [
-                IndexRow(int(row), id_, path_, int(size), sha256, status, message)
-                for row, id_, path_, size, sha256, status, message in lines
-            ]
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing. Run extract again, which rebuilds it.") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (ValueError, csv.Error) as error:
-        raise InputError(
-            f"{path} can't be read ({error}). Run extract again, which rebuilds it."
-        ) from error
+    return open_index(folder / schema.INDEX, manifest)

@@ -93,7 +93,7 @@ def require_new_or_cache(folder: Path) -> None:
 
 def _is_of_a_cache(name: str) -> bool:
     shards = re.fullmatch(r"(shard|maps)-[0-9]+\.h5", name)
-    return bool(shards) or name in (schema.INDEX, schema.LABELS, schema.VIEW)
+    return bool(shards) or name in (schema.INDEX, schema.MARKS, schema.LABELS, schema.VIEW)
 
 
 def grow(folder: Path, manifest: Manifest) -> None:

@@ -12,6 +12,7 @@ VERSION = 1  # of the folder's layout; a reader refuses another one
 
 MANIFEST = "manifest.json"
 INDEX = "index.csv"
+MARKS = "index.marks"  # of a large index: where its rows are; made anew whenever it is not of it
 LABELS = "labels.csv"
 VIEW = "features.h5"
 SHARD = "shard-{:05d}.h5"

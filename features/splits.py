@@ -10,6 +10,9 @@ import numpy as np
 
 from features.errors import InputError, check_number
 
+HASHED = 1 << 16  # rows whose names are in memory as text at once
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: spreads its factor's bits
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -77,12 +80,12 @@ def random_split(
     return Split(order[:size], order[size:])
 
 
-def duplicate_groups(digests: Sequence[str]) -> np.ndarray:
+def duplicate_groups(digests: Sequence[str] | np.ndarray) -> np.ndarray:
     """Give files of one content one number.
 
     Parameters
     ----------
-    digests : sequence of n str
+    digests : sequence of n str, or array of n bytes
         Checksums of the files; one that is empty is not known and equals no other.
 
     Returns
@@ -95,11 +98,29 @@ def duplicate_groups(digests: Sequence[str]) -> np.ndarray:
     >>> duplicate_groups(["a", "b", "a", "", ""]).tolist()
     [0, 1, 0, 3, 4]
     """
-    first: dict[str, int] = {}
-    return np.array(
-        [first.setdefault(digest, row) if digest else row for row, digest in enumerate(digests)],
-        dtype=np.int64,
-    )
+    if not isinstance(digests, np.ndarray):
+        digests = np.array([digest.encode() for digest in digests] or [b""], dtype=np.bytes_)[
+            : len(digests)
+        ]
+    groups = np.arange(len(digests), dtype=np.int64)
+    rows = _candidates(digests) if len(digests) else groups
+    if len(rows):
+        _, first, number = np.unique(digests[rows], return_index=True, return_inverse=True)
+        groups[rows] = rows[first[number]]
+    return groups
+
+
+def _candidates(digests: np.ndarray) -> np.ndarray:
+    """Find the rows whose checksum may occur twice, by a number of 64 bits: few of millions."""
+    known = np.flatnonzero(digests != b"")
+    words = digests.astype(f"S{-(-digests.itemsize // 8) * 8}").view(np.uint64)
+    keys = np.zeros(len(digests), dtype=np.uint64)
+    for column in words.reshape(len(digests), -1).T:
+        keys = (keys ^ column) * _ODD
+    keys = keys[known]
+    ordered = np.sort(keys)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return known[np.isin(keys, twice)]
 
 
 def _together(order: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -249,6 +270,10 @@ def splits_hash(splits: Sequence[Split], ids: Sequence[str]) -> str:
     """
     digest = hashlib.sha256()
     for split in splits:
-        parts = [[ids[row] for row in part] for part in (split.train, split.test)]
-        digest.update(json.dumps(parts).encode("ascii") + b"\n")
+        for part, before in ((split.train, "[["), (split.test, "], [")):
+            digest.update(before.encode("ascii"))
+            for start in range(0, len(part), HASHED):
+                block = json.dumps([ids[row] for row in part[start : start + HASHED]])[1:-1]
+                digest.update(f"{', ' if start else ''}{block}".encode("ascii"))
+        digest.update(b"]]\n")
     return digest.hexdigest()

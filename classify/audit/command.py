@@ -95,7 +95,7 @@ def _pairs(features: "FeatureCache", split: Path | None, cosine: float) -> Itera
 
     rows = features.valid_rows.tolist()
     parts = _parts(features, split)
-    exact = same_files(rows, [features.index[row].sha256 for row in rows])
+    exact = same_files(rows, features.index.sha256()[rows].tolist())
     for pair in all_pairs(exact, near_pairs(features.read(), rows, cosine)):
         found: Finding = {
             "kind": "same file" if pair.same_file else "near",

@@ -22,7 +22,7 @@ class Pair(NamedTuple):
     same_file: bool
 
 
-def same_files(rows: Sequence[int], checksums: Sequence[str]) -> list[Pair]:
+def same_files(rows: Sequence[int], checksums: Sequence[str | bytes]) -> list[Pair]:
     """List rows whose files have one checksum, each with the first such row.
 
     Examples
@@ -30,7 +30,7 @@ def same_files(rows: Sequence[int], checksums: Sequence[str]) -> list[Pair]:
     >>> same_files([4, 5, 8], ["a", "b", "a"])
     [Pair(first=4, second=8, cosine=1.0, same_file=True)]
     """
-    groups: dict[str, list[int]] = defaultdict(list)
+    groups: dict[str | bytes, list[int]] = defaultdict(list)
     for row, checksum in zip(rows, checksums, strict=True):
         groups[checksum].append(row)
     return [Pair(first, row, 1.0, True) for first, *others in groups.values() for row in others]

@@ -27,6 +27,7 @@ from classify.finetune.train import LOG, MODEL, STATE, Trainer
 from classify.metrics import METRICS
 from classify.models import library_versions
 from classify.results import ResultFile
+from classify.storage.provenance import hash_labels_as_text
 from extract.backbones import find_backbone
 from extract.images import Transform
 from extract.network import parameter_names
@@ -34,7 +35,7 @@ from extract.weights import Tensors, checksum, load_weights
 from features.command_line import load
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
-from features.files import atomic_write, remove_temporaries, sha256_of_text, write_text
+from features.files import atomic_write, remove_temporaries, write_text
 from features.files.locks import locked_folder
 from features.files.ownership import require_ours, write_once
 from features.labels import read_split_csv, some_of
@@ -179,10 +180,10 @@ def _record(
     split, validation = parts
     backbone = find_backbone(config.backbone, config.size)
     names = parameter_names(backbone, (map_layer(backbone),))
-    labels = sha256_of_text(repr((dataset.label_names, dataset.labels.tolist())))  # type: ignore[union-attr]
+    assert dataset.labels is not None  # checked before
     return {
         **config.record(),
-        "labels": labels,
+        "labels": hash_labels_as_text(dataset.label_names, dataset.labels),
         "splits": splits_hash([split, Split(split.train, validation)], dataset.ids),
         "weights_sha256": checksum(tensors, names),
     }

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from classify.report.files import Results
 from classify.storage.provenance import hash_labels
 from features.cache import FeatureCache
@@ -88,10 +90,11 @@ def sweep_command(results: Results, cache: FeatureCache, labels: Path | None) ->
 
 def _grouped(header: Mapping[str, Any], cache: FeatureCache, seeds: list[int]) -> bool:
     """Tell whether splits kept equal files together: their hash says so, if the sweep has ended."""
-    kept = [cache.index[row] for row in cache.valid_rows]
-    groups = duplicate_groups([row.sha256 for row in kept])
-    if len(set(groups.tolist())) == len(kept):
+    rows = cache.valid_rows
+    groups = duplicate_groups(cache.index.sha256()[rows])
+    if len(np.unique(groups)) == len(rows):
         return False
-    ids = [row.id for row in kept]
+    all_ids = list(cache.ids)
+    ids = [all_ids[row] for row in rows]
     drawn = [random_split(len(ids), seed, groups=groups) for seed in seeds]
     return splits_hash(drawn, ids) == header.get("splits")

@@ -10,6 +10,8 @@ from features import schema, shards
 from features.cache import FeatureCache
 from features.files import sha256_of_text
 
+BLOCK = 1 << 14  # rows that are hashed at a time
+
 
 def hash_labels(names: Sequence[str], Y: np.ndarray) -> str:
     """Hash labels with their names.
@@ -25,13 +27,22 @@ def hash_labels(names: Sequence[str], Y: np.ndarray) -> str:
         Hex SHA-256 over the names, the shape and the bytes of `Y`.
     """
     digest = hashlib.sha256(json.dumps([list(names), Y.shape]).encode("utf-8"))
-    digest.update(np.ascontiguousarray(Y, dtype=np.int8).tobytes())
+    for start in range(0, len(Y), BLOCK):
+        digest.update(np.ascontiguousarray(Y[start : start + BLOCK], dtype=np.int8).tobytes())
     return digest.hexdigest()
 
 
 def hash_labels_as_text(names: Sequence[str], Y: np.ndarray) -> str:
-    """Hash labels as versions before 0.2 did, to go on with their files."""
-    return sha256_of_text(repr((tuple(names), Y.tolist())))
+    """Hash labels as versions before 0.2 did, to go on with their files.
+
+    Of the text ``repr((tuple(names), Y.tolist()))``, of which a block of rows is made at a time.
+    """
+    digest = hashlib.sha256(f"({tuple(names)!r}, [".encode())
+    for start in range(0, len(Y), BLOCK):
+        block = repr(Y[start : start + BLOCK].tolist())[1:-1]
+        digest.update(f"{', ' if start else ''}{block}".encode())
+    digest.update(b"])")
+    return digest.hexdigest()
 
 
 def shard_checksums(cache: FeatureCache) -> dict[str, str]:

@@ -9,6 +9,7 @@ from features.datasets import Dataset
 from features.inputs.label_warnings import label_warnings
 from features.inputs.listing import scan
 from features.manifest import flatten
+from features.splits import duplicate_groups
 
 
 def describe_cache(folder: Path) -> str:
@@ -50,16 +51,15 @@ def describe_cache(folder: Path) -> str:
 
 def duplicates(cache: FeatureCache) -> tuple[str, ...]:
     """Count in one line the files that have the content of another one; no line for none."""
-    ids_of: dict[str, list[str]] = {}
-    for row in cache.index:
-        if row.sha256:
-            ids_of.setdefault(row.sha256, []).append(row.id)
-    groups = [ids for ids in ids_of.values() if len(ids) > 1]
-    if not groups:
+    groups = duplicate_groups(cache.index.sha256())
+    sizes = np.bincount(groups)
+    several = np.flatnonzero(sizes > 1)
+    if not len(several):
         return ()
+    first = np.flatnonzero(groups == several[0])[:3].tolist()
     return (
-        f"{sum(map(len, groups))} images are copies of each other, in {len(groups)} groups of one "
-        f"checksum (first {' and '.join(map(repr, groups[0][:3]))}); `classify sweep "
+        f"{sizes[several].sum()} images are copies of each other, in {len(several)} groups of one "
+        f"checksum (first {' and '.join(repr(cache.ids[row]) for row in first)}); `classify sweep "
         "--group-duplicates` keeps them on one side of a split",
     )
 

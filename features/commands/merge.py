@@ -14,7 +14,7 @@ from features import files, schema
 from features.commands.verify import verify_shard
 from features.errors import InputError
 from features.files.ranges import locked_numbers
-from features.index import IndexRow, index_fault, read_index, rewrite_index
+from features.index import Index, index_fault, read_index, rewrite_index
 from features.labels import read_labels_csv
 from features.manifest import (
     Manifest,
@@ -90,8 +90,8 @@ def _common_manifest(caches: Sequence[Path]) -> Manifest:
     return manifest
 
 
-def _rows(cache: Path, manifest: Manifest) -> list[IndexRow]:
-    rows = read_index(cache)
+def _rows(cache: Path, manifest: Manifest) -> Index:
+    rows = read_index(cache, manifest)
     if fault := index_fault(rows, manifest):
         raise InputError(
             f"{cache / schema.INDEX}: {fault}. Run extract again, which rebuilds it, or name "
@@ -100,7 +100,7 @@ def _rows(cache: Path, manifest: Manifest) -> list[IndexRow]:
     return rows
 
 
-def _common_labels(folders: Sequence[Path], rows: Sequence[IndexRow]) -> Path | None:
+def _common_labels(folders: Sequence[Path], rows: Index) -> Path | None:
     """Find the `labels.csv` of the first folder that has one; all that there are must be equal."""
     paths = [folder / schema.LABELS for folder in folders if (folder / schema.LABELS).exists()]
     for path in paths[1:]:
@@ -110,7 +110,7 @@ def _common_labels(folders: Sequence[Path], rows: Sequence[IndexRow]) -> Path | 
             )
     if not paths:
         return None
-    if list(read_labels_csv(paths[0])[0]) != [row.id for row in rows]:
+    if read_labels_csv(paths[0])[0] != rows.ids:
         raise InputError(
             f"{paths[0]} lists other images than {schema.INDEX}, or in another order. Move it away "
             "and run extract again, which writes it anew."

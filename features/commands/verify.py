@@ -3,7 +3,7 @@
 Every fault is one line that names the file, what is wrong and the remedy. Nothing is written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -60,18 +60,19 @@ def find_faults(folder: Path) -> Iterator[str]:
         )
         return
     rebuild = f"Rebuild it with `python -m features merge {folder} {folder}`."
-    rows: list[IndexRow] | None = None
+    rows: Sequence[IndexRow] = ()
     index_is_wrong = True
     try:
-        rows = read_index(folder)
-        fault = index_fault(rows, manifest)
+        found = read_index(folder, manifest)
+        fault = index_fault(found, manifest)
+        rows = found
         index_is_wrong = bool(fault)
         if fault:
             yield f"{folder / schema.INDEX}: {fault}. Run extract again, which rebuilds it."
     except InputError as error:
         yield str(error)
     stale: list[int] = []
-    yield from _shards_faults(folder, manifest, rows or [], stale)
+    yield from _shards_faults(folder, manifest, rows, stale)
     if stale:
         yield (
             f"{folder / schema.INDEX}: sha256, status or message of {len(stale)} rows (first "
@@ -181,7 +182,7 @@ def _made_with(path: Path, manifest: Manifest) -> bool:
 
 
 def _shards_faults(
-    folder: Path, manifest: Manifest, rows: list[IndexRow], stale: list[int]
+    folder: Path, manifest: Manifest, rows: Sequence[IndexRow], stale: list[int]
 ) -> Iterator[str]:
     """Check every shard; add to `stale` the rows of sound shards that differ from `index.csv`."""
     step, total = manifest["shard_rows"], manifest["index"]["rows"]

@@ -1,7 +1,8 @@
 """The commands behind a page, from headers and lines."""
 
+import csv
 import shlex
-from dataclasses import replace
+import shutil
 
 import pytest
 
@@ -58,11 +59,16 @@ def test_other_labels_are_named_and_needed(place, tmp_path):
     assert f"--labels {labels} --out" in page.read_text()
 
 
-def test_splits_that_kept_equal_files_together_are_told_by_their_hash(place):
-    cache = FeatureCache(place.cache)
-    cache.index[3:] = [
-        replace(cache.index[k], sha256=cache.index[k % 3].sha256) for k in range(3, 60)
-    ]
+def test_splits_that_kept_equal_files_together_are_told_by_their_hash(place, tmp_path):
+    folder = shutil.copytree(place.cache, tmp_path / "cache")
+    with open(folder / "index.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    at = header.index("sha256")
+    for k, row in enumerate(rows):
+        row[at] = f"{k % 3:064}"
+    with open(folder / "index.csv", "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    cache = FeatureCache(folder)
     header, lines = read_results(place.sweep)
     groups = duplicate_groups([row.sha256 for row in cache.index])
     drawn = [random_split(60, seed, groups=groups) for seed in range(5)]
