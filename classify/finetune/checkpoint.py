@@ -1,10 +1,11 @@
 """A training's state in one safetensors file with its own checksum; all or nothing, no pickle.
 
-Knows names, tensors and a JSON story; what they mean is the trainer's business.
+Knows names, tensors, where a training stands and a JSON story; their meaning is the trainer's.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,32 @@ from features.files import write_bytes
 from features.manifest import differences
 
 FORMAT = 1
+
+
+@dataclass
+class Position:
+    """Where a training stands.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        Epochs that are over, and batches of the next one.
+    step : int
+        Steps in all.
+    best : float or None
+        Best validation metric so far.
+    best_epoch : int
+        Epoch of the saved model, counted from 1; 0 is the state before the first step.
+    over : bool
+        Whether there is nothing left to do.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    over: bool = False
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], story: Mapping[str, Any]) -> None:
@@ -85,3 +112,8 @@ def require_same_run(path: Path, there: Mapping[str, Any], here: Mapping[str, An
 def to_tensors(arrays: Mapping[str, Any]) -> dict[str, Tensor]:
     """Turn numpy arrays into tensors."""
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def part_of(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give the tensors whose names begin with a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

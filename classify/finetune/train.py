@@ -9,7 +9,7 @@ are the exception, as in the co-projection head: they see one part of a batch, o
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from classify.finetune.checkpoint import (
+    Position,
     load_checkpoint,
+    part_of,
     require_same_run,
     save_checkpoint,
     to_tensors,
@@ -39,32 +41,6 @@ from extract.weights import RUN_MODEL
 from features.errors import InputError
 
 STATE, MODEL, LOG = "checkpoint/state.safetensors", RUN_MODEL, "log.jsonl"
-
-
-@dataclass
-class Position:
-    """Where a training stands.
-
-    Attributes
-    ----------
-    epoch, batch : int
-        Epochs that are over, and batches of the next one.
-    step : int
-        Steps in all.
-    best : float or None
-        Best validation metric so far.
-    best_epoch : int
-        Epoch of the saved model, counted from 1; 0 is the state before the first step.
-    over : bool
-        Whether there is nothing left to do.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    best: float | None = None
-    best_epoch: int = 0
-    over: bool = False
 
 
 class Trainer:
@@ -315,9 +291,9 @@ class Trainer:
         tensors, story = load_checkpoint(path)
         require_same_run(path, current_names(story.get("record", {})), self.record)
         self.position = Position(**story["position"])
-        self.network.load_state_dict(_under("network.", tensors))
-        load_momenta(self.optimizer, self.network, _under("momentum.", tensors))
-        arrays = {k: v.numpy() for k, v in _under("objective.", tensors).items()}
+        self.network.load_state_dict(part_of("network.", tensors))
+        load_momenta(self.optimizer, self.network, part_of("momentum.", tensors))
+        arrays = {k: v.numpy() for k, v in part_of("objective.", tensors).items()}
         self.objective.load_state(arrays)
         if self.processes.first:
             self._log.cut(self.position.step)
@@ -342,10 +318,6 @@ class Trainer:
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.processes.device)
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 @contextmanager

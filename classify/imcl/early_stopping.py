@@ -1,11 +1,16 @@
 """After how many epochs to stop, by known labels that a descent has not seen."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from classify.base import UNKNOWN
-from classify.metrics import class_average_precision
+from classify.imcl.descent import Descent
+from classify.imcl.variants import VARIANTS, Variant
+from classify.metrics import class_average_precision, mean_average_precision
+from classify.row_blocks import row_blocks
+from features.errors import InputError
 from features.splits import inner_folds
 
 #: From the rows to learn from and those held out to the scores (h, L) of the latter, first at the
@@ -67,3 +72,33 @@ def _best(values: np.ndarray) -> tuple[list[float], int]:
     if len(gains) < 2 or not gains.mean() > gains.std(ddof=1) / np.sqrt(len(gains)):
         epoch = 0
     return curve.tolist(), epoch
+
+
+def stopping_of(tagger: Any, variant: Variant) -> str:
+    """Say what "auto" is for a variant: the published ones stop nowhere."""
+    if tagger.early_stopping != "auto":
+        return tagger.early_stopping
+    return "never" if variant in (VARIANTS["paper"], VARIANTS["official"]) else "folds"
+
+
+def held_out(descent: Descent, rows: np.ndarray) -> np.ndarray:
+    """Score rows (h, L) that a descent does not read, as it stands."""
+    X, (coef, intercept) = descent.source.X, descent.source.linear(descent.parameters)
+    return np.concatenate([X[block] @ coef.T + intercept for block in row_blocks(rows)])
+
+
+def evaluate(descent: Descent, rows: np.ndarray) -> float:
+    """Rank rows that a descent does not read: the mean average precision of their known labels.
+
+    Raises
+    ------
+    InputError
+        None of them has a present label.
+    """
+    value = mean_average_precision(descent.source.targets[rows], held_out(descent, rows))
+    if np.isnan(value):
+        raise InputError(
+            f"mean average precision is undefined on the {len(rows)} rows set aside, "
+            "which have no label present: raise validation_fraction or use more rows"
+        )
+    return value

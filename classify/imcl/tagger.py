@@ -10,22 +10,18 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from classify.base import UNKNOWN, BatchTagger
-from classify.imcl.checks import check_choices, check_side_information, check_start
+from classify.imcl.checks import check_choices, check_side_information
 from classify.imcl.descent import Descent, PlateauSchedule, Settings
-from classify.imcl.early_stopping import held_out_curve
-from classify.imcl.label_graph import cooccurrence_graph, given_graph, identity_graph
-from classify.imcl.loss import Parameters, Penalty
-from classify.imcl.neighbors import Source
-from classify.imcl.variants import VARIANTS, as_variant
-from classify.logistic import LogisticTagger
-from classify.metrics import mean_average_precision
+from classify.imcl.early_stopping import evaluate, held_out, held_out_curve, stopping_of
+from classify.imcl.loss import Penalty
+from classify.imcl.start import initial_weights, parameters_of, source_of
+from classify.imcl.variants import as_variant
 from classify.parameters import Flag, Number, OneOf, Presets, check_parameters
-from classify.row_blocks import mean_norm, mean_row, row_blocks
+from classify.row_blocks import row_blocks
 from features.errors import InputError
 from features.splits import inner_split
 
@@ -267,13 +263,16 @@ class InteractiveTagger(Presets, BatchTagger):
         X, targets = self._start_fit(X, y)
         side = check_side_information(side_information, len(X))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        stopping = self._stopping(variant)
-        rows, validation = self._inner_rows(len(X), rng, stopping)
+        stopping = stopping_of(self, variant)
+        rows, validation = np.arange(len(X)), None
+        if stopping == "rows":
+            parts = inner_split(rows, int(rng.integers(2**31)), self.validation_fraction)
+            rows, validation = np.sort(parts.train), np.sort(parts.test)
 
         def begin(rows):
-            start = self._start(X, targets, rows, coef_init, intercept_init)
-            source = self._source(X, targets, side, rows, variant)
-            return source, self._parameters(start, source, rows)
+            start = initial_weights(self, X, targets, rows, coef_init, intercept_init)
+            source = source_of(self, X, targets, side, rows, variant)
+            return source, parameters_of(self, start, source, rows)
 
         source, parameters = begin(rows)
         self.initial_coef_, self.initial_intercept_ = source.linear(parameters)
@@ -289,52 +288,6 @@ class InteractiveTagger(Presets, BatchTagger):
                 self._descend(descent, validation, epochs)
         return self
 
-    def _stopping(self, variant):
-        if self.early_stopping != "auto":
-            return self.early_stopping
-        published = variant in (VARIANTS["paper"], VARIANTS["official"])
-        return "never" if published else "folds"
-
-    def _inner_rows(self, n, rng, stopping):
-        """Rows to learn from and those set aside."""
-        if stopping != "rows":
-            return np.arange(n), None
-        parts = inner_split(np.arange(n), int(rng.integers(2**31)), self.validation_fraction)
-        return np.sort(parts.train), np.sort(parts.test)
-
-    def _start(self, X, targets, rows, coef_init, intercept_init):
-        """Coefficients and intercepts to descend from, for features as they are."""
-        if coef_init is not None or intercept_init is not None:
-            return check_start(coef_init, intercept_init, (targets.shape[1], X.shape[1]))
-        init = LogisticTagger("l2", C=self.C) if self.init is None else clone(self.init)
-        if len(rows) < len(targets):
-            known = np.full_like(targets, UNKNOWN)  # rows held out are as good as unlabeled
-            known[rows] = targets[rows]
-            targets = known
-        model = init.fit(X, targets)
-        return model.coef_, model.intercept_
-
-    def _source(self, X, targets, side, rows, variant) -> Source:
-        center, scale, ones = np.zeros(X.shape[1], dtype=X.dtype), 1.0, np.ones(len(rows))
-        if self.scaling == "center":
-            center = mean_row(X, rows, ones)
-        if self.scaling != "none":
-            scale = mean_norm(X, rows, ones, center)
-        rules = variant.label_rules()
-        return Source(X, targets, side, variant.side_weight, center, scale, rules)
-
-    def _parameters(self, start, source, rows) -> Parameters:
-        coef, intercept = start
-        n_labels = len(coef)
-        if not isinstance(self.graph, str):
-            graph = given_graph(self.graph, n_labels)
-        elif self.graph == "identity":
-            graph = identity_graph(n_labels)
-        else:
-            seen = source.targets if len(rows) == len(source.targets) else source.targets[rows]
-            graph = cooccurrence_graph(seen, n_neighbors=self.label_neighbors)
-        return source.start(coef, intercept, graph, feature_map=self.feature_map)
-
     def _epochs_that_gain(self, begin, targets, rng, variant) -> int:
         """Count the epochs after which held-out known labels are ranked best; 0 without a gain."""
         if not self.feature_map and not (targets == UNKNOWN).any():
@@ -343,10 +296,10 @@ class InteractiveTagger(Presets, BatchTagger):
         def scores_of(train, test):
             source, parameters = begin(train)
             descent = self._descent(parameters, source, train, rng, variant)
-            yield self._held_out(descent, test)
+            yield held_out(descent, test)
             for _ in range(self.epochs):
                 descent.epoch()
-                yield self._held_out(descent, test)
+                yield held_out(descent, test)
 
         folds, seed = self.validation_folds, int(rng.integers(2**31))
         try:
@@ -368,14 +321,14 @@ class InteractiveTagger(Presets, BatchTagger):
         self.lambda_y_, self.lambda_f_ = descent.lambda_y, descent.lambda_f
         pace = None
         if validation is not None:
-            pace = PlateauSchedule(self._evaluate(descent, validation))
+            pace = PlateauSchedule(evaluate(descent, validation))
             self.validation_curve_.append(pace.best)
         for epoch in tqdm(range(1, epochs + 1), unit="epoch", disable=not self.verbose):
             self.loss_curve_.append(descent.epoch(1.0 if pace is None else pace.factor))
             if pace is None:
                 self.best_epoch_ = epoch
                 continue
-            self.validation_curve_.append(self._evaluate(descent, validation))
+            self.validation_curve_.append(evaluate(descent, validation))
             if pace.improves(self.validation_curve_[-1]):
                 self.best_epoch_ = epoch
                 self._keep(parameters, source)
@@ -387,21 +340,6 @@ class InteractiveTagger(Presets, BatchTagger):
     def _keep(self, parameters, source):
         self.coef_, self.intercept_ = source.linear(parameters)
         self.graph_ = parameters.graph.with_weights(parameters.graph.weights.copy())
-
-    def _held_out(self, descent, rows) -> np.ndarray:
-        """Score rows (h, L) that the descent does not read, as it stands."""
-        X, (coef, intercept) = descent.source.X, descent.source.linear(descent.parameters)
-        return np.concatenate([X[block] @ coef.T + intercept for block in row_blocks(rows)])
-
-    def _evaluate(self, descent, validation) -> float:
-        truth = descent.source.targets[validation]
-        value = mean_average_precision(truth, self._held_out(descent, validation))
-        if np.isnan(value):
-            raise InputError(
-                f"mean average precision is undefined on the {len(validation)} rows set aside, "
-                "which have no label present: raise validation_fraction or use more rows"
-            )
-        return value
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         return X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)

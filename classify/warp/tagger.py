@@ -15,11 +15,12 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.base import UNKNOWN, BatchTagger, check_sample_weight, usable_rows
-from classify.losses import LOSSES, RANK_MODES, ROUNDINGS, only_ranks
+from classify.losses import LOSSES, RANK_MODES, ROUNDINGS
 from classify.losses.class_weights import cell_weights, class_weights
 from classify.metrics import METRICS
 from classify.parameters import Flag, Number, OneOf, Presets, check_parameters
 from classify.sgd import sgd_epochs
+from classify.warp.checks import check_loss
 from classify.warp.early_stopping import BestEpoch
 from classify.warp.objective import Objective, descent_settings
 from features.errors import InputError
@@ -267,8 +268,7 @@ class WarpTagger(Presets, BatchTagger):
         """
         check_parameters(self, self._allowed)
         X, targets = self._start_fit(X, y)
-        self._check_rankable(targets)
-        self._check_weighable(targets)
+        check_loss(self, targets.shape[1])
         weights = check_sample_weight(sample_weight, len(X))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         rows, validation = self._inner_rows(targets, weights, rng)
@@ -286,24 +286,6 @@ class WarpTagger(Presets, BatchTagger):
             epochs = sgd_epochs(X, used_rows, objective, *start, settings=settings, rng=rng)
             self._follow(epochs, at_zero, X, targets, validation)
         return self
-
-    def _check_rankable(self, targets):
-        if targets.shape[1] == 1 and only_ranks(self.loss, self.kappa):
-            raise InputError(
-                f'loss="{self.loss}" without a term for labels by themselves ranks labels against '
-                'each other, and y has one only: use loss="bce" or kappa above 0'
-            )
-
-    def _check_weighable(self, targets):
-        given = {"class_weight": self.class_weight, "rare_weight": self.rare_weight}
-        for name, value in given.items():
-            able = LOSSES[self.loss].weighs_cells or targets.shape[1] == 1
-            if value is not None and not able:
-                others = ", ".join(repr(key) for key, one in LOSSES.items() if one.weighs_cells)
-                raise InputError(
-                    f"{name} came with loss={self.loss!r}, which compares labels and has no "
-                    f"classes to weigh: use loss={others} or leave {name} out"
-                )
 
     def _by_class(self, targets, weights, rows):
         """Weights of classes (L, 2) by the rows that are descended on; None without any."""

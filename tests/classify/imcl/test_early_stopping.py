@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 
+from classify.imcl import early_stopping
 from classify.imcl import tagger as module
 from classify.imcl.early_stopping import held_out_curve
 from classify.imcl.tagger import InteractiveTagger
@@ -42,7 +43,7 @@ def test_early_stopping_keeps_the_best_epoch_of_rows_it_never_learns_from(proble
 def test_early_stopping_may_keep_the_start_and_slows_down(problem, monkeypatch):
     X, Y, _ = problem
     values, rates = iter([0.5, 0.4, 0.45, 0.3, 0.9]), []
-    monkeypatch.setattr(module, "mean_average_precision", lambda *_: next(values))
+    monkeypatch.setattr(early_stopping, "mean_average_precision", lambda *_: next(values))
     epoch = module.Descent.epoch
     monkeypatch.setattr(
         module.Descent, "epoch", lambda self, slower: rates.append(slower) or epoch(self, slower)
