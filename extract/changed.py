@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from extract.decoding.reasons import ImageFailure
-from extract.decoding.sources import open_regular, read_all
+from extract.decoding.sources import reading
 from features import schema
 from features.datasets import Dataset
 from features.errors import InputError
@@ -12,6 +12,7 @@ from features.index import outcomes
 from features.labels import some_of
 from features.manifest import Manifest, read_manifest
 from features.shards import finished_shards
+from features.sources.base import Source
 
 _WITH_FEATURES = tuple(status.name.lower() for status in schema.WITH_FEATURES)
 
@@ -52,29 +53,23 @@ def require_unchanged(folder: Path, dataset: Dataset) -> None:
 def _changed_rows(folder: Path, number: int, dataset: Dataset, manifest: Manifest) -> list[int]:
     made = schema.shard_path(folder, number).stat().st_mtime_ns
     rows = schema.shard_rows(number, manifest["shard_rows"], manifest["index"]["rows"])
-    paths = [dataset.root / dataset.paths[row] for row in rows]
-    later = [i for i, path in enumerate(paths) if _time(path) > made]
+    source = dataset.source
+    paths = dataset.paths[rows.start : rows.stop]
+    later = [i for i, path in enumerate(paths) if source.changed(path) > made]
     if not later:
         return []
     held = outcomes(folder, number, manifest)
     return [
-        rows[i] for i in later if held[i][1] in _WITH_FEATURES and _checksum(paths[i]) != held[i][0]
+        rows[i]
+        for i in later
+        if held[i][1] in _WITH_FEATURES and _checksum(paths[i], source) != held[i][0]
     ]
 
 
-def _time(path: Path) -> int:
-    """Give when a file last changed, in ns; 0 if it can't be seen."""
-    try:
-        found = path.stat()
-    except OSError:
-        return 0
-    return max(found.st_mtime_ns, found.st_ctime_ns)
-
-
-def _checksum(path: Path) -> str:
+def _checksum(path: str, source: Source) -> str:
     """Hex SHA-256 of a file; empty if it can't be read."""
     try:
-        descriptor, _ = open_regular(path)
-        return hashlib.sha256(read_all(descriptor)).hexdigest()
+        with reading(source, path) as raw:
+            return hashlib.sha256(raw).hexdigest()
     except ImageFailure:
         return ""

@@ -1,6 +1,7 @@
 """Extraction on a Dask cluster: each shard is a task, so a lost worker costs one shard."""
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from extract.job import Job
 from extract.plan import make_plan
 from features.dask_client import connect
 from features.manifest import Manifest, canonical, require_equal
+from features.sources.base import Source
 
 RETRIES = 3  # per shard whose task raises; a worker that dies does not count
 
@@ -30,6 +32,7 @@ def run(job: Job, address: str) -> None:
         Dask is not installed, the scheduler can't be reached, or as for `run.run`.
     """
     client = connect(address)
+    source = replace(job.dataset, root=job.dataset.root.resolve()).source
     from distributed import as_completed
 
     with client, job.progress() as bar:
@@ -40,8 +43,8 @@ def run(job: Job, address: str) -> None:
             bar.update(len(job.rows(number)))
         futures = {
             client.submit(
-                _shard, job.config, job.manifest, job.dataset.root.resolve(), job.out.resolve(),
-                number, job.paths(number), rows[number], retries=RETRIES, pure=False,
+                _shard, job.config, job.manifest, source, job.out.resolve(), number,
+                job.paths(number), rows[number], retries=RETRIES, pure=False,
             ): number
             for number in todo
         }  # fmt: skip
@@ -55,20 +58,20 @@ def run(job: Job, address: str) -> None:
 def _shard(
     config: ExtractConfig,
     manifest: Manifest,
-    root: Path,
+    source: Source,
     out: Path,
     number: int,
     paths: list[str],
     retried,
 ) -> None:
     """Compute one shard on a worker, which keeps its network between tasks."""
-    _extractor(config, canonical(manifest), root).write_shard(out, number, paths, retried=retried)
+    _extractor(config, canonical(manifest), source).write_shard(out, number, paths, retried=retried)
 
 
 @lru_cache(maxsize=1)
-def _extractor(config: ExtractConfig, text: str, root: Path) -> Extractor:
+def _extractor(config: ExtractConfig, text: str, source: Source) -> Extractor:
     manifest = json.loads(text)
     plan = make_plan(config)
     here = manifest | {"weights_sha256": plan.weights_sha256()}
     require_equal(manifest, here, "the cache")
-    return Extractor(plan, manifest, root)
+    return Extractor(plan, manifest, source)

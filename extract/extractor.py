@@ -22,6 +22,7 @@ from features.command_line.cores import usable_cores
 from features.manifest import Manifest
 from features.schema import WITH_FEATURES, Status
 from features.shard_writer import ShardWriter
+from features.sources.base import Source
 
 CPU_BATCH, GPU_BATCH = 16, 256
 AHEAD = 3  # batches that are decoded while one is computed
@@ -46,16 +47,16 @@ class Extractor:
         The network and the settings.
     manifest : dict
         The cache's manifest.
-    root : Path
-        Folder that image paths start from.
+    source : Source
+        Where the images are.
     """
 
-    def __init__(self, plan: Plan, manifest: Manifest, root: Path):
+    def __init__(self, plan: Plan, manifest: Manifest, source: Source):
         device = choose_device(plan.config.device)
         default = CPU_BATCH if device.type == "cpu" else GPU_BATCH
         self._plan = plan
         self._manifest = manifest
-        self._root = root
+        self._source = source
         self.batch_size = plan.config.batch_size or default
         threads = plan.config.threads or min(torch.get_num_threads(), usable_cores(os.environ))
         torch.set_num_threads(threads)
@@ -86,7 +87,7 @@ class Extractor:
         number : int
             Number of the shard.
         paths : sequence of str
-            The shard's images, relative to the root, in row order.
+            The shard's images, as the source names them, in row order.
         retried : ndarray of int64, optional
             Rows to replace or to add; by default all.
         advance : callable, optional
@@ -111,7 +112,7 @@ class Extractor:
         rows : range
             Row numbers of the images.
         paths : sequence of str
-            The images, relative to the root.
+            The images, as the source names them.
         retried : ndarray of int64, optional
             Rows to decode; the others are black, and batches without any are left out.
 
@@ -154,7 +155,7 @@ class Extractor:
         if not wanted:
             return None, Outcome(Status.PENDING)
         try:
-            loaded: LoadedImage = read_image(self._root / path, self._plan.transform)
+            loaded: LoadedImage = read_image(path, self._plan.transform, self._source)
         except ImageFailure as failure:
             return None, Outcome(failure.status, failure.message, failure.digest)
         return loaded.pixels, Outcome(loaded.status, loaded.message, loaded.digest)

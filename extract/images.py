@@ -1,9 +1,8 @@
 """Read one image file into a square of pixels, or give the reason why it can't be used."""
 
 import hashlib
-import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +19,14 @@ from extract.decoding import budget, jpeg, pillow, ranges, sources
 from extract.decoding.reasons import ImageFailure, Reason
 from features.errors import InputError, check_choice, check_number
 from features.schema import Status
+from features.sources.base import Source
+from features.sources.folder import Folder
 
 __all__ = ["ImageFailure", "LoadedImage", "Transform", "load_image", "read_image"]
 
 MIN_SIZE = 32  # pixels: the networks halve their input five times
 JPEG_BYTES_PER_PIXEL = 12  # of the coefficients of a progressive file, the array, and its copy
-FILE_BYTES_PER_PIXEL = 16  # of four 32-bit samples, uncompressed
-FILE_HEADERS = 64 << 20  # bytes of metadata and further frames that a file may have beside them
+FILES = Folder(Path())  # of absolute paths, and of those that the working folder begins
 LOST_ORIENTATION = "its metadata are malformed: taken as upright"
 
 
@@ -132,22 +132,26 @@ class LoadedImage(NamedTuple):
     message: str = ""
 
 
-def load_image(path: Path, transform: Transform) -> tuple[Tensor, str]:
+def load_image(
+    path: str | Path, transform: Transform, source: Source = FILES
+) -> tuple[Tensor, str]:
     """Read a file as `read_image` does; return its pixels and its hex SHA-256."""
-    loaded = read_image(path, transform)
+    loaded = read_image(path, transform, source)
     return loaded.pixels, loaded.digest
 
 
-def read_image(path: Path, transform: Transform) -> LoadedImage:
+def read_image(path: str | Path, transform: Transform, source: Source = FILES) -> LoadedImage:
     """Read, decode and resize one file.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         Any format of `features.inputs.image_kinds`. Gray, palette, CMYK, transparent and deep
         images are converted; of several frames the first is taken.
     transform : Transform
         The size of the result, and how the image becomes it.
+    source : Source
+        Where `path` is.
 
     Returns
     -------
@@ -159,18 +163,12 @@ def read_image(path: Path, transform: Transform) -> LoadedImage:
         The file can't be read or decoded to its end, its samples have no known range, or it has
         more than `max_pixels`.
     """
-    descriptor, size = sources.open_regular(path)
-    largest = transform.max_pixels * FILE_BYTES_PER_PIXEL + FILE_HEADERS
-    if size > largest:
-        os.close(descriptor)
-        raise Reason.BYTES.failure(size=size, limit=transform.max_pixels)
-    with budget.FILES.hold(size):
-        raw = sources.read_all(descriptor)
+    with sources.reading(source, str(path), transform.max_pixels) as raw:
         digest = hashlib.sha256(raw).hexdigest()
         try:
             if not raw:
                 raise Reason.EMPTY.failure()
-            return _decoded(raw, path.suffix.lower(), digest, transform)
+            return _decoded(raw, PurePosixPath(path).suffix.lower(), digest, transform)
         except MemoryError as error:
             failure = Reason.MEMORY.failure()
             raise ImageFailure(failure.status, failure.message, digest) from error

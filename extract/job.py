@@ -65,7 +65,7 @@ class Job:
         return schema.shard_rows(number, self.config.shard_rows, len(self.dataset))
 
     def paths(self, number: int) -> Sequence[str]:
-        """Images of one shard, relative to the dataset's root."""
+        """Images of one shard, as the data set's source names them."""
         rows = self.rows(number)
         return self.dataset.paths[rows.start : rows.stop]
 
@@ -134,7 +134,7 @@ class Job:
 
     def extractor(self) -> Extractor:
         """Build the network of this process."""
-        return Extractor(self.plan, self.manifest, self.dataset.root)
+        return Extractor(self.plan, self.manifest, self.dataset.source)
 
     def progress(self) -> tqdm:
         """Open a progress bar over the rows of this part."""

@@ -1,24 +1,27 @@
-"""Read a folder with images into one index: rows, ids, paths and, optionally, labels.
+"""Read a folder with images, or another source, into one index: rows, ids, paths, labels.
 
 Only names and labels are read; extraction finds out whether a file decodes as an image.
 """
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from features.errors import InputError
-from features.inputs.file_names import Matches, check_distinct, match_names
+from features.inputs.file_names import Matches, check_distinct, match_listed, match_names
 from features.inputs.image_kinds import image_suffixes
-from features.inputs.listing import list_images, scan
+from features.inputs.listing import Listing, list_images, scan
 from features.labels import check_ids, check_label_names, plain_names, read_labels_csv, some_of
+from features.sources.base import Source
+from features.sources.folder import Folder
 
 #: Files beside the pictures that mean something else.
-_BESIDE = ("labels.csv", "split.csv")
+BESIDE = ("labels.csv", "split.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,7 @@ class Dataset:
     Parameters
     ----------
     root : Path
-        The folder that `paths` start from.
+        The folder that `paths` start from, or the archive that they lie in.
     ids : tuple of n str
         Each image's path under the folder of images.
     paths : tuple of n str
@@ -40,6 +43,8 @@ class Dataset:
     notes : tuple of str
         What was taken otherwise than it is written, and what was left out: a line each, for the
         user.
+    archive : Source, optional
+        Where the bytes are, if they are not files under `root`.
     """
 
     root: Path
@@ -48,6 +53,12 @@ class Dataset:
     labels: np.ndarray | None = None
     label_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    archive: Source | None = None
+
+    @property
+    def source(self) -> Source:
+        """What gives the bytes of `paths`."""
+        return Folder(self.root) if self.archive is None else self.archive
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +69,34 @@ class Dataset:
             print(note, file=sys.stderr)
 
 
-def load_dataset(folder: str | Path, *, strict_names: bool = False) -> Dataset:
+class Members(NamedTuple):
+    """Pictures that are no files of their own.
+
+    Attributes
+    ----------
+    archive : Source
+    front : str
+        What stands before every picture's name in its path: `images/` or nothing.
+    pictures : list of str
+        Sorted names.
+    """
+
+    archive: Source
+    front: str
+    pictures: list[str]
+
+
+class _Ids(Container[str]):
+    """The names whose paths an archive has."""
+
+    def __init__(self, members: Members):
+        self._members = members
+
+    def __contains__(self, name: object) -> bool:
+        return f"{self._members.front}{name}" in self._members.archive
+
+
+def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
     """Read a folder of pictures, or one that holds `images/`, and `labels.csv` if there is one.
 
     With `labels.csv` the rows are its rows; see `features.labels.read_labels_csv` for its form.
@@ -68,8 +106,8 @@ def load_dataset(folder: str | Path, *, strict_names: bool = False) -> Dataset:
 
     Parameters
     ----------
-    folder : str or Path
-        The folder.
+    data : str or Path
+        The folder, or a source of `features.sources.catalog`.
     strict_names : bool
         Refuse names in `labels.csv` that are not exactly their files'.
 
@@ -83,15 +121,13 @@ def load_dataset(folder: str | Path, *, strict_names: bool = False) -> Dataset:
     InputError
         The folder, its images or a listed file do not exist, or `labels.csv` is malformed.
     """
-    root = Path(folder)
+    root = Path(data)
     if not root.is_dir():
-        raise InputError(
-            f"{root} is not a folder. Give a folder of images, or one with images/ and, "
-            "optionally, labels.csv."
-        )
+        from features.sources import catalog
+
+        return catalog.load(root, strict_names=strict_names)
     images = root / "images"
-    is_inside = images.is_dir()
-    images = images if is_inside else root
+    images = images if images.is_dir() else root
     labels_csv = root / "labels.csv"
     if os.path.lexists(labels_csv):
         ids, labels, names = _read_labels(labels_csv, images)
@@ -100,17 +136,23 @@ def load_dataset(folder: str | Path, *, strict_names: bool = False) -> Dataset:
         )
     found = scan(images)
     if not found.pictures:
-        if not is_inside:
-            raise InputError(
-                f"There is no folder images/ in {root}, and no image. Give a folder of images, or "
-                "one with images/ and, optionally, labels.csv."
-            )
-        lines = [f"No images in {images}", *found.left_out()]
-        endings = " ".join(sorted(image_suffixes()))
-        raise InputError(f"{'; '.join(lines)}. Put some there ({endings}).")
+        raise _no_pictures(root, images, found)
     return index_images(
-        images, found.pictures, source=images, root=root, notes=found.left_out(beside=_BESIDE)
+        images, found.pictures, source=images, root=root, notes=found.left_out(beside=BESIDE)
     )
+
+
+def _no_pictures(root: Path, images: Path, found: Listing) -> InputError:
+    archives = [name for name in found.others if name.endswith((".tar", ".zip"))]
+    hint = f" Or give an archive itself: --data {images / archives[0]}" if archives else ""
+    if images == root:
+        return InputError(
+            f"There is no folder images/ in {root}, and no image. Give a folder of images, or one "
+            f"with images/ and, optionally, labels.csv.{hint}"
+        )
+    lines = "; ".join([f"No images in {images}", *found.left_out()])
+    endings = " ".join(sorted(image_suffixes()))
+    return InputError(f"{lines}. Put some there ({endings}).{hint}")
 
 
 def _read_labels(path: Path, images: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
@@ -134,6 +176,7 @@ def index_images(
     unite: bool = False,
     strict_names: bool = False,
     notes: Sequence[str] = (),
+    members: Members | None = None,
 ) -> Dataset:
     """Make a `Dataset` of named files, all of which must exist.
 
@@ -158,6 +201,8 @@ def index_images(
         Refuse names that are not exactly their files'.
     notes : sequence of str
         Lines that the data set's notes begin with.
+    members : Members, optional
+        Where the pictures are, if they are no files; `images` and `root` are then for messages.
 
     Returns
     -------
@@ -173,9 +218,13 @@ def index_images(
     if labels is not None:
         label_names = plain_names(label_names)
         check_label_names(label_names, source)
-    matches = match_names(images, ids, source)
+    if members is None:
+        matches = match_names(images, ids, source)
+    else:
+        matches = match_listed(_Ids(members), members.pictures, ids, source)
     if matches.missing:
-        raise _not_found(matches, len(ids), images, source)
+        there = list_images(images) if members is None else members.pictures
+        raise _not_found(matches, len(ids), there, images, source)
     told = [*notes]
     if inexact := matches.inexact():
         if strict_names:
@@ -191,8 +240,9 @@ def index_images(
     front = "" if root == images else f"{images.name}/"
     paths = tuple(f"{front}{file}" for file in files)
     return Dataset(
-        root or images.parent, tuple(files), paths, labels, tuple(label_names), tuple(told)
-    )
+        root or images.parent, tuple(files), paths, labels, tuple(label_names), tuple(told),
+        members and members.archive,
+    )  # fmt: skip
 
 
 def unite_rows(
@@ -233,8 +283,9 @@ def unite_rows(
     )
 
 
-def _not_found(matches: Matches, total: int, images: Path, source: object) -> InputError:
-    there = list_images(images)
+def _not_found(
+    matches: Matches, total: int, there: Sequence[str], images: Path, source: object
+) -> InputError:
     seen = f"which has {some_of(there)} images" if there else "which has no images"
     return InputError(
         f"{source}: {some_of(matches.missing)} of {total} images not found under {images}, {seen}. "
@@ -260,6 +311,4 @@ def file_sizes(dataset: Dataset) -> np.ndarray:
     OSError
         A file has been deleted since the data set was read.
     """
-    root = os.fspath(dataset.root)
-    sizes = (os.stat(f"{root}/{path}").st_size for path in dataset.paths)
-    return np.fromiter(sizes, dtype=np.int64, count=len(dataset))
+    return dataset.source.sizes(dataset.paths)

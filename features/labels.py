@@ -29,7 +29,7 @@ class _Values(dict[str, int]):
 
 
 def read_labels_csv(
-    path: Path, *, any_first: bool = False
+    path: Path, *, any_first: bool = False, content: bytes | None = None
 ) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
     """Read which image has which label.
 
@@ -45,6 +45,8 @@ def read_labels_csv(
         The csv file.
     any_first : bool
         Take the first column for the images, however it is called.
+    content : bytes, optional
+        The file, if it lies in an archive; `path` is then for messages.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def read_labels_csv(
     InputError
         The file breaks the rules above, has no rows, or names an image or a label twice.
     """
-    rows = csv_rows(path)
+    rows = csv_rows(path, content=content)
     _, header = next(rows, (0, [""]))
     first = 1 if plain_header(header)[:2] == ["", "image"] else 0
     if header[first].strip().casefold() != "image" and not any_first:

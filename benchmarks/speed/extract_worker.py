@@ -62,13 +62,14 @@ def _engine(given: dict[str, Any]) -> tuple[Work, int]:
 
     from extract.extractor import Extractor
     from features.datasets import Dataset
+    from features.sources.folder import Folder
 
     plan = _plan(given, given["name"])
     folder = tempfile.TemporaryDirectory()
     root = Path(given["paths"][0]).parent
     names = tuple(Path(path).name for path in given["paths"][: given["rows"]])
     manifest = plan.manifest(Dataset(root, names, names), np.zeros(len(names), dtype=np.int64))
-    extractor = Extractor(plan, manifest, root)
+    extractor = Extractor(plan, manifest, Folder(root))
 
     def work(start: int, stop: int) -> float:
         photos = [Path(path).name for path in given["paths"][start:stop]]

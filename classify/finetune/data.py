@@ -54,13 +54,13 @@ class Images:
         """
         if row in self._kept:
             return self._kept[row]
-        path = self._dataset.root / self._dataset.paths[row]
+        path = self._dataset.paths[row]
         try:
-            pixels, _ = load_image(path, self._transform)
+            pixels, _ = load_image(path, self._transform, self._dataset.source)
         except ImageFailure as failure:
             raise InputError(
-                f"{path} can't be learned from ({failure.message}); mend the file or take its line "
-                "out of labels.csv"
+                f"{self._dataset.root / path} can't be learned from ({failure.message}); mend the "
+                "file or take its line out of labels.csv"
             ) from failure
         if len(self._kept) < self._room:
             self._kept[row] = pixels

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def tag(
     out, cache, format = _places(folder, out, cache, format, dry_run)
     from classify.tag.outputs import is_ours
     from classify.tag.tagger import Tagger  # torch
-    from features.datasets import Dataset, load_dataset
+    from features.datasets import load_dataset
     from features.files.ownership import claim
 
     if out is not None:
@@ -77,7 +78,7 @@ def tag(
     dataset = load_dataset(folder)
     dataset.tell()
     # Its labels are not needed, and a cache keeps them.
-    found = tagger.extract(Dataset(dataset.root, dataset.ids, dataset.paths), cache)
+    found = tagger.extract(replace(dataset, labels=None, label_names=()), cache)
     if found.excluded:
         print(found.excluded, file=sys.stderr)
     tagged = tagger.tag_cache(found)
@@ -95,6 +96,10 @@ def _places(
     form = form or ("jsonl" if out is not None and out.suffix == ".jsonl" else "wide")
     check_choice("format", form, FORMATS)
     if form == "xmp":
+        if not folder.is_dir():
+            raise InputError(
+                f"The format xmp writes beside the pictures, and {folder} is no folder."
+            )
         if out is not None:
             raise InputError(f"The format xmp writes beside the pictures. Leave out --out {out}.")
         return None, cache or folder.with_name(f"{folder.resolve().name}.cache"), form

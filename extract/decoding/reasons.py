@@ -38,6 +38,18 @@ class Reason(Enum):
     SPECIAL = Status.UNREADABLE, "it is a FIFO, a socket or a device, not a file"
     IO_ERROR = Status.UNREADABLE, "reading it failed with {code}"
 
+    ENCRYPTED = (
+        Status.UNREADABLE,
+        "encrypted in its archive; make the archive again without a password",
+    )
+    METHOD = (
+        Status.UNREADABLE,
+        "compressed in its archive by {method}, which is not read; store it, or deflate it",
+    )
+    MEMBER = Status.UNREADABLE, "damaged in its archive"
+    CHECKSUM = Status.UNREADABLE, "damaged in its archive: size or checksum are others"
+    ARCHIVE_ENDS = Status.UNREADABLE, "the archive ends before it does"
+
     EMPTY = Status.UNDECODABLE, "the file is empty"
     OTHER_KIND = Status.UNDECODABLE, "cannot identify an image: it is {kind}"
     UNKNOWN = Status.UNDECODABLE, "cannot identify an image format that is read"

@@ -1,21 +1,14 @@
-"""Read the bytes of a regular file, and tell what is no image from how it begins."""
+"""Read the bytes of a picture, and tell what is no image from how it begins."""
 
-import errno
-import os
-import stat
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from extract.decoding import budget
 from extract.decoding.reasons import Reason
+from features.sources.base import Fault, Source
 
-_OPEN_ERRORS = {
-    errno.ENOENT: Reason.MISSING,
-    errno.ENOTDIR: Reason.MISSING,
-    errno.ELOOP: Reason.MISSING,
-    errno.EISDIR: Reason.FOLDER,
-    errno.EACCES: Reason.FORBIDDEN,
-    errno.EPERM: Reason.FORBIDDEN,
-    errno.ENXIO: Reason.SPECIAL,
-}
+FILE_BYTES_PER_PIXEL = 16  # of four 32-bit samples, uncompressed
+FILE_HEADERS = 64 << 20  # bytes of metadata and further frames that a file may have beside them
 #: How files begin that are often found under an image's name.
 _OTHER_KINDS = (
     (b"version https://git-lfs", "a Git LFS pointer; run `git lfs pull`"),
@@ -35,54 +28,44 @@ _OTHER_KINDS = (
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
-def open_regular(path: Path) -> tuple[int, int]:
-    """Open a regular file for reading, and nothing that could block or has no end.
+@contextmanager
+def reading(source: Source, path: str, max_pixels: int | None = None) -> Iterator[bytes]:
+    """Read a picture's bytes, and hold memory for them while the block runs.
 
     Parameters
     ----------
-    path : Path
-        A file, or a link to one.
+    source : Source
+    path : str
+        As the source names it.
+    max_pixels : int, optional
+        What has more bytes than any image of so many pixels is not read.
 
-    Returns
-    -------
-    descriptor, size : int
-        Of the open file, and its size in bytes. The caller closes it.
+    Yields
+    ------
+    bytes
 
     Raises
     ------
     ImageFailure
-        There is no such file, it can't be opened, or it is a folder, a FIFO, a socket or a device.
+        It is not there, can't be read, or is larger.
     """
+    with _as_failure():
+        opened = source.open(path)
+    if max_pixels and opened.size > max_pixels * FILE_BYTES_PER_PIXEL + FILE_HEADERS:
+        opened.close()
+        raise Reason.BYTES.failure(size=opened.size, limit=max_pixels)
+    with budget.FILES.hold(opened.size):
+        with _as_failure():
+            raw = opened.read()
+        yield raw
+
+
+@contextmanager
+def _as_failure() -> Iterator[None]:
     try:
-        # A FIFO without a writer would block otherwise.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise _failure(error) from error
-    found = os.fstat(descriptor)
-    if stat.S_ISREG(found.st_mode):
-        return descriptor, found.st_size
-    os.close(descriptor)
-    raise (Reason.FOLDER if stat.S_ISDIR(found.st_mode) else Reason.SPECIAL).failure()
-
-
-def read_all(descriptor: int) -> bytes:
-    """Read a file to its end and close it.
-
-    Raises
-    ------
-    ImageFailure
-        The disk reports an error.
-    """
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise _failure(error) from error
-
-
-def _failure(error: OSError) -> Exception:
-    reason = _OPEN_ERRORS.get(error.errno or 0, Reason.IO_ERROR)
-    return reason.failure(code=errno.errorcode.get(error.errno or 0, "an unknown error"))
+        yield
+    except Fault as fault:
+        raise Reason[fault.reason].failure(**fault.facts) from fault
 
 
 def kind_of(raw: bytes) -> str:

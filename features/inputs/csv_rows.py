@@ -5,6 +5,7 @@ line is told from them; a file that can't be read so is refused with its line.
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,9 @@ class _Form(NamedTuple):
     skip_line: bool  # the first line only states the separator
 
 
-def csv_rows(path: Path, *, ragged: bool = False) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(
+    path: Path, *, ragged: bool = False, content: bytes | None = None
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the fields of every line that is not blank, the header first.
 
     Parameters
@@ -32,6 +35,8 @@ def csv_rows(path: Path, *, ragged: bool = False) -> Iterator[tuple[int, list[st
         follows the first field of the first line: a comma, a semicolon or a tab.
     ragged : bool
         Allow lines of other lengths than the header's.
+    content : bytes, optional
+        The file, if it lies in an archive; `path` is then for messages.
 
     Yields
     ------
@@ -48,7 +53,7 @@ def csv_rows(path: Path, *, ragged: bool = False) -> Iterator[tuple[int, list[st
     """
     width = line = 0
     try:
-        with open(path, encoding=_encoding(path), newline="") as file:
+        with _text(path, content) as file:
             form = _form(file)
             reader = csv.reader(
                 file, strict=True, delimiter=form.delimiter, skipinitialspace=form.skip_blanks
@@ -75,10 +80,12 @@ def plain_header(header: list[str]) -> list[str]:
     return [name.strip().casefold() for name in header]
 
 
-def _encoding(path: Path) -> str:
-    with open(path, "rb") as file:
-        start = file.read(2)
-    return "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+def _text(path: Path, content: bytes | None) -> TextIO:
+    file = open(path, "rb") if content is None else io.BytesIO(content)  # noqa: SIM115
+    start = file.read(2)
+    file.seek(0)
+    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return io.TextIOWrapper(file, encoding=encoding, newline="")
 
 
 def _form(file: TextIO) -> _Form:

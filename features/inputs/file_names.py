@@ -10,7 +10,7 @@ import stat
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -112,6 +112,37 @@ def match_names(images: Path, names: Sequence[str], source: object) -> Matches:
         return _is_plain(name) and os.path.exists(f"{images}/{name}")
 
     return _match(names, source, is_file, is_there, lambda: _Known(list_images(images), own))
+
+
+def match_listed(
+    there: Container[str], pictures: Sequence[str], names: Sequence[str], source: object
+) -> Matches:
+    """Find the member of an archive that each name means, as `match_names` finds files.
+
+    Parameters
+    ----------
+    there : container of str
+        All names that exist.
+    pictures : sequence of str
+        Those that a name may mean which is not exactly one.
+    names : sequence of n str
+    source : object
+        Where the names come from; messages begin with it.
+
+    Returns
+    -------
+    Matches
+
+    Raises
+    ------
+    InputError
+        As for `match_names`.
+    """
+
+    def is_there(name: str) -> bool:
+        return _is_plain(name) and name in there
+
+    return _match(names, source, is_there, is_there, lambda: _Known(pictures, {"images"}))
 
 
 def match_ids(ids: Sequence[str], names: Sequence[str], source: object) -> Matches:

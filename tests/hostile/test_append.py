@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,9 +85,9 @@ def test_only_new_rows_are_computed(config, data, before, tmp_path, monkeypatch,
     out = copy(before, tmp_path / "c")
     dataset, read = grown(data), []
 
-    def spy(path, transform):
-        read.append(path.name)
-        return real(path, transform)
+    def spy(path, transform, source):
+        read.append(Path(path).name)
+        return real(path, transform, source)
 
     real = extractor.read_image
     monkeypatch.setattr(extractor, "read_image", spy)
@@ -177,7 +178,12 @@ def test_other_bytes_of_the_same_size_are_refused(config, data, before, tmp_path
             path.write_bytes(whole[:-20] + bytes(8) + whole[-12:])  # after the cache was made
         else:
             os.utime(path)  # newer, with the same bytes
-    monkeypatch.setattr(changed, "_checksum", lambda path: read.append(path.name) or real(path))
+
+    def spy(path, source):
+        read.append(Path(path).name)
+        return real(path, source)
+
+    monkeypatch.setattr(changed, "_checksum", spy)
     with pytest.raises(InputError, match=r"^1 \(first 'm07.png'\) images have other bytes"):
         run(append, dataset, before)
     assert set(read) <= {"m02.png", "m07.png"}

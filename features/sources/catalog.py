@@ -1,0 +1,120 @@
+"""Every source of pictures but a folder: one record each.
+
+A record's module has ``load(paths, *, strict_names) -> Dataset`` and is loaded when it is needed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from features.datasets import Dataset
+from features.errors import InputError
+from features.sources.patterns import expand
+
+_START = 512  # bytes that tell kinds apart
+
+
+@dataclass(frozen=True)
+class Record:
+    """A source of pictures.
+
+    Parameters
+    ----------
+    module : str
+        Where its `load` is.
+    text : str
+        What it is, for messages.
+    endings : tuple of str
+        Of files' names, in lower case.
+    begins : callable
+        Tells by the first 512 bytes whether a file is one; what it says goes before the ending.
+    """
+
+    module: str
+    text: str
+    endings: tuple[str, ...]
+    begins: Callable[[bytes], bool] = lambda start: False
+
+
+SOURCES = {
+    "zip": Record(
+        "features.sources.zip_files",
+        "a .zip file",
+        (".zip",),
+        lambda start: start.startswith((b"PK\x03\x04", b"PK\x05\x06")),
+    ),
+    "tar": Record(
+        "features.sources.tar_files",
+        "a .tar file or several, as shards-{0000..0099}.tar",
+        (".tar",),
+        lambda start: start[257:262] == b"ustar",
+    ),
+}
+#: How compressed files begin, and the program that decompresses them.
+_COMPRESSED = {
+    b"\x1f\x8b": "gunzip -k",
+    b"BZh": "bunzip2 -k",
+    b"\xfd7zXZ\x00": "unxz -k",
+    b"\x28\xb5\x2f\xfd": "unzstd",
+    b"\x04\x22\x4d\x18": "unlz4",
+}
+
+
+def load(path: Path, *, strict_names: bool = False) -> Dataset:
+    """Read what `--data` names, if that is no folder.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a pattern of files (`features.sources.patterns`).
+    strict_names : bool
+        As for `features.datasets.load_dataset`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        It is not there or no source that is read; or what `load` of the source raises.
+    """
+    paths = expand(path)
+    if not paths[0].exists():
+        raise _unknown(path, "is not a folder")
+    kinds = {_kind(one): one for one in reversed(paths)}
+    if len(kinds) > 1:
+        raise InputError(f"{path} stands for files of several kinds: {', '.join(kinds)}. Give one.")
+    return import_module(SOURCES[next(iter(kinds))].module).load(paths, strict_names=strict_names)
+
+
+def _kind(path: Path) -> str:
+    if not path.is_file():
+        raise _unknown(path, "is not a folder and no file")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(_START)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}.") from error
+    for begins, program in _COMPRESSED.items():
+        if start.startswith(begins):
+            raise InputError(
+                f"{path} is compressed as a whole, so that no picture in it can be read alone. "
+                f"Decompress it once, `{program} {path.name}`, and give --data the .tar file."
+            )
+    ending = path.suffix.lower()
+    by_content = (kind for kind, record in SOURCES.items() if record.begins(start))
+    by_ending = (kind for kind, record in SOURCES.items() if ending in record.endings)
+    kind = next(by_content, None) or next(by_ending, None)
+    if kind is None:
+        raise _unknown(path, "is not a folder and no file that holds a data set")
+    return kind
+
+
+def _unknown(path: Path, what: str) -> InputError:
+    kinds = ", ".join(record.text for record in SOURCES.values())
+    return InputError(
+        f"{path} {what}. Give a folder of images, or one with images/ and, optionally, labels.csv; "
+        f"or {kinds}."
+    )
