@@ -78,8 +78,8 @@ def parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         required=True,
-        help="folder of images, or one with images/ and labels.csv; a .zip or .tar file, or "
-        "'shards-{0000..0099}.tar'",
+        help="folder of images, or one with images/ and labels.csv; a .zip or .tar file, "
+        "'shards-{0000..0099}.tar', or a .txt file with a path in each line",
     )
     add(
         "--list",

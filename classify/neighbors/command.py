@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from classify.report.where import require_pictures
 from features.command_line import add_options
 from features.errors import InputError, check_number
 
@@ -124,8 +125,7 @@ def _target(out: Path | None, data: Path | None) -> Path | None:
     """Check where the answer goes before anything is computed."""
     from features.files.ownership import begins, claim
 
-    if data is not None and not data.is_dir():
-        raise InputError(f"{data} is no folder: give --data the folder of the cache's pictures")
+    require_pictures(data)
     if out is None:
         return None
     if out.suffix not in ENDINGS:

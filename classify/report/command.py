@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classify.metrics import METRICS
+from classify.report.where import require_pictures
 from features.command_line import add_options
 from features.errors import InputError, check_choice, check_number
 
@@ -77,7 +78,7 @@ def report(
     Raises
     ------
     InputError
-        jinja2 or matplotlib is missing; `data` is no folder; a file is none of results, or of
+        jinja2 or matplotlib is missing; `data` is not there; a file is none of results, or of
         another cache or labels; the results lack the metric or the learner; there are no labels;
         `out` exists and is no such page.
     """
@@ -88,8 +89,7 @@ def report(
     }  # fmt: skip
     _check(metric, pictures, folds, seed, jobs)
     _check_libraries()
-    if data is not None and not data.is_dir():
-        raise InputError(f"{data} is no folder: give --data the folder of the cache's pictures.")
+    require_pictures(data)
     from classify.report.files import check_labels, read_files
     from classify.report.lines import scored
     from classify.report.page import REPORT, write_page, written_by
@@ -212,7 +212,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         "results": "files of result lines that `sweep` wrote, from the cache",
         "cache": "features with labels",
         "out": "the page, .html",
-        "data": "the folder of the cache's pictures (the page shows none)",
+        "data": "the folder or archive of the cache's pictures (the page shows none)",
         "model": "whose learners predict the images, out of fold (the best learner of the results)",
         "labels": "a labels.csv instead of the cache's own",
         "metric": "what is compared and drawn, of the results' (what the sweep chose C by)",

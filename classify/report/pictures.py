@@ -8,10 +8,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, ImageOps
 
+from features.datasets import load_dataset
 from features.index import IndexRow
+from features.sources.base import Fault, Source
+from features.sources.folder import Folder
 
 SIDE = 240  # pixels at most: cards are 190 to 330 wide
 QUALITY = 72
+MOST_BYTES = 1 << 30  # of a file that is shown
+FILES = Folder(Path())
 
 
 class Thumbnails:
@@ -20,7 +25,7 @@ class Thumbnails:
     Parameters
     ----------
     data : Path or None
-        The folder that the cache was extracted from; None for no pictures.
+        What the cache was extracted from; None for no pictures.
 
     Attributes
     ----------
@@ -31,50 +36,56 @@ class Thumbnails:
     def __init__(self, data: Path | None):
         self.data = data
         self.missing: list[str] = []
+        self._source: Source | None = None
+        if data is not None:
+            self._source = Folder(data) if data.is_dir() else load_dataset(data).source
 
     def of(self, row: IndexRow) -> str:
         """Give the picture of a row as a data URI, or an empty text where it can't be shown."""
-        if self.data is None:
+        if self._source is None:
             return ""
-        path = _find(self.data, row)
-        small = "" if path is None else thumbnail(path)
+        path = _find(self._source, row)
+        small = "" if path is None else thumbnail(path, self._source)
         if not small and row.id not in self.missing:
             self.missing.append(row.id)
         return small
 
 
-def thumbnail(path: Path) -> str:
+def thumbnail(path: str | Path, source: Source = FILES) -> str:
     """Give a file as a data URI of a small picture, or an empty text where Pillow can't."""
-    jpeg = _jpeg(path)
+    jpeg = _jpeg(str(path), source)
     if jpeg is None:
         return ""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
-def _find(data: Path, row: IndexRow) -> Path | None:
+def _find(source: Source, row: IndexRow) -> str | None:
     """Look for a file under the data set's folder, or under its folder of pictures."""
     for name in (row.path, row.id):
         parts = PurePosixPath(name)
-        if name and not parts.is_absolute() and ".." not in parts.parts:
-            path = data / parts
-            if path.is_file():
-                return path
+        plain = name and not parts.is_absolute() and ".." not in parts.parts
+        if plain and name in source:
+            return name
     return None
 
 
-def _jpeg(path: Path) -> bytes | None:
+def _jpeg(path: str, source: Source) -> bytes | None:
     """Give a file as a small JPEG; None where Pillow can't."""
     try:
+        opened = source.open(path)
+        if opened.size > MOST_BYTES:
+            opened.close()
+            return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # extraction has told what is odd about the file
-            with Image.open(path) as image:
+            with Image.open(io.BytesIO(opened.read())) as image:
                 image.draft("RGB", (2 * SIDE, 2 * SIDE))
                 small = _rgb(ImageOps.exif_transpose(image))
         small.thumbnail((SIDE, SIDE))
         data = io.BytesIO()
         small.save(data, "JPEG", quality=QUALITY)
     # A picture of a page is no reason to lose the page, whatever a decoder says about the file.
-    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, SyntaxError,
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, SyntaxError, Fault,
             Image.DecompressionBombError):  # fmt: skip
         return None
     return data.getvalue()

@@ -8,6 +8,7 @@ from features.inputs.image_kinds import image_suffixes
 from features.labels import read_labels_csv
 from features.sources.archive import Archive
 from features.sources.base import Fault
+from features.sources.webdataset import read_labels
 
 MOST_LABELS = 1 << 30  # bytes of a labels.csv
 LABELS = "labels.csv"
@@ -26,7 +27,8 @@ def load_archive(archive: Archive, *, strict_names: bool = False) -> Dataset:
     Returns
     -------
     Dataset
-        Whose `root` is the first archive.
+        Without `labels.csv` with the labels of `features.sources.webdataset`, if there are any;
+        whose `root` is the first archive.
 
     Raises
     ------
@@ -47,10 +49,11 @@ def load_archive(archive: Archive, *, strict_names: bool = False) -> Dataset:
         )  # fmt: skip
     if not pictures:
         raise _nothing(archive, root)
-    left_out = archive.listing.left_out(beside=BESIDE)
+    found = read_labels(archive, [front + name for name in pictures])
+    left_out = archive.listing.left_out(beside=(*BESIDE, *found.used))
     return index_images(
-        images, pictures, source=root, root=root, notes=(*archive.notes, *left_out),
-        members=members,
+        images, pictures, found.labels, found.label_names, source=root, root=root,
+        notes=(*archive.notes, *found.notes, *left_out), members=members,
     )  # fmt: skip
 
 

@@ -50,6 +50,11 @@ SOURCES = {
         (".tar",),
         lambda start: start[257:262] == b"ustar",
     ),
+    "list": Record(
+        "features.sources.text_list",
+        "a .txt file with a picture's path in each line",
+        (".txt", ".lst", ".list"),
+    ),
 }
 #: How compressed files begin, and the program that decompresses them.
 _COMPRESSED = {

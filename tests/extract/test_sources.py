@@ -1,6 +1,7 @@
 """Extraction from archives: the bytes of the folder's cache, stops, and members that fail."""
 
 import itertools
+import os
 import struct
 import zipfile
 from dataclasses import replace
@@ -22,7 +23,7 @@ from tests.extract.test_run import contents, make_images
 from tests.features.archives import archive, files_of, make_tar, make_zip
 
 N = 12
-KINDS = ("zip", "tar", "shards")
+KINDS = ("zip", "tar", "shards", "list")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,10 @@ def sources(data, tmp_path_factory):
     members = files_of(data)
     for k in range(3):
         make_tar(out / f"s-{k}.tar", members[k::3])
+    paths = (f"{data}/images/{name}\n" for name in sorted(os.listdir(data / "images")))
+    (out / "list.txt").write_text("".join(paths))
     return {
+        "list": out / "list.txt",
         "zip": archive(data, out / "a.zip", front="photos/"),
         "tar": archive(data, out / "a.tar", front="./"),
         "shards": out / "s-{0..2}.tar",

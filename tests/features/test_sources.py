@@ -247,6 +247,84 @@ def test_an_archive_that_changes_or_goes_is_told(made):
         read(dataset)
 
 
+def test_a_list_gives_its_pictures_in_its_order(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in "abc":
+        (images / f"{name}.jpg").write_bytes(name.encode())
+    path = tmp_path / "list.txt"
+    path.write_text("images/c.jpg\n\nimages/a.jpg\n")
+    dataset = load_dataset(path)
+    assert dataset.ids == ("c.jpg", "a.jpg") and dataset.labels is None
+    assert read(dataset) == {"images/c.jpg": b"c", "images/a.jpg": b"a"}
+    (tmp_path / "labels.csv").write_text("image,x\nb.jpg,1\na.jpg,1\n")
+    dataset = load_dataset(path)
+    assert dataset.labels.tolist() == [[-1], [1]] and "no line for 1 of" in dataset.notes[0]
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (other / "list.txt").write_text(f"{images}/b.jpg\n../images/a.jpg\n")
+    dataset = load_dataset(other / "list.txt")
+    assert dataset.ids == ("b.jpg", "a.jpg") and dataset.paths[0] == "images/b.jpg"
+    assert dataset.root == tmp_path and dataset.labels.tolist() == [[1], [1]]
+    (tmp_path / "labels.csv").write_text("image,x\nb.jpg,1\n")
+    assert "names none of the listed images" in load_dataset(path).notes[0]
+
+
+@pytest.mark.parametrize(
+    "text, match",
+    [
+        ("\n", "lists no images"),
+        ("a.jpg\na.jpg\n", "names images twice"),
+        ("gone.jpg", "1 images not found under"),
+        ("/nowhere/gone.jpg", "are not there"),
+        ("caf\udce9.jpg", "is not UTF-8"),
+    ],
+)
+def test_a_list_with_a_fault_is_one_line(tmp_path, text, match):
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "list.txt").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=match):
+        load_dataset(tmp_path / "list.txt")
+
+
+SAMPLES = [
+    ("0.json", b'{"labels": ["dog", "cat"], "caption": "x"}', [1, 1, 0]),
+    ("1.cls", b"owl\n", [0, 0, 1]),
+    ("2.json", b'{"tags": {"dog": 0, "cat": null, "owl": true}}', [-1, 0, 1]),
+    ("3.json", b'["cat"]', [1, 0, 0]),
+    ("4.txt", b"a caption", [-1, -1, -1]),
+    ("5.json", b"{", [-1, -1, -1]),
+    ("6.json", b'{"label": [[]]}', [-1, -1, -1]),
+    ("7.json", b'{"category": {"name": "x", "owl": 1}}', [-1, -1, -1]),
+    ("8.json", b'{"classes": [{"name": "owl"}], "labels": []}', [0, 0, 0]),
+]
+
+
+def test_labels_of_webdataset_shards(tmp_path):
+    members = []
+    for name, data, _ in SAMPLES:
+        members += [(f"{name[0]}.jpg", b"j"), (name, data)]
+    for k in range(3):
+        make_tar(tmp_path / f"s-{k}.tar", members[6 * k : 6 * k + 6])
+    dataset = load_dataset(tmp_path / "s-{0..2}.tar")
+    assert dataset.label_names == ("cat", "dog", "owl")
+    assert dataset.labels.tolist() == [row for _, _, row in SAMPLES]
+    broken, others = dataset.notes
+    assert broken.startswith("3 (first '5.json', '6.json', '7.json') members can't be read")
+    assert others == "1 file is not read as pictures: 1 .txt"
+
+
+def test_numbers_of_classes_are_in_their_order_and_captions_are_no_labels(tmp_path):
+    members = [(f"{k}.jpg", b"") for k in range(3)]
+    numbered = [*members, ("0.cls", b"10"), ("1.cls", b"9"), ("2.cls", b"2")]
+    assert load_dataset(make_tar(tmp_path / "a.tar", numbered)).label_names == ("2", "9", "10")
+    dataset = load_dataset(make_zip(tmp_path / "a.zip", [*members, ("0.json", b'{"url": 1}')]))
+    assert (
+        dataset.labels is None
+        and "1 keys of .json members name no labels (url)" in (dataset.notes[0])
+    )
+
+
 def test_every_record_has_its_module():
     for name, record in catalog.SOURCES.items():
         assert record.module == f"features.sources.{record.module.rpartition('.')[2]}", name

@@ -18,6 +18,7 @@ from features.errors import InputError
 from features.index import IndexRow
 from tests.caches import write_labelled_cache
 from tests.classify.report.test_page import Page
+from tests.features.archives import archive, make_zip
 
 
 def row(path, id_=None):
@@ -86,7 +87,9 @@ def test_without_data_and_without_pictures_there_are_none(place, tmp_path):
 
 
 def test_a_folder_that_is_none_is_one_line(place, tmp_path):
-    with pytest.raises(InputError, match=r"gone is no folder: give --data the folder"):
+    with pytest.raises(
+        InputError, match=r"gone is no folder or archive: give --data what the cache"
+    ):
         report([place.sweep], cache=place.cache, out=tmp_path / "r", data=tmp_path / "gone")
 
 
@@ -174,3 +177,13 @@ def test_the_page_of_5000_images_is_below_5_megabytes(tmp_path):
                   pictures=MOST_PICTURES, folds=2)  # fmt: skip
     assert page.read_text().count("<img") == 3 * MOST_PICTURES
     assert page.stat().st_size < 5_000_000
+
+
+def test_pictures_of_an_archive_are_those_of_its_folder(tmp_path):
+    (tmp_path / "data").mkdir()
+    Image.new("RGB", (300, 200), "red").save(tmp_path / "data" / "a.png")
+    path = archive(tmp_path / "data", tmp_path / "a.zip")
+    shown = Thumbnails(path).of(row("a.png"))
+    assert shown and shown == Thumbnails(tmp_path / "data").of(row("a.png"))
+    damaged = Thumbnails(make_zip(tmp_path / "b.zip", [("a.png", b"x")]))
+    assert damaged.of(row("a.png")) == "" and damaged.missing == ["a.png"]

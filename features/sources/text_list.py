@@ -1,0 +1,98 @@
+"""A text file with the path of a picture in each line."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from features.datasets import Dataset, index_images
+from features.errors import InputError
+from features.inputs.file_names import match_listed
+from features.inputs.text_lines import text_lines
+from features.labels import read_labels_csv, some_of
+
+
+def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
+    """Make a data set of the pictures that a text file lists, in its order.
+
+    Parameters
+    ----------
+    paths : sequence of one Path
+        A line's path starts from the file's folder, or is absolute. Where all lie under a folder
+        `images/`, their ids begin below it, as those of a folder with `images/`.
+    strict_names : bool
+        Refuse names that are not exactly their files'.
+
+    Returns
+    -------
+    Dataset
+        With labels where `labels.csv` stands beside the list, or in the folder that all pictures
+        lie in; those of images that it lacks are unknown.
+
+    Raises
+    ------
+    InputError
+        Several lists, one that is no text, names nothing or an image twice, or images that do not
+        exist.
+    """
+    if len(paths) > 1:
+        raise InputError(f"{paths[0]} is one of {len(paths)} lists. Join them to one.")
+    (path,) = paths
+    lines = [line for line in text_lines(path) if line]
+    if not lines:
+        raise InputError(f"{path} lists no images; it must list one or more.")
+    root, names = _placed(path, lines)
+    images = root / "images"
+    if all(name.startswith("images/") for name in names):
+        names = [name.removeprefix("images/") for name in names]
+    else:
+        images = root
+    dataset = index_images(images, names, source=path, root=root, strict_names=strict_names)
+    labels_csv = root / "labels.csv"
+    return _labelled(dataset, labels_csv) if labels_csv.is_file() else dataset
+
+
+def _placed(path: Path, lines: list[str]) -> tuple[Path, list[str]]:
+    """Give the folder that all lie in, and their paths under it."""
+    if not any(os.path.isabs(line) or ".." in line.split("/") for line in lines):
+        return path.parent, lines
+    whole = [os.path.normpath(path.parent.absolute() / line) for line in lines]
+    # Nothing is looked for under other names here: the common folder may be the whole disk.
+    if missing := [name for name in whole if not os.path.exists(name)]:
+        raise InputError(
+            f"{path}: {some_of(missing)} of {len(whole)} images are not there. Add these files or "
+            "take their lines out."
+        )
+    root = Path(os.path.commonpath([os.path.dirname(name) for name in whole]))
+    if "images" in root.parts:
+        root = Path(*root.parts[: len(root.parts) - root.parts[::-1].index("images") - 1])
+    return root, [Path(name).relative_to(root).as_posix() for name in whole]
+
+
+def _labelled(dataset: Dataset, labels_csv: Path) -> Dataset:
+    """Take the rows of labels.csv that are of listed images."""
+    ids, labels, label_names = read_labels_csv(labels_csv)
+    at = {id_: row for row, id_ in enumerate(dataset.ids)}
+    found = match_listed(at, dataset.ids, ids, labels_csv)
+    rows = [(at[name], row) for row, name in enumerate(found.files) if name in at]
+    if not rows:
+        note = f"{labels_csv} names none of the listed images: there are no labels"
+        return _with(dataset, None, (), note)
+    taken = np.full((len(dataset), len(label_names)), -1, dtype=np.int8)
+    to, where = zip(*rows, strict=True)
+    if len(set(to)) < len(to):
+        raise InputError(f"{labels_csv} names a listed image twice. Keep one of its lines.")
+    taken[list(to)] = labels[list(where)]
+    lacking = len(dataset) - len(rows)
+    note = f"{labels_csv} has no line for {lacking} of the listed images" if lacking else ""
+    return _with(dataset, taken, label_names, note)
+
+
+def _with(
+    dataset: Dataset, labels: np.ndarray | None, label_names: Sequence[str], note: str
+) -> Dataset:
+    return Dataset(
+        dataset.root, dataset.ids, dataset.paths, labels, tuple(label_names),
+        (*dataset.notes, *filter(None, [note])), dataset.archive,
+    )  # fmt: skip
