@@ -25,7 +25,7 @@ from classify.base import (
 from classify.losses.class_weights import cell_weights, class_weights
 from classify.losses.logistic import LogisticLoss
 from classify.parameters import Number, OneOf, check_parameters
-from classify.solvers import duality_gap, liblinear, newton_l1, newton_l2
+from classify.solvers import duality_gap, l2, liblinear, newton_l1
 from classify.solvers.solution import Solution
 
 _TOL = 1e-4  # relative duality gap
@@ -208,7 +208,7 @@ class LogisticTagger(Tagger):
             options["class_weights"] = problem.by_class
             return [liblinear.solve(X, loss, C=C, tol=self.tol, **options) for C in Cs]
         tol = _TOL if self.tol is None else self.tol
-        solve_path = (newton_l1 if self.penalty == "l1" else newton_l2).solve_path
+        solve_path = (newton_l1 if self.penalty == "l1" else l2).solve_path
         solutions = solve_path(X, loss, Cs, bias=self.bias, tol=tol)
         worst = np.max([solution.gap / solution.objective for solution in solutions])
         if not worst <= tol:  # a gap that is not a number proves nothing

@@ -32,6 +32,15 @@ class Solution:
         coef, n_iter = np.zeros((n_labels, n_features)), np.zeros(n_labels, dtype=int)
         return cls(coef, intercept, objective, gap, n_iter)
 
-    def take(self, labels: slice) -> "Solution":
-        """Return views of some labels."""
-        return Solution(*(getattr(self, field.name)[labels] for field in fields(self)))
+    def take(self, labels: slice | np.ndarray) -> "Solution":
+        """Return some labels: views of them, for a slice."""
+        return Solution(*(array[labels] for array in self.arrays()))
+
+    def put(self, labels: slice | np.ndarray, other: "Solution") -> None:
+        """Replace some labels by those of another solution."""
+        for mine, theirs in zip(self.arrays(), other.arrays(), strict=True):
+            mine[labels] = theirs
+
+    def arrays(self) -> list[np.ndarray]:
+        """List the arrays, in the order of the fields."""
+        return [getattr(self, field.name) for field in fields(self)]
