@@ -34,7 +34,7 @@ def expand(path: Path) -> list[Path]:
     text = str(path)
     if path.exists() or not (_BRACES.search(text) or _WILD.search(text)):
         return [path]
-    names = [Path(name) for name in _braces(text)]
+    names = [Path(name) for name in dict.fromkeys(_braces(text))]
     if _WILD.search(_BRACES.sub("", text)):
         found = sorted({one for name in names for one in _matching(name)})
         if not found:

@@ -8,7 +8,7 @@ import numpy as np
 
 from features.datasets import Dataset, index_images
 from features.errors import InputError
-from features.inputs.file_names import match_listed
+from features.inputs.file_names import CONTROL, match_listed, not_plain
 from features.inputs.text_lines import text_lines
 from features.labels import read_labels_csv, some_of
 
@@ -59,10 +59,12 @@ def _placed(path: Path, lines: list[str]) -> tuple[Path, list[str]]:
         return path.parent, lines
     whole = [os.path.normpath(path.parent.absolute() / line) for line in lines]
     # Nothing is looked for under other names here: the common folder may be the whole disk.
-    if missing := [name for name in whole if not os.path.exists(name)]:
+    if odd := [name for name in whole if CONTROL.search(name)]:
+        raise not_plain(odd[0], path)
+    if missing := [name for name in whole if not os.path.isfile(name)]:
         raise InputError(
-            f"{path}: {some_of(missing)} of {len(whole)} images are not there. Add these files or "
-            "take their lines out."
+            f"{path}: {some_of(missing)} of {len(whole)} images are no files that are there. "
+            "Add these or take their lines out."
         )
     root = Path(os.path.commonpath([os.path.dirname(name) for name in whole]))
     if "images" in root.parts:

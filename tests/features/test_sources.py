@@ -207,7 +207,7 @@ def test_the_kind_is_told_by_content_first(tmp_path):
 def test_shards_are_one_data_set(tmp_path):
     for k, member in enumerate(PICTURES):
         make_tar(tmp_path / f"s-{k:02}.tar", [member])
-    for name in ("s-{00..02}.tar", "s-*.tar", "s-{00,01,02}.tar", "s-0{0..2}.tar"):
+    for name in ("s-{00..02}.tar", "s-*.tar", "s-{00,01,02,00}.tar", "s-0{0..2}.tar"):
         assert read(load_dataset(tmp_path / name)) == dict(PICTURES)
     with pytest.raises(InputError, match=r"2 \(first .*s-03.tar.* of 5 files are not there"):
         load_dataset(tmp_path / "s-{00..04}.tar")
@@ -276,7 +276,9 @@ def test_a_list_gives_its_pictures_in_its_order(tmp_path):
         ("\n", "lists no images"),
         ("a.jpg\na.jpg\n", "names images twice"),
         ("gone.jpg", "1 images not found under"),
-        ("/nowhere/gone.jpg", "are not there"),
+        ("/nowhere/gone.jpg", "are no files that are there"),
+        ("/etc\n/usr", "are no files that are there"),
+        ("/a\x01.jpg", "is not a plain path"),
         ("caf\udce9.jpg", "is not UTF-8"),
     ],
 )
