@@ -136,6 +136,11 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
         )
     found = scan(images)
     if not found.pictures:
+        tables = sorted([*root.glob("*.parquet"), *root.glob("data/*.parquet")])
+        if tables:
+            from features.sources import parquet_files
+
+            return parquet_files.load(tables, strict_names=strict_names)
         raise _no_pictures(root, images, found)
     return index_images(
         images, found.pictures, source=images, root=root, notes=found.left_out(beside=BESIDE)

@@ -50,6 +50,8 @@ class Reason(Enum):
     CHECKSUM = Status.UNREADABLE, "damaged in its archive: size or checksum are others"
     ARCHIVE_ENDS = Status.UNREADABLE, "the archive ends before it does"
 
+    NULL = Status.UNREADABLE, "its row has no bytes"
+
     EMPTY = Status.UNDECODABLE, "the file is empty"
     OTHER_KIND = Status.UNDECODABLE, "cannot identify an image: it is {kind}"
     UNKNOWN = Status.UNDECODABLE, "cannot identify an image format that is read"

@@ -50,6 +50,12 @@ SOURCES = {
         (".tar",),
         lambda start: start[257:262] == b"ustar",
     ),
+    "parquet": Record(
+        "features.sources.parquet_files",
+        "a .parquet file with a column of pictures, or several",
+        (".parquet",),
+        lambda start: start.startswith(b"PAR1"),
+    ),
     "list": Record(
         "features.sources.text_list",
         "a .txt file with a picture's path in each line",

@@ -7,6 +7,8 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
@@ -48,7 +50,15 @@ def sources(data, tmp_path_factory):
         make_tar(out / f"s-{k}.tar", members[k::3])
     paths = (f"{data}/images/{name}\n" for name in sorted(os.listdir(data / "images")))
     (out / "list.txt").write_text("".join(paths))
+    rows = [(n.removeprefix("images/"), b) for n, b in members if n.startswith("images/")]
+    for k in range(2):
+        half = rows[k * 6 : k * 6 + 6]
+        cells = [{"bytes": raw, "path": name} for name, raw in half]
+        pyarrow.parquet.write_table(
+            pyarrow.table({"image": cells}), out / f"p-{k}.parquet", row_group_size=4
+        )
     return {
+        "parquet": out / "p-{0..1}.parquet",
         "list": out / "list.txt",
         "zip": archive(data, out / "a.zip", front="photos/"),
         "tar": archive(data, out / "a.tar", front="./"),
@@ -70,6 +80,20 @@ def test_every_source_gives_the_folders_bytes(config, sources, whole, tmp_path, 
     main(["--data", str(sources[kind]), *settings, "--shards", "1/2"])
     main(["--data", str(sources[kind]), *settings, "--shards", "0/2"])
     assert contents(out) == whole
+
+
+def test_parquet_gives_the_bytes_of_the_folder_of_its_pictures(config, data, sources, tmp_path):
+    config = replace(config, max_failures=1)
+    folder = run(config, load_dataset(data / "images"), tmp_path / "folder")
+    out = tmp_path / "stopped"
+    for number in itertools.count():
+        try:
+            with stopped_from(3 * number):
+                run(config, load_dataset(sources["parquet"]), out)
+        except Stopped:
+            continue
+        break
+    assert contents(out) == contents(folder)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
