@@ -10,7 +10,7 @@ from classify.learners import MEANING_OF_C, describe_learners
 from classify.metrics import METRICS
 from classify.predictions import predict
 from classify.scaling import describe_scalings
-from classify.sweep import SELECTIONS, failures, parse_C, summarize, sweep
+from classify.sweep import SELECTIONS, failures, parse_C, summarize, sweep, unchosen
 from classify.training import CALIBRATIONS, fit
 from features.command_line import add_options, argument
 
@@ -105,14 +105,14 @@ def run_sweep(**options: Any) -> int:
     Returns
     -------
     int
-        The exit code: 1 if a fit failed.
+        The exit code: 1 if a fit failed, or no C could be chosen.
     """
     path = sweep(**options)
     for name, splits, values in summarize(path):
         numbers = "  ".join(f"{m} {mean:.4f} ± {std:.4f}" for m, (mean, std) in values.items())
         print(f"{name} ({splits} fits): {numbers}")
     print(path)
-    failed = failures(path)
-    if failed:
-        print(f"error: {failed}", file=sys.stderr)
-    return 1 if failed else 0
+    wrong = failures(path) or unchosen(path)
+    if wrong:
+        print(f"error: {wrong}", file=sys.stderr)
+    return 1 if wrong else 0

@@ -19,6 +19,21 @@ Takes = Literal["vectors", "instances"]
 VECTORS_AT_ONCE, BAGS_AT_ONCE = 4096, 512
 
 
+def require_rows(cache: FeatureCache) -> None:
+    """Refuse a cache of which no row holds features.
+
+    Raises
+    ------
+    InputError
+        With the reasons and how many rows have each.
+    """
+    if not len(cache.valid_rows):
+        raise InputError(
+            f"no row of {cache.folder} holds features ({cache.excluded}): its index.csv gives the "
+            "reason of each. Give pictures that can be read, then extract again."
+        )
+
+
 def resolve_layers(cache: FeatureCache, layers: Sequence[str] | None, takes: Takes) -> list[str]:
     """Check layer names; None stands for all layers of vectors, or for those with instances.
 

@@ -56,12 +56,14 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
     InputError
         A file that can't be read, another ending, or a cache made another way.
     """
+    from classify.inputs import require_rows
     from features.cache import FeatureCache  # h5py
 
     if out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"predictions go to a .csv or .jsonl file, not to {out}")
     out = claim(out, _is_predictions, what="a file of predictions")
     tagger, features = load_model(model), FeatureCache(cache)
+    require_rows(features)
     report_excluded(features)
     ids = features.ids
     with (

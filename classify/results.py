@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from features.errors import InputError
 from features.files import create, write_text
@@ -256,14 +256,19 @@ def _is_first_line(value: Any) -> bool:
 def _from_json(raw: bytes) -> Line:
     """Give the object in `raw`, or an empty one where there is none."""
     try:
-        line = json.loads(raw, parse_constant=_no_constant)
+        # A float of the text: 1e999 would be infinite. json itself would guess at UTF-16.
+        line = json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested too deeply
         return {}
     return line if isinstance(line, dict) else {}
 
 
-def _no_constant(name: str) -> None:
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _no_constant(text)
 
 
 def _in_order(lines: Mapping[tuple, Line]) -> list[Line]:

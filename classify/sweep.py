@@ -157,9 +157,11 @@ def _read(
     labels: Path | None,
 ) -> _Data:
     """Read the labels and what the learners take; name on stderr what has no features."""
-    from classify.trials import read_all_inputs  # scikit-learn
+    from classify.inputs import require_rows  # scikit-learn
+    from classify.trials import read_all_inputs
     from features.cache import labels_of
 
+    require_rows(features)
     Y, label_names = labels_of(features, labels)
     rows = features.valid_rows
     if features.excluded:
@@ -237,6 +239,30 @@ def failures(path: Path) -> str:
     first = ", ".join(f"{name} {failed[0][name]}" for name in KEY)
     reason = failed[0]["error"]
     return f"{len(failed)} of {len(lines)} fits failed; the first: {first}: {reason}"
+
+
+def unchosen(path: Path) -> str:
+    """Count the fits of a sweep for which its metric chose no C, in one line; or give none.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `sweep` wrote.
+    """
+    header, lines = read_results(path)
+    if header["select"] == "none":
+        return ""
+    chosen = {tuple(line[name] for name in KEY[:3]): False for line in lines}
+    for line in lines:
+        chosen[tuple(line[name] for name in KEY[:3])] |= line["selected"]
+    missing = list(chosen.values()).count(False)
+    if not missing:
+        return ""
+    return (
+        f"for {missing} of {len(chosen)} learners on a split no C was chosen: {header['metric']} "
+        "has no value inside the training images, where too few have a label or lack it. Sweep "
+        "into another file by another --metric, such as map, or with --select none."
+    )
 
 
 def summarize(path: Path) -> list[tuple[str, int, dict[str, tuple[float, float]]]]:

@@ -173,10 +173,11 @@ def _read_rows(
     labels: Path | None,
 ) -> tuple[_Rows, list[str], Sequence[str]]:
     """Read the rows that a learner is trained on, or all; with the names of layers and labels."""
-    from classify.inputs import input_widths, read_inputs, resolve_layers
+    from classify.inputs import input_widths, read_inputs, require_rows, resolve_layers
     from features.cache import labels_of
     from features.inputs.label_warnings import label_warnings
 
+    require_rows(features)
     takes = learner.takes if learner else "vectors"
     names = resolve_layers(features, layers, takes)
     Y, label_names = labels_of(features, labels)

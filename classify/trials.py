@@ -230,6 +230,9 @@ def odd_line(line: Mapping[str, Any]) -> str:
         **dict.fromkeys(("inner", *_empty()), (int, float, NoneType)),
         "selected": (bool,),
         "error": (str, NoneType),
+        **dict.fromkeys(("learner", "scaling"), (str,)),
+        "split": (int,),
+        "C": (int, float, NoneType),
     }
     for name, kind in kinds.items():
         value = line.get(name, _empty)

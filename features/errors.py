@@ -80,13 +80,20 @@ def check_number(
     features.errors.InputError: The 'splits' option must be an int in the range [1, inf). Got 0.
     """
     fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
-    if fits and math.isfinite(value) and low <= value <= high and not (above and value == low):
+    if fits and _is_finite(value) and low <= value <= high and not (above and value == low):
         return
     left = "(" if above or math.isinf(low) else "["
     right = ")" if math.isinf(high) else "]"
     noun = "an int" if whole else "a float"
     bounds = f"{left}{_shown(low)}, {_shown(high)}{right}"
     raise InputError(f"The {name!r} {kind} must be {noun} in the range {bounds}. Got {value!r}.")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int that no float can hold
+        return False
 
 
 def _shown(bound: float) -> str:

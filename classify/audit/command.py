@@ -21,6 +21,13 @@ FEW = 10  # positive or negative rows of a label
 SHOWN = 20  # findings of a kind that are printed
 
 Finding = dict[str, Any]
+#: Each kind of finding, and the fields that every one of it has.
+KINDS = {
+    "same file": {"images", "cosine"},
+    "near": {"images", "cosine"},
+    "doubtful label": {"image", "label", "given", "confidence"},
+    "rare label": {"label", "positive", "negative"},
+}
 
 
 def audit(
@@ -76,7 +83,7 @@ def audit(
     check_number("cosine", cosine, low=0, high=1, above=True)
     check_number("count", count, whole=True, low=0)
     if out is not None:
-        claim(out, first_line(lambda one: "kind" in one), what="a file of findings")
+        claim(out, first_line(_is_finding), what="a file of findings")
     features = FeatureCache(cache)
     found = list(_pairs(features, split, cosine))
     if features.labels is not None or labels is not None:
@@ -90,13 +97,20 @@ def audit(
     return found
 
 
+def _is_finding(one: Any) -> bool:
+    return KINDS[one["kind"]] <= one.keys()
+
+
 def _pairs(features: "FeatureCache", split: Path | None, cosine: float) -> Iterator[Finding]:
     from classify.audit.duplicates import all_pairs, near_pairs, same_files
+    from classify.inputs import read_inputs, require_rows
 
+    require_rows(features)
     rows = features.valid_rows.tolist()
+    X = read_inputs(features, features.resolve(None), features.valid_rows, "vectors")
     parts = _parts(features, split)
     exact = same_files(rows, features.index.sha256()[rows].tolist())
-    for pair in all_pairs(exact, near_pairs(features.read(), rows, cosine)):
+    for pair in all_pairs(exact, near_pairs(X, rows, cosine)):
         found: Finding = {
             "kind": "same file" if pair.same_file else "near",
             "images": [features.ids[pair.first], features.ids[pair.second]],

@@ -98,6 +98,7 @@ def neighbors(
         Nothing is asked; a picture is missing or can't be read; a row is outside the cache or has
         no features; the network's weights are not to be had; `out` is a file of others.
     """
+    from classify.inputs import require_rows
     from features.cache import FeatureCache
     from features.files import write_text
 
@@ -106,6 +107,7 @@ def neighbors(
         raise InputError("nothing is asked: give --image FILE or --row N")
     target = _target(out, data)
     features = FeatureCache(cache)
+    require_rows(features)
     if features.excluded:
         print(features.excluded, file=sys.stderr)
     questions = _questions(features, image, row)
@@ -169,11 +171,13 @@ def _search(
 ) -> list[Neighbor]:
     from tqdm import tqdm
 
+    from classify.inputs import blocks_of
     from classify.neighbors.search import nearest
 
     names = features.resolve(layers)
     asked = _features(features, questions, names, weights)
-    blocks = tqdm(features.blocks(names), desc="neighbors", unit="block", delay=2, file=sys.stderr)
+    read = blocks_of(features, names, "vectors")
+    blocks = tqdm(read, desc="neighbors", unit="block", delay=2, file=sys.stderr)
     own = [one.row for one in questions]
     widths = [features.layers[name] for name in names]
     rows, cosines = nearest(blocks, asked, widths, count, left_out=own)
@@ -191,9 +195,12 @@ def _features(
     weights: str | None,
 ) -> np.ndarray:
     """Read the features of each question, or compute them."""
+    from classify.inputs import read_inputs
+
     X = np.empty((len(questions), sum(features.layers[name] for name in layers)), dtype=np.float32)
     inside = [place for place, one in enumerate(questions) if one.path is None]
-    X[inside] = features.read(layers, [questions[place].row for place in inside])
+    rows = np.array([questions[place].row for place in inside], dtype=np.int64)
+    X[inside] = read_inputs(features, layers, rows, "vectors")
     paths = [one.path for one in questions if one.path is not None]
     if paths:
         from classify.tag.pictures import features_of
@@ -202,7 +209,7 @@ def _features(
         config = extraction_of(features.manifest, weights, max_failures=1.0)
         outside = np.setdiff1d(np.arange(len(questions)), inside)
         with features_of(config, paths) as made:
-            X[outside] = made.read(layers)
+            X[outside] = read_inputs(made, layers, made.valid_rows, "vectors")
     return X
 
 

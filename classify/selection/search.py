@@ -1,5 +1,6 @@
 """Compare candidates over folds of the training rows."""
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -140,9 +141,18 @@ def search(
     finalists = [one.candidate.scaling for one in best[: candidates.FINALISTS]]
     paths = further_paths(X, Y, widths, finalists, thorough, fixed.C)
     if weighting:
-        paths = [path for path in paths if find_learner(path.learner).class_weights]
+        paths = _weighted(paths)
     _try(found, data, paths)
     return found, data
+
+
+def _weighted(paths: Sequence[Path]) -> list[Path]:
+    """Leave out learners without weights of classes, and name them on stderr."""
+    weighted = [path for path in paths if find_learner(path.learner).class_weights]
+    left = dict.fromkeys(path.learner for path in paths if path not in weighted)
+    if left:
+        print(f"not compared, since they take no class weights: {', '.join(left)}", file=sys.stderr)
+    return weighted
 
 
 def folded(X, Y, widths, *, metric: str, folds: int, seed: int, jobs: int, weighting=None) -> Data:

@@ -34,7 +34,8 @@ _SCALER = _closed(
     scaling=_NAME,
     widths={"type": ["array", "null"], "items": {"type": "integer", "minimum": 1}},
 )
-_MEMBER = _closed(learner=_NAME, weight={"type": "number"}, estimator=_ESTIMATOR, scaler=_SCALER)
+_WEIGHT = {"type": "number", "minimum": 0, "maximum": 1e6}
+_MEMBER = _closed(learner=_NAME, weight=_WEIGHT, estimator=_ESTIMATOR, scaler=_SCALER)
 _DECISIONS = {
     "type": ["object", "null"],
     "properties": {"rule": _NAME, "calibrator": {"type": ["object", "null"]}},

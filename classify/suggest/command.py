@@ -137,8 +137,10 @@ def _rows(
     features: "FeatureCache", labels: Path | None, everything: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give the rows to choose among, and those that have labels already."""
+    from classify.inputs import require_rows
     from features.cache import labels_of
 
+    require_rows(features)
     valid = features.valid_rows
     if features.excluded:
         print(features.excluded, file=sys.stderr)

@@ -65,6 +65,7 @@ def tag(
         made as the model's were.
     """
     out, cache, format = _places(folder, out, cache, format, dry_run)
+    from classify.inputs import require_rows
     from classify.tag.outputs import is_ours
     from classify.tag.tagger import Tagger  # torch
     from features.datasets import load_dataset
@@ -81,6 +82,7 @@ def tag(
     found = tagger.extract(replace(dataset, labels=None, label_names=()), cache)
     if found.excluded:
         print(found.excluded, file=sys.stderr)
+    require_rows(found)
     tagged = tagger.tag_cache(found)
     if out is None:
         places = dict(zip(dataset.ids, dataset.paths, strict=True))

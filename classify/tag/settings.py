@@ -10,10 +10,31 @@ import numpy as np
 from extract.backbones import BACKBONES
 from extract.config import BACKGROUND, ExtractConfig
 from extract.plan import make_plan
+from features.checks.json_files import schema_fault
+from features.checks.manifests import MANIFEST_SCHEMA
 from features.datasets import Dataset
 from features.errors import InputError
 from features.manifest import Manifest, differences
 
+#: What is read here; of other keys any value is taken.
+_SCHEMA = {
+    **MANIFEST_SCHEMA,
+    "required": ["backbone", "layers", "layer_order", "transform", "dtype", "engine", "precision"],
+    "properties": {
+        **MANIFEST_SCHEMA["properties"],
+        "transform": {
+            "type": "object",
+            "required": ["size", "resize", "scaled_decode"],
+            "properties": {
+                "size": {"type": "integer", "minimum": 1, "maximum": 2**15},
+                "resize": {"type": "string"},
+                "scaled_decode": {"type": "boolean"},
+                "white_level": {"type": "number", "minimum": 0, "maximum": 1e300},
+                "colour": {"type": "string"},
+            },
+        },
+    },
+}
 _COLOR = re.compile(r"transparency on (#[0-9a-f]{6})")
 NO_IMAGES = Dataset(Path(), (), ())
 #: What the settings determine; the rest of a manifest depends on the images.
@@ -40,9 +61,14 @@ def extraction_of(manifest: Manifest, weights: str | None = None, **runtime: Any
     Raises
     ------
     InputError
-        `weights` can't be read, no source has the recorded ones, or this version of the project
-        makes other features; the message names what differs.
+        `weights` can't be read, no source has the recorded ones, this version of the project makes
+        other features, or the manifest has no such settings; the message names what differs.
     """
+    if fault := schema_fault(manifest, _SCHEMA):
+        raise InputError(
+            f"the features can't be made again: in the manifest that was stored of them, {fault}. "
+            "Restore the file, or make it anew."
+        )
     tried = []
     for source in [weights] if weights else _sources(manifest["backbone"]):
         config = _config(manifest, source, runtime)
@@ -51,7 +77,7 @@ def extraction_of(manifest: Manifest, weights: str | None = None, **runtime: Any
         except InputError as error:  # not to be had, or without a layer of the model
             if weights:
                 raise
-            tried.append(f"{source}: {error}")
+            tried.append(f"{source}: {str(error).rstrip('.')}")
             continue
         if not differing:
             return config

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from features.errors import InputError
-from features.files import write_bytes
+from features.files import require_regular, write_bytes
 
 NAMESPACES = {
     "x": "adobe:ns:meta/",
@@ -38,9 +38,15 @@ def missing_tags(sidecar: Path, tags: Sequence[str]) -> list[str]:
     Raises
     ------
     InputError
-        The file is no XMP sidecar.
+        The file is no XMP sidecar, no file at all, or a link to nothing.
     """
+    require_regular(sidecar)
     if not sidecar.exists():
+        if sidecar.is_symlink():
+            raise InputError(
+                f"{sidecar} is a symbolic link to nothing, so it is left as it is. Remove it, or "
+                "make the file that it names."
+            )
         return list(tags)
     items = _read(sidecar).iterfind(f".//{_name('dc:subject')}//{_name('rdf:li')}")
     present = {item.text for item in items}
@@ -74,7 +80,9 @@ def add_tags(sidecar: Path, tags: Sequence[str]) -> list[str]:
         SubElement(bag, _name("rdf:li")).text = tag
     for prefix, uri in NAMESPACES.items():
         ElementTree.register_namespace(prefix, uri)
-    write_bytes(sidecar, _PACKET.format(ElementTree.tostring(root, encoding="unicode")).encode())
+    write_bytes(
+        sidecar.resolve(), _PACKET.format(ElementTree.tostring(root, encoding="unicode")).encode()
+    )
     return added
 
 

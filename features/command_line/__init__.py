@@ -10,6 +10,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -26,6 +27,7 @@ __all__ = [
     "examples",
     "load",
     "parse",
+    "path",
     "run_command",
     "run_commands",
 ]
@@ -47,10 +49,15 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(prog=prog.replace("python -m", self.launcher, 1) or None, **options)
 
     def add_argument(self, *names: Any, **given: Any) -> Any:
-        """Declare an argument; a number has the bounds of its name (`numbers.number_type`)."""
+        """Declare an argument.
+
+        A number has the bounds of its name (`numbers.number_type`), a path is one (`path`).
+        """
         if given.get("type") in (int, float):
             name = given.get("dest") or names[0].lstrip("-").replace("-", "_")
             given["type"] = number_type(name, given["type"])
+        elif given.get("type") is Path:
+            given["type"] = path
         return super().add_argument(*names, **given)
 
     def error(self, message: str) -> NoReturn:
@@ -62,6 +69,19 @@ class CommandParser(argparse.ArgumentParser):
             Always.
         """
         raise InputError(f"{message}; `{self.prog} --help` shows what can be given")
+
+
+def path(text: str) -> Path:
+    """Read a path from a command line: an empty one would stand for the folder of the shell.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is empty or has a zero byte, which no file system takes.
+    """
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"a path must be a name of a file or folder. Got {text!r}")
+    return Path(text)
 
 
 class Command(NamedTuple):

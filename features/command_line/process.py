@@ -20,6 +20,17 @@ DEBUG = "TAGGING_DEBUG"
 FAILED = 1
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+#: What to do about other errors of the system.
+_REMEDIES = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Give another place, or let this "
+                    "user read and write there."),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "A file stands where a folder is needed: give "
+                    "another path, or move it away."),
+    errno.ENOENT: "Give a path that exists.",
+    errno.EISDIR: "Give a file, not a folder.",
+    errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.ELOOP: "Symbolic links there link to each other: give another path.",
+}  # fmt: skip
 #: What torch's and other allocators write into a RuntimeError.
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "bad_alloc")
 
@@ -98,7 +109,8 @@ def _described(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno in _TOO_MANY_FILES:
         return f"{text}. Raise the limit (`ulimit -n`) or give fewer --jobs or --workers."
     if isinstance(error, OSError) and error.errno is not None:
-        return text  # the system's own words, with the file
+        # The system's own words, with the file.
+        return f"{text}. {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else text
     if isinstance(error, RecursionError):
         return f"an input is nested too deeply to be read{detail}. Restore it or make it anew."
     return (

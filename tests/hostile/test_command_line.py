@@ -16,7 +16,7 @@ from extract.__main__ import main as extract
 from extract.__main__ import parser as extract_parser
 from extract.__main__ import part
 from features.__main__ import COMMANDS as FEATURES
-from features.command_line import CommandParser, load, parse, run_command
+from features.command_line import CommandParser, load, parse, path, run_command
 from features.command_line.environment import local_rank, rank_and_world
 from features.errors import InputError
 
@@ -56,6 +56,13 @@ RAISED = {
     "disk": (OSError(errno.ENOSPC, "No space left on device", "m.csv"), "m.csv.*Free space, then"),
     "quota": (OSError(errno.EDQUOT, "Disk quota exceeded", "m.csv"), "m.csv.*Free space, then"),
     "permission": (PermissionError(errno.EACCES, "Permission denied", "a"), "denied: 'a'"),
+    "not there": (FileNotFoundError(errno.ENOENT, "No such file", "a"), "'a'. Give a path that ex"),
+    "a folder": (IsADirectoryError(errno.EISDIR, "Is a directory", "a"), "'a'. Give a file"),
+    "no folder": (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a"), "'a'. A file stands"),
+    "in the way": (FileExistsError(errno.EEXIST, "File exists", "a"), "'a'. A file stands where"),
+    "a long name": (OSError(errno.ENAMETOOLONG, "File name too long", "a"), "'a'. Give a shorter"),
+    "links in a ring": (OSError(errno.ELOOP, "Too many levels", "a"), "'a'. .* link to each other"),
+    "read only": (OSError(errno.EROFS, "Read-only file system", "a"), "'a'. Give another place"),
     "open files": (OSError(errno.EMFILE, "Too many open files", "a"), "ulimit -n"),
     "input or output": (OSError(errno.EIO, "Input/output error", "a"), "Input/output error: 'a'"),
     "pipe": (BrokenPipeError(errno.EPIPE, "Broken pipe"), "what reads the output .* has closed it"),
@@ -198,10 +205,10 @@ def parsers():
 
 #: Each command's parser, and each option of it that takes numbers.
 NUMBERS = [
-    pytest.param(parser, action, id=f"{' '.join(path)} {action.dest}")
-    for path, parser in parsers()
+    pytest.param(parser, action, id=f"{' '.join(words)} {action.dest}")
+    for words, parser in parsers()
     for action in parser._actions
-    if callable(action.type) and action.type not in (str, Path) and action.option_strings
+    if callable(action.type) and action.type not in (str, path) and action.option_strings
 ]
 NONSENSE = (
     "1:10:99999999999", "1:10:-3", "1:10:²", "0:1:3", "1:nan:3",
@@ -215,6 +222,23 @@ def test_a_number_that_is_none_is_refused_by_every_option(parser, action):
     (option,) = action.option_strings
     for text in NONSENSE:
         with pytest.raises(InputError, match=f"argument {option}: .*( Got |give three numbers)"):
+            parser.parse_args([f"{option}={text}"])
+
+
+PATHS = [
+    pytest.param(parser, action, id=f"{' '.join(words)} {action.dest}")
+    for words, parser in parsers()
+    for action in parser._actions
+    if action.type is path and action.option_strings
+]
+
+
+@pytest.mark.parametrize(("parser", "action"), PATHS)
+def test_a_path_that_is_none_is_refused_by_every_option(parser, action):
+    assert len(PATHS) > 40
+    (option,) = action.option_strings
+    for text in ("", "a\0b", "\0", "photos/\0.csv"):
+        with pytest.raises(InputError, match=f"argument {option}: a path must be .* Got '"):
             parser.parse_args([f"{option}={text}"])
 
 
