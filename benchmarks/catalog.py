@@ -164,6 +164,14 @@ _ENTRIES = (
         page="speed.threads.report:page",
     ),
     _entry(
+        "speed cache",
+        "opening, checking, reading and resuming made-up caches of up to ten million rows",
+        "--out speed-cache.md",
+        "speed.cache.run",
+        ("add_arguments", "speed_cache"),
+        page="speed.cache.report:page",
+    ),
+    _entry(
         "speed finetune",
         "a training step phase by phase with its memory, and training beside a plain loop",
         "--out speed-finetune.md",

@@ -238,14 +238,26 @@ class FeatureCache:
             raise InputError(
                 f"Row {outside[0]} is outside the cache, which has rows 0 to {len(self) - 1}."
             )
-        without = rows[~np.isin(self.status[rows], schema.WITH_FEATURES)]
+        status = self._status_of(rows)
+        without = np.flatnonzero(~np.isin(status, schema.WITH_FEATURES))
         if len(without):
-            name = schema.Status(self.status[without[0]]).name.lower()
+            name = schema.Status(status[without[0]]).name.lower()
             raise InputError(
-                f"Row {without[0]} holds no features ({name}). Read only `valid_rows`, or run "
-                "extract again with --retry-failed."
+                f"Row {rows[without[0]]} holds no features ({name}). Read only `valid_rows`, or "
+                "run extract again with --retry-failed."
             )
         return rows
+
+    def _status_of(self, rows: np.ndarray) -> np.ndarray:
+        """Read the status of some rows; all shards are looked at only if they were before."""
+        if "status" in self.__dict__:
+            return self.status[rows]
+        status = np.full(len(rows), schema.Status.PENDING, dtype=np.uint8)
+        for shard, positions, local in self._shards.by_shard(rows):
+            if held := shards.rows_held(self.folder, shard, self.manifest):
+                there = local < held
+                status[positions[there]] = self._shards.layer(shard, schema.STATUS)[local[there]]
+        return status
 
     def mapped_shards(self, layers: Iterable[str], rows: np.ndarray) -> dict[int, list[np.ndarray]]:
         """Map layers into memory, read-only: for each shard with one of `rows`, (m, width) each."""

@@ -258,7 +258,8 @@ def some_of(names: Sequence[str]) -> str:
 def _check_unique(ids: Sequence[str], source: object) -> None:
     if not ids:
         raise InputError(f"{source} lists no images; it must list one or more.")
-    if twice := _repeated(ids):
+    if len(set(ids)) < len(ids):
+        twice = _repeated(ids)
         raise InputError(f"{source} names images twice: {some_of(twice)}. Keep one of each.")
 
 

@@ -74,13 +74,16 @@ class MappedShards:
             yield int(shard), positions, rows[positions] - shard * self._step
 
     def layer(self, shard: int, name: str) -> np.ndarray:
-        """Map one vector layer of one shard, read-only: (rows that are there, width)."""
+        """Map one vector layer of one shard, or the status of its rows, read-only.
+
+        The first axis is the rows that are there.
+        """
         path = schema.shard_path(self._folder, shard)
         place = self._places.get((shard, name))
         if place is None or place.file != _identity(path):  # an append writes a longer shard
             identity = _identity(path)
             with shards.open_checked(self._folder, shard, self._manifest) as file:
-                for layer in self._widths:
+                for layer in (*self._widths, schema.STATUS):
                     held = file[layer]
                     place = _Place(identity, held.id.get_offset(), held.dtype, held.shape)
                     self._places[shard, layer] = place

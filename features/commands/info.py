@@ -31,7 +31,7 @@ def describe_cache(folder: Path) -> str:
         The folder is not a cache.
     """
     cache = FeatureCache(folder)
-    lines = [describe_rows(folder)]
+    lines = [_counts(cache)]
     for name, width in cache.layers.items():
         lines.append(f"  {name:<20} {width:>6} columns")
     for name, shape in cache.maps.items():
@@ -66,8 +66,11 @@ def duplicates(cache: FeatureCache) -> tuple[str, ...]:
 
 def describe_rows(folder: Path) -> str:
     """Count a cache's rows, and those without features by reason."""
-    cache = FeatureCache(folder)
-    line = f"{folder}: {len(cache)} rows, {len(cache.valid_rows)} with features"
+    return _counts(FeatureCache(folder))
+
+
+def _counts(cache: FeatureCache) -> str:
+    line = f"{cache.folder}: {len(cache)} rows, {len(cache.valid_rows)} with features"
     return f"{line}\n  {cache.excluded}" if cache.excluded else line
 
 

@@ -183,6 +183,8 @@ def check_distinct(matches: Matches, names: Sequence[str], source: object) -> No
     InputError
         With both names and the file.
     """
+    if len(set(matches.files)) == len(names):
+        return
     name_of: dict[str, str] = {}
     for name, file in zip(names, matches.files, strict=True):
         if name_of.setdefault(file, name) != name:

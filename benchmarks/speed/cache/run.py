@@ -1,0 +1,116 @@
+"""Write made-up caches and time the steps on them, each in a process of its own."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.speed.cache.made_up import COLUMNS, write_cache
+from benchmarks.speed.cache.report import AFTER, BEFORE, page
+from benchmarks.speed.record import Record
+from features.command_line import add_options
+from features.errors import InputError, check_number
+
+HERE = Path(__file__).parents[3]
+STEPS = (
+    "first open", "open", "1,000 random rows", "info", "verify", "start of extraction",
+    "index.csv anew", "hash of labels",
+)  # fmt: skip
+
+
+def speed_cache(
+    out: Path | None = None,
+    *,
+    rows: Sequence[int] = (100_000, 1_000_000, 10_000_000),
+    before: Path | None = None,
+    before_rows: int = 1_000_000,
+    folder: Path | None = None,
+) -> str:
+    """Measure seconds and peak memory of each step, from few rows to many.
+
+    Parameters
+    ----------
+    out : Path, optional
+        The page, ``.md``; result lines go beside it.
+    rows : sequence of int
+        Of each cache.
+    before : Path, optional
+        A checkout of an earlier version, which is measured beside this one.
+    before_rows : int
+        Most rows that the earlier version is given.
+    folder : Path, optional
+        Where the caches are written, one after the other; they are removed. By default the system's
+        folder for temporary files; ten million rows need 8 GB.
+
+    Returns
+    -------
+    str
+        The page, which is also printed.
+
+    Raises
+    ------
+    InputError
+        A number out of range, `before` is no checkout, or `out` holds something else.
+    """
+    for count in rows:
+        check_number("rows", count, whole=True, low=1000)
+    if before is not None and not (before / "features" / "cache.py").is_file():
+        raise InputError(
+            f"{before} is no checkout of this project. Give one of an earlier version."
+        )
+    facts = {"task": f"{COLUMNS} float16 columns a row", "rows": list(rows)}
+    record = Record("speed-cache", page, out, facts)
+    for count in rows:
+        with tempfile.TemporaryDirectory(dir=folder, prefix="speed-cache-") as made:
+            cache = Path(made) / "made-up.cache"
+            write_cache(cache, count)
+            versions = {AFTER: HERE}
+            if before is not None and count <= before_rows:
+                versions[BEFORE] = before.resolve()
+            record.add("cache", _lines(cache, count, versions))
+            shutil.rmtree(cache)
+    return record.finish()
+
+
+def _lines(cache: Path, rows: int, versions: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
+    for step in tqdm(STEPS, f"{rows:,} rows"):
+        for name, checkout in versions.items():
+            what = f"{step}: {name}: {rows}"
+            yield {"what": what, "step": step, "version": name, "rows": rows} | _measured(
+                step, cache, checkout
+            )
+
+
+def _measured(step: str, cache: Path, checkout: Path) -> dict[str, float]:
+    """Run a step of a checkout on a cache; give its seconds and its process's peak in MiB."""
+    done = subprocess.run(
+        [sys.executable, "-P", Path(__file__).with_name("worker.py"), step, cache],
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise InputError(f"The step {step!r} of {checkout} failed: {lines[-1]}")
+    return json.loads(done.stdout)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `speed_cache`."""
+    about = {
+        "out": "file for the page, .md; the lines go beside it",
+        "rows": "rows of each cache",
+        "before": "checkout of an earlier version to measure beside this one",
+        "before_rows": "most rows that it is given",
+        "folder": "where the caches are written (the system's folder for temporary files)",
+    }
+    add_options(parser, speed_cache, about)
