@@ -21,12 +21,13 @@ FEW = 10  # positive or negative rows of a label
 SHOWN = 20  # findings of a kind that are printed
 
 Finding = dict[str, Any]
-#: Each kind of finding, and the fields that every one of it has.
+#: Each kind of finding, and the fields that every one of it has; "nothing" is a file's only one.
 KINDS = {
     "same file": {"images", "cosine"},
     "near": {"images", "cosine"},
     "doubtful label": {"image", "label", "given", "confidence"},
     "rare label": {"label", "positive", "negative"},
+    "nothing": {"rows"},
 }
 
 
@@ -93,7 +94,9 @@ def audit(
     if out is not None:
         from features.files import write_text
 
-        write_text(out, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found))
+        # A file of nothing could not be told from one of others when it is written again.
+        lines = found or [{"kind": "nothing", "rows": len(features.valid_rows)}]
+        write_text(out, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines))
     return found
 
 

@@ -150,12 +150,13 @@ def _questions(
             found.append(Question(str(path), -1, path))
             continue
         name = path.as_posix()
-        if name not in features.ids:
+        number = next((row for row, one in enumerate(features.ids) if one == name), -1)
+        if number < 0:
             raise InputError(
                 f"{path} is neither a file nor an image of {features.folder}: give the path of a "
                 "picture, or an image as `predict` names it"
             )
-        found.append(Question(name, features.ids.index(name)))
+        found.append(Question(name, number))
     for number in features.checked_rows(rows).tolist():
         found.append(Question(features.ids[number], number))
     features.checked_rows([one.row for one in found if one.path is None])

@@ -93,7 +93,7 @@ def load(path: Path, *, strict_names: bool = False) -> Dataset:
     """
     paths = expand(path)
     if not paths[0].exists():
-        raise _unknown(path, "is not a folder")
+        raise _unknown(path, "is not there")
     kinds = {_kind(one): one for one in reversed(paths)}
     if len(kinds) > 1:
         raise InputError(f"{path} stands for files of several kinds: {', '.join(kinds)}. Give one.")
@@ -102,7 +102,7 @@ def load(path: Path, *, strict_names: bool = False) -> Dataset:
 
 def _kind(path: Path) -> str:
     if not path.is_file():
-        raise _unknown(path, "is not a folder and no file")
+        raise _unknown(path, "is neither a folder nor a file")
     try:
         with open(path, "rb") as file:
             start = file.read(_START)
@@ -112,14 +112,14 @@ def _kind(path: Path) -> str:
         if start.startswith(begins):
             raise InputError(
                 f"{path} is compressed as a whole, so that no picture in it can be read alone. "
-                f"Decompress it once, `{program} {path.name}`, and give --data the .tar file."
+                f"Decompress it once, `{program} {path.name}`, and give --data what comes out."
             )
     ending = path.suffix.lower()
     by_content = (kind for kind, record in SOURCES.items() if record.begins(start))
     by_ending = (kind for kind, record in SOURCES.items() if ending in record.endings)
     kind = next(by_content, None) or next(by_ending, None)
     if kind is None:
-        raise _unknown(path, "is not a folder and no file that holds a data set")
+        raise _unknown(path, "is neither a folder nor a file that holds a data set")
     return kind
 
 

@@ -93,7 +93,12 @@ def test_parquet_gives_the_bytes_of_the_folder_of_its_pictures(config, data, sou
         except Stopped:
             continue
         break
+    assert number > 3, "nothing was stopped"
     assert contents(out) == contents(folder)
+    for part in ((1, 2), (0, 2)):
+        part_of = replace(config, part=part)
+        run(part_of, load_dataset(sources["parquet"]), tmp_path / "parts")
+    assert contents(tmp_path / "parts") == contents(folder)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])

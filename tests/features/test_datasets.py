@@ -130,7 +130,7 @@ def test_another_encoding_is_named(folder):
 
 
 def test_folders_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(InputError, match="nowhere is not a folder. Give a folder of images"):
+    with pytest.raises(InputError, match="nowhere is not there. Give a folder of images"):
         load_dataset(tmp_path / "nowhere")
     with pytest.raises(InputError, match="There is no folder images/ in "):
         load_dataset(tmp_path)

@@ -10,8 +10,9 @@ from features.errors import InputError
 from features.sources import parquet_files
 from features.sources.base import Fault
 
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
+WHY = "the extra `parquet` is not installed"
+pa = pytest.importorskip("pyarrow", reason=WHY)
+pq = pytest.importorskip("pyarrow.parquet", reason=WHY)
 PICTURES = [{"bytes": b"\xff\xd8a", "path": "a.jpg"}, {"bytes": None, "path": "b.jpg"},
             {"bytes": b"\x89PNGc", "path": "c.png"}]  # fmt: skip
 

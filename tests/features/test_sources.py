@@ -200,7 +200,7 @@ def test_the_kind_is_told_by_content_first(tmp_path):
         with pytest.raises(InputError, match=r"holds a data set. Give a folder .* or a \.zip"):
             load_dataset(tmp_path / name)
     os.mkfifo(tmp_path / "f.tar")
-    with pytest.raises(InputError, match="no file"):
+    with pytest.raises(InputError, match="neither a folder nor a file"):
         load_dataset(tmp_path / "f.tar")
 
 

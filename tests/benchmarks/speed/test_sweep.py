@@ -139,7 +139,9 @@ def test_a_peer_minimises_the_same_objective(task, name, penalty):
         pytest.skip(f"{name} has no {penalty}")
     library = name.split()[0]
     if library in ("celer", "skglm", "cyanure", "snapml"):
-        pytest.importorskip(library, exc_type=ImportError)
+        pytest.importorskip(
+            library, reason="the extra `peers` is not installed", exc_type=ImportError
+        )
     [weights] = peer.build(task.X, penalty)(task.Y, [0.5], peer.levels[penalty][-1])
     ratio, gap, _ = evaluate(task, weights, range(task.Y.shape[1]), penalty, 0.5)
     assert weights.shape == (task.Y.shape[1], COLUMNS + 1)

@@ -195,3 +195,14 @@ def test_planted_flips_of_msrc_are_found(msrc, tmp_path):
     scores = out_of_fold(load_model(tmp_path / "m.safetensors"), X, noisy, folds=5, seed=0)
     doubt = 1 - self_confidence(scores, noisy)
     assert roc_auc_score(flips.ravel(), doubt.ravel()) > 0.9
+
+
+def test_an_audit_that_finds_nothing_says_so_and_is_replaced(tmp_path):
+    X = np.eye(24)
+    Y = np.tile([[0], [1]], (12, 1)).astype(np.int8)
+    data = write_data(tmp_path / "data", [f"{row:02}.jpg" for row in range(24)], ["even"], Y)
+    (data / "labels.csv").unlink()
+    cache, out = write_cache(tmp_path / "cache", data, {"net": X}), tmp_path / "found.jsonl"
+    for _ in range(2):
+        assert audit(cache, out=out) == []
+    assert json.loads(out.read_text()) == {"kind": "nothing", "rows": 24}
