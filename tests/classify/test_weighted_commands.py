@@ -49,8 +49,10 @@ def test_fit_weighs_classes(cache, tmp_path, words, given, decisions):
 def test_auto_compares_learners_that_take_weights(cache, tmp_path, capsys):
     words = ["fit", str(cache), "--rare-weight", "1", "--thorough", "--jobs", "1"]
     main([*words, "--out", str(tmp_path / "m.safetensors")])
-    table = capsys.readouterr().err
-    assert "bce" in table and "rmlc" not in table
+    said = capsys.readouterr().err
+    tried = {line.removeprefix("*").split()[0] for line in said.splitlines() if " ± " in line}
+    assert tried == {"l1", "l2", "bce"}
+    assert "weights: rmlc" in said
     assert load_model(tmp_path / "m.safetensors").members[0].estimator.rare_weight == 1.0
 
 
