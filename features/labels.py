@@ -4,6 +4,7 @@
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,6 +21,9 @@ from features.inputs.label_values import label_value
 SPLIT_NAMES = ("train", "val", "test")
 
 
+_ROW_NUMBER = re.compile(r"|#|unnamed: *\d+|id|index|idx|row|no\.?|nr\.?")
+
+
 class _Values(dict[str, int]):
     """Cells as the bytes of an int8; each form that occurs is read once."""
 
@@ -29,22 +33,23 @@ class _Values(dict[str, int]):
 
 
 def read_labels_csv(
-    path: Path, *, any_first: bool = False, content: bytes | None = None
+    path: Path, *, image: int | None = None, content: bytes | None = None
 ) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
     """Read which image has which label.
 
     The first column is `image`, then one column for each label: 1 present, 0 absent, -1 or empty
     unknown, or what `features.inputs.label_values` reads as one of these. Encoding and separator
-    are those that `features.inputs.csv_rows` tells apart; a first column without a name, as
-    pandas writes its index, is dropped. Takes about 3 s and 150 MB for a million rows with 23
+    are those that `features.inputs.csv_rows` tells apart; numbers of rows in front, as pandas
+    writes its index, are dropped. Takes about 3 s and 150 MB for a million rows with 23
     labels.
 
     Parameters
     ----------
     path : Path
         The csv file.
-    any_first : bool
-        Take the first column for the images, however it is called.
+    image : int, optional
+        Number of the column of images, from 0, however it is called; labels are all others but
+        numbers of rows in front of it.
     content : bytes, optional
         The file, if it lies in an archive; `path` is then for messages.
 
@@ -64,26 +69,44 @@ def read_labels_csv(
     """
     rows = csv_rows(path, content=content)
     _, header = next(rows, (0, [""]))
-    first = 1 if plain_header(header)[:2] == ["", "image"] else 0
-    if header[first].strip().casefold() != "image" and not any_first:
-        raise InputError(
-            f"{path}: the columns must be 'image', then one per label, separated by commas. The "
-            f"first is {header[first]!r}."
-        )
-    label_names = plain_names(header[first + 1 :])
+    if image is None:
+        image = next((at for at, name in enumerate(header) if not is_row_number(name)), 0)
+        if plain_header(header)[image] != "image":
+            raise InputError(
+                f"{path}: the columns must be 'image', then one per label, separated by commas. "
+                f"The first is {header[image]!r}."
+            )
+    columns = [
+        at
+        for at, name in enumerate(header)
+        if at > image or (at < image and not is_row_number(name))
+    ]
+    label_names = plain_names([header[at] for at in columns])
     check_label_names(label_names, path)
     ids = []
     values = bytearray()
     known = _Values()
     for line, fields in rows:
-        ids.append(fields[first])
+        ids.append(fields[image])
+        cells = [fields[at] for at in columns]
         try:
-            values.extend(map(known.__getitem__, fields[first + 1 :]))
+            values.extend(map(known.__getitem__, cells))
         except InputError:
-            raise _bad_cell(path, line, label_names, fields[first + 1 :]) from None
+            raise _bad_cell(path, line, label_names, cells) from None
     _check_unique(ids, path)
     labels = np.frombuffer(values, dtype=np.int8).reshape(len(ids), len(label_names))
     return tuple(ids), labels, label_names
+
+
+def is_row_number(name: str) -> bool:
+    """Tell whether a column's name is one that tools give to the numbers of rows.
+
+    Examples
+    --------
+    >>> is_row_number(""), is_row_number("Unnamed: 0"), is_row_number("image")
+    (True, True, False)
+    """
+    return bool(_ROW_NUMBER.fullmatch(name.strip().casefold()))
 
 
 def _bad_cell(

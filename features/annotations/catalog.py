@@ -64,12 +64,16 @@ class Format(NamedTuple):
 
     def fits(self, source: "Path") -> bool:
         """Tell whether a source looks like this form. What can't be read doesn't."""
+        return self.judge(source)[0]
+
+    def judge(self, source: "Path") -> tuple[bool, str]:
+        """Tell whether a source looks like this form, and why it can't be read."""
         if not self.recognizes:
-            return False
+            return False, ""
         try:
-            return self._load(self.recognizes)(source)
-        except InputError:
-            return False
+            return self._load(self.recognizes)(source), ""
+        except InputError as error:
+            return False, str(error)
 
     def _load(self, function: str) -> "Callable[..., Any]":
         return load(f"features.annotations.{self.module}:{function}")
@@ -145,7 +149,8 @@ def find_format(name: str, source: "Path") -> Format:
     check_choice("format", name, (AUTO, *NAMES))
     if name != AUTO:
         return _named(name)
-    found = [format for format in FORMATS if format.fits(source)]
+    judged = [(format, *format.judge(source)) for format in FORMATS]
+    found = [format for format, fits, _ in judged if fits]
     if any(format.name == "open-images" for format in found):
         found = [_named("open-images")]  # it is a csv file of lines, too
     if len(found) == 1:
@@ -153,6 +158,8 @@ def find_format(name: str, source: "Path") -> Format:
     if found:
         names = " or ".join(format.name for format in found)
         raise InputError(f"{source} may be {names}. Say which by --format.")
+    if reason := next((reason for *_, reason in judged if reason), ""):
+        raise InputError(reason)
     raise InputError(
         f"{source} is of no known form. Give one of {', '.join(NAMES)} as --format, which then "
         "says what is wrong; `python -m features index --format` describes them."

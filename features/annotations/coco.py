@@ -11,12 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
 from features.datasets import Dataset, index_images
 from features.errors import InputError
+from features.inputs.text_lines import beginning, read_text
 
 _START = re.compile(r'\s*\{.*?"(?:images|annotations|categories|info|licenses)"\s*:', re.DOTALL)
 
@@ -25,8 +26,7 @@ def recognizes(source: Path) -> bool:
     """Tell whether a file begins like COCO's."""
     if not source.is_file() or source.suffix.lower() != ".json":
         return False
-    with open(source, encoding="utf-8-sig", errors="replace") as file:
-        return bool(_START.match(file.read(65536)))
+    return bool(_START.match(beginning(source)))
 
 
 def read_coco(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
@@ -89,8 +89,7 @@ def read_coco(source: Path, images: Path, *, strict_names: bool = False) -> Data
 
 def _load(source: Path) -> Any:
     try:
-        with open(source, encoding="utf-8-sig") as file:
-            return json.load(file)
+        return json.loads(read_text(source))
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{source} is not JSON ({error}). Give COCO's instances file, unpacked and whole."
@@ -139,12 +138,19 @@ def _sort_key(identity: str) -> tuple[int, str]:
 
 def _texts(content: Any, source: Path, part: str, key: str) -> list[str]:
     values = _values(content, source, part, key)
+    found = []
     for position, value in enumerate(values):
-        if not isinstance(value, str):
+        if (text := _text(value)) is None:
             raise InputError(
                 f"{source}: {part}[{position}] has {key} {value!r}; it must be one str"
             )
-    return values
+        found.append(text)
+    return found
+
+
+def _text(value: Any) -> str | None:
+    """Take text as it is, and numbers as tools write them where all names are digits."""
+    return value if isinstance(value, str) else _id(value)
 
 
 def _file_names(content: Any, source: Path, images: Path) -> list[str]:
@@ -152,13 +158,15 @@ def _file_names(content: Any, source: Path, images: Path) -> list[str]:
     names = _values(content, source, "images", "file_name")
     urls = _values(content, source, "images", "coco_url")
     for position, (name, url) in enumerate(zip(names, urls, strict=True)):
-        if name is None and isinstance(url, str) and "/" in url:
-            *_, folder, name = unquote(url).split("/")
+        if name in (None, "") and isinstance(url, str) and "/" in url:
+            *_, folder, name = unquote(urlsplit(url).path).split("/")
             names[position] = f"{folder}/{name}" if os.path.isdir(f"{images}/{folder}") else name
-        elif not isinstance(name, str):
+        elif (text := _text(name)) is None:
             raise InputError(
                 f"{source}: images[{position}] has file_name {name!r}; it must be one str"
             )
+        else:
+            names[position] = text
     return names
 
 

@@ -12,29 +12,21 @@ from features.inputs.csv_rows import csv_rows
 from features.inputs.image_kinds import image_suffixes
 from features.inputs.label_values import float_or_none, label_value
 
-_IMAGES = frozenset(
-    {
-        "image", "images", "imageid", "imagename", "imagefile", "imagepath", "imageindex",
-        "imageurl", "img", "imgid", "imgname", "imgpath", "file", "files", "filename",
-        "filenames", "filepath", "path", "name", "id", "photo", "photoid", "picture",
-    }
-)  # fmt: skip
-_LABELS = frozenset(
-    {
-        "tag", "tags", "label", "labels", "labelname", "labelnames", "class", "classes",
-        "classname", "classnames", "category", "categories", "categoryname", "keyword",
-        "keywords", "concept", "concepts", "annotation", "annotations", "attribute",
-        "attributes", "findinglabels", "finding", "findings", "object", "objects", "word",
-        "words", "target", "targets",
-    }
-)  # fmt: skip
-_VALUES = frozenset(
-    {
-        "confidence", "conf", "score", "scores", "value", "present", "presence", "probability",
-        "prob", "exists", "positive",
-    }
-)  # fmt: skip
+_IMAGES = re.compile(
+    "(image|img|photo|picture|pic|file|frame)s?(id|names?|files?|paths?|index|url|uri|links?)?|"
+    "(abs|rel|full|file)?paths?|fname|url|uri"
+)
+_PERHAPS_IMAGES = re.compile("id|name")  # if no other column is called like images
+_LABEL = "(label|class|category|concept|keyword|annotation|attribute|object|target|finding)"
+_ONE_LABEL = re.compile(f"{_LABEL}(id|name|mid)?|choice")
+_LABELS = re.compile(
+    f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|{_LABEL}(id|mid)"
+)
+_VALUES = re.compile(
+    "conf(idence)?|scores?|values?|presen(t|ce)|prob(ability)?|exists|positive|probabilities"
+)
 _SEVERAL = re.compile(r"[|;,]")  # stands between tags
+_PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "unassigned"})
 
 
 class CsvForm(NamedTuple):
@@ -49,6 +41,10 @@ class CsvForm(NamedTuple):
     width : int
         Number of columns.
     has_header : bool
+    is_one : bool
+        Whether the column of labels is called like one label; without a header, true.
+    others : tuple of str
+        Names of the other columns.
     """
 
     name: str
@@ -57,6 +53,8 @@ class CsvForm(NamedTuple):
     value: int | None
     width: int
     has_header: bool
+    is_one: bool = True
+    others: tuple[str, ...] = ()
 
 
 def find_form(path: Path) -> CsvForm:
@@ -79,15 +77,17 @@ def find_form(path: Path) -> CsvForm:
     first = next(rows, (0, [""]))
     _, header = first
     if len(header) < 2:
-        raise InputError(f"{path} has one column; it must have the image and its labels.")
-    has_header = PurePosixPath(header[0].strip()).suffix.lower() not in image_suffixes()
-    keys = [re.sub("[^a-z0-9]", "", name.casefold()) for name in header] if has_header else []
-    image = _first(keys, _IMAGES, 0)
-    label = _first(keys, _LABELS, 1 if image == 0 else 0, other_than=image)
-    value = _first(keys, _VALUES, None, other_than=image)
-    named = any(key in _LABELS for key in keys) or not has_header
-    columns = CsvForm("", image, label, value, len(header), has_header)
-    return _by_lines(columns, rows if has_header else chain([first], rows), named)
+        raise InputError(
+            f"{path} has one column, {header[0][:40]!r}; it must have the image and its labels, "
+            "with commas, semicolons or tabs between them."
+        )
+    pictures = [at for at, field in enumerate(header) if _is_picture(field)]
+    keys = [] if pictures else [re.sub("[^a-z0-9]", "", name.casefold()) for name in header]
+    image = pictures[0] if pictures else _first(keys, _IMAGES, _first(keys, _PERHAPS_IMAGES, 0))
+    label = _first(keys, _LABELS, -1, other_than=image)
+    value = _first(keys, _VALUES, -1, other_than=image)
+    columns = CsvForm("", image, label, value if value >= 0 else None, len(header), not pictures)
+    return _by_lines(columns, chain([first], rows) if pictures else rows, header, keys)
 
 
 def labeled_rows(path: Path, form: CsvForm) -> Iterator[tuple[int, list[str]]]:
@@ -111,31 +111,58 @@ def labeled_rows(path: Path, form: CsvForm) -> Iterator[tuple[int, list[str]]]:
         yield line, fields
 
 
-def _by_lines(columns: CsvForm, rows: Iterator[tuple[int, list[str]]], named: bool) -> CsvForm:
-    """Tell the form by the lines; `named` says that a column is called like labels are."""
+def _by_lines(
+    columns: CsvForm, rows: Iterator[tuple[int, list[str]]], header: list[str], keys: list[str]
+) -> CsvForm:
+    """Tell the form by the lines."""
     seen: set[str] = set()
-    repeats = numbers = several = False
+    repeats = False
     only_values, third_is_share = True, columns.width == 3
+    numbers: set[int] = set()  # columns that hold them
+    texts: set[int] = set()
+    several: set[int] = set()
+    parts = set(range(columns.width))
     for _, fields in rows:
         image = fields[columns.image] if columns.image < len(fields) else ""
         repeats = repeats or image in seen
         seen.add(image)
-        others = [field for place, field in enumerate(fields) if place != columns.image]
-        only_values = only_values and all(map(_is_value, others))
-        numbers = numbers or any(float_or_none(field) is not None for field in others)
+        for at, field in enumerate(fields):
+            if at == columns.image or not field.strip():
+                continue
+            only_values = only_values and _is_value(field)
+            (texts if float_or_none(field) is None else numbers).add(at)
+            if field.strip().casefold() not in _PARTS:
+                parts.discard(at)
+            if _SEVERAL.search(field):
+                several.add(at)
         third_is_share = third_is_share and -1 <= _number(fields[-1]) <= 1
-        several = several or bool(_SEVERAL.search(fields[min(columns.label, len(fields) - 1)]))
-    if only_values or (not named and (numbers or columns.width > 2)):
+    named = columns.label >= 0
+    if only_values or (columns.has_header and not named and (numbers or columns.width > 2)):
         return columns._replace(name="columns")
+    if not named:  # the first column with a text
+        free = [at for at in range(columns.width) if at != columns.image and at not in parts]
+        label = next((at for at in free if at in texts), free[0] if free else 1)
+        columns = columns._replace(label=label)
     if columns.value is None and third_is_share and {columns.image, columns.label} == {0, 1}:
         columns = columns._replace(value=2)
-    is_lines = repeats or (columns.value is not None and not several)
-    return columns._replace(name="lines" if is_lines else "tags")
+    is_lines = repeats or (columns.value is not None and columns.label not in several)
+    used = (columns.image, columns.label, columns.value)
+    return columns._replace(
+        name="lines" if is_lines else "tags",
+        is_one=not keys or bool(_ONE_LABEL.fullmatch(keys[columns.label])),
+        others=tuple(
+            name for at, name in enumerate(header) if keys and at not in used and name.strip()
+        ),
+    )
 
 
-def _first(keys: list[str], known: frozenset[str], default, *, other_than: int = -1):
-    places = [place for place, key in enumerate(keys) if key in known and place != other_than]
+def _first(keys: list[str], known: re.Pattern[str], default: int, *, other_than: int = -1) -> int:
+    places = [at for at, key in enumerate(keys) if known.fullmatch(key) and at != other_than]
     return places[0] if places else default
+
+
+def _is_picture(field: str) -> bool:
+    return PurePosixPath(field.strip()).suffix.lower() in image_suffixes()
 
 
 def _number(text: str) -> float:

@@ -1,7 +1,8 @@
 """Csv files with the labels of an image in one field, in one column each, or in one line each."""
 
+import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,19 @@ import numpy as np
 from features.annotations.csv_form import CsvForm, find_form, labeled_rows
 from features.datasets import Dataset, index_images
 from features.errors import InputError
-from features.inputs.label_values import float_or_none, label_value
-from features.labels import read_labels_csv
+from features.inputs.label_values import float_or_none, is_missing, label_value
+from features.labels import read_labels_csv, some_of
 
+_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls", ".ods")  # the last ones for a message
 _SEPARATORS = ("|", ";", ",")
-_NAMES = {"|": "'|'", ";": "semicolons", ",": "commas", " ": "blanks"}
+_ONE = "one"  # nothing stands between tags
+_NAMES = {
+    "|": "tags are separated by '|'",
+    ";": "tags are separated by semicolons",
+    ",": "tags are separated by commas",
+    " ": "tags are separated by blanks",
+    _ONE: "each field is one tag",
+}
 _LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
@@ -53,7 +62,13 @@ def read_columns(source: Path, images: Path, *, strict_names: bool = False) -> D
     InputError
         As for `features.labels.read_labels_csv`.
     """
-    ids, labels, names = read_labels_csv(source, any_first=True)
+    form = find_form(source)
+    if not form.has_header:
+        raise InputError(
+            f"{source} has no header; its first line is an image's. Write one above it: 'image', "
+            "then a name for each label."
+        )
+    ids, labels, names = read_labels_csv(source, image=form.image)
     return index_images(images, ids, labels, names, source=source, strict_names=strict_names)
 
 
@@ -83,7 +98,8 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
         A line is too short, there are no tags, or an image is missing.
     """
     form = find_form(source)
-    is_last = form.label == form.width - 1
+    # Tags that were not quoted have become fields of their own.
+    is_last = form.label == form.width - 1 or not form.has_header
     names, cells = [], []
     for line, fields in labeled_rows(source, form):
         if len(fields) > form.width and not is_last:
@@ -92,17 +108,17 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
                 "Quote a name that holds a comma."
             )
         names.append(fields[form.image])
-        # Tags that were not quoted have become fields of their own.
-        cells.append(",".join(fields[form.label :]) if is_last else fields[form.label])
-    plain = [cell for cell in cells if not _LIST.fullmatch(cell)]
-    separator = next((one for one in _SEPARATORS if any(one in cell for cell in plain)), " ")
-    tags = [_split(cell, separator) for cell in cells]
+        tags_of = fields[form.label :] if is_last else [fields[form.label]]
+        cells.append(",".join(field for field in tags_of if not is_missing(field)))
+    separator = _separator(cells, form)
+    tags = [_split(cell, separator, source) for cell in cells]
     label_names = sorted(set().union(*tags))
     column_of = {name: column for column, name in enumerate(label_names)}
     labels = np.zeros((len(names), len(label_names)), dtype=np.int8)
     for row, of_image in enumerate(tags):
         labels[row, [column_of[tag] for tag in of_image]] = 1
-    notes = [f"{source}: tags are separated by {_NAMES[separator]}"] if plain else []
+    notes = [f"{source}: {_NAMES[separator]}"] if separator else []
+    notes += _not_read(source, form)
     return index_images(
         images, names, labels, label_names,
         source=source, unite=True, strict_names=strict_names, notes=notes,
@@ -135,7 +151,10 @@ def read_lines(source: Path, images: Path, *, strict_names: bool = False) -> Dat
     InputError
         A line is too short, a value is none of these, or an image is missing.
     """
-    return lines_to_dataset(source, images, find_form(source), _confidence, strict_names)
+    form = find_form(source)
+    return lines_to_dataset(
+        source, images, form, _confidence, strict_names, notes=_not_read(source, form)
+    )
 
 
 def lines_to_dataset(
@@ -147,6 +166,7 @@ def lines_to_dataset(
     *,
     unlisted: int | None = None,
     rename: Callable[[list[str]], list[str]] = list,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """Collect lines of an image, a label and, optionally, a value.
 
@@ -161,6 +181,8 @@ def lines_to_dataset(
         What a pair without a line is. By default as for `read_lines`.
     rename : callable
         From the labels, sorted, to names that users know.
+    notes : sequence of str
+        Further lines for the user.
 
     Returns
     -------
@@ -172,7 +194,7 @@ def lines_to_dataset(
     column_of: dict[str, int] = {}
     for line, fields in labeled_rows(source, form):
         row = row_of.setdefault(fields[form.image], len(row_of))
-        if not fields[form.label].strip():
+        if is_missing(fields[form.label]):
             continue  # an image without labels
         rows.append(row)
         columns.append(column_of.setdefault(fields[form.label].strip(), len(column_of)))
@@ -195,26 +217,79 @@ def lines_to_dataset(
     both = said[0] & said[1]
     labels[both] = -1
     word = "unknown" if unlisted else "absent"
-    notes = [f"{source}: a label that no line names for an image is taken as {word}"]
+    told = [f"{source}: a label that no line names for an image is taken as {word}", *notes]
     if both.any():
-        notes.append(f"{source}: {both.sum()} labels are both present and absent: unknown")
+        told.append(f"{source}: {both.sum()} labels are both present and absent: unknown")
     return index_images(
         images, list(row_of), labels, rename(order),
-        source=source, unite=True, strict_names=strict_names, notes=notes,
+        source=source, unite=True, strict_names=strict_names, notes=told,
     )  # fmt: skip
 
 
 def _is_csv(source: Path) -> bool:
-    return source.is_file() and source.suffix.lower() in (".csv", ".tsv")
+    return source.is_file() and source.suffix.lower() in _ENDINGS
 
 
-def _split(cell: str, separator: str) -> list[str]:
+def _not_read(source: Path, form: CsvForm) -> list[str]:
+    if not form.others:
+        return []
+    return [f"{source}: columns that are not read as labels: {some_of(form.others)}"]
+
+
+def _separator(cells: Sequence[str], form: CsvForm) -> str:
+    """Tell what stands between tags: empty where all fields are lists or one tag each."""
+    plain = [cell for cell in cells if not _LIST.fullmatch(cell)]
+    for separator in _SEPARATORS:
+        if any(separator in cell for cell in plain):
+            return separator
+    if not plain:
+        return ""
+    words = [cell.split() for cell in plain if cell.strip()]
+    alone = {one[0] for one in words if len(one) == 1}
+    are_tags = all(
+        float_or_none(word) is not None or word in alone for one in words for word in one
+    )
+    # "traffic light" is one label, unless its words are known as labels of their own.
+    return " " if not form.is_one or are_tags or _any_alone(words, alone) else _ONE
+
+
+def _any_alone(words: Sequence[Sequence[str]], alone: set[str]) -> bool:
+    return any(word in alone for one in words if len(one) > 1 for word in one)
+
+
+def _split(cell: str, separator: str, source: Path) -> list[str]:
     if _LIST.fullmatch(cell):
+        found = _from_json(cell)
+        if found is not None:
+            if cell.strip() not in ("[]", "{}") and not found:
+                raise InputError(
+                    f"{source}: {cell.strip()[:80]!r} has no list of labels. Write them as 'a|b'."
+                )
+            return _distinct(found)
         cell = cell.strip()[1:-1]
         if quoted := _QUOTED.findall(cell):
             return _distinct(first or second for first, second in quoted)
         separator = ","
+    if separator == _ONE:
+        return _distinct([cell])
     return _distinct(cell.split() if separator == " " else cell.split(separator))
+
+
+def _from_json(cell: str) -> list[str] | None:
+    """Collect what the lists in a JSON field name; None if it is no JSON."""
+    try:
+        content = json.loads(cell)
+    except (ValueError, RecursionError):
+        return None
+
+    def collect(one: object) -> Iterator[str]:
+        for inner in one.values() if isinstance(one, dict) else one if type(one) is list else ():
+            if isinstance(inner, list | dict):
+                yield from collect(inner)
+            elif isinstance(one, list) and isinstance(inner, str | int):
+                yield str(inner)
+
+    return list(collect(content))
 
 
 def _distinct(tags: Iterable[str]) -> list[str]:

@@ -88,7 +88,7 @@ def _concepts(source: Path) -> dict[tuple[str, str], Path]:
 
 
 def _column(path: Path, count: int) -> np.ndarray:
-    lines = text_lines(path)
+    lines = [line for line in text_lines(path) if line]
     if len(lines) != count:
         raise InputError(
             f"{path} has {len(lines)} lines; the list has {count} images. Unpack both again."

@@ -1,6 +1,6 @@
 """Read PASCAL VOC XML into labels: one file per image, one `object` element per instance."""
 
-import os
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +10,8 @@ from tqdm import tqdm
 from features.datasets import Dataset, index_images
 from features.errors import InputError
 from features.inputs.label_values import label_value
-from features.inputs.listing import visible
+from features.inputs.listing import is_companion, visible
+from features.inputs.text_lines import beginning
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -18,6 +19,8 @@ VOC_CLASSES = (
     *("train", "tvmonitor"),
 )
 
+_START = re.compile(r"<annotation[\s>]")
+_DECLARED = re.compile(rb"<\?xml[^>]*?encoding=[\"']([A-Za-z0-9._-]+)[\"']")
 _UNSAID = ("unspecified", "undefined")  # what tools write where nobody has said so
 
 
@@ -25,9 +28,8 @@ def recognizes(source: Path) -> bool:
     """Tell whether a folder holds XML files of VOC's root element."""
     if not source.is_dir():
         return False
-    files = (path for path in visible(source.iterdir()) if path.suffix.lower() == ".xml")
-    with open(next(files, os.devnull), encoding="utf-8-sig", errors="replace") as file:
-        return "<annotation" in file.read(4096)
+    files = _files(source)
+    return bool(files) and bool(_START.search(beginning(files[0])))
 
 
 def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
@@ -40,8 +42,8 @@ def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Datas
     Parameters
     ----------
     source : Path
-        The folder `Annotations`; each `*.xml` in it that isn't hidden is a row, in the order of
-        their names.
+        The folder `Annotations`, or the one that holds it; each `*.xml` in it, at any depth, that
+        isn't hidden is a row, in the order of their paths.
     images : Path
         The folder `JPEGImages`, which each `filename` element starts from.
     strict_names : bool
@@ -60,7 +62,7 @@ def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Datas
         which can make a small file expand without end), a missing element, a `difficult` that
         says neither yes nor no, and a missing image file.
     """
-    files = [path for path in visible(source.iterdir()) if path.suffix.lower() == ".xml"]
+    files = _files(source)
     if not files:
         raise InputError(f"No *.xml in {source}. Give VOC's folder Annotations.")
     names, objects = zip(*map(_read_annotation, tqdm(files, desc="voc", unit="file")), strict=True)
@@ -84,28 +86,61 @@ def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Datas
     )
 
 
+def _files(source: Path) -> list[Path]:
+    inside = source / "Annotations"
+    paths = (inside if inside.is_dir() else source).rglob("*.[xX][mM][lL]")
+    return [path for path in visible(paths) if not any(map(is_companion, _folders(path, source)))]
+
+
+def _folders(path: Path, source: Path) -> tuple[str, ...]:
+    return path.relative_to(source).parts[:-1]
+
+
 def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:
     """Give the image's file name and, for each class, whether an object of it is not difficult."""
-    try:
-        root = ElementTree.parse(path, ElementTree.XMLParser(target=_WithoutDTD())).getroot()
-    except _HasDTD:
-        raise InputError(f"{path} has a DTD, which VOC's files don't. Remove it.") from None
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise InputError(f"{path} is not XML ({error}). Unpack it again or remove it.") from None
+    root = _parsed(path)
     if root.tag != "annotation":
         raise InputError(f"{path}: the root element is {root.tag!r}; it must be 'annotation'.")
     objects: dict[str, bool] = {}
     for element in root.iterfind("object"):
         name = _text(element, "name", path)
-        difficult = (element.findtext("difficult") or "").strip()
-        try:
-            is_difficult = difficult.casefold() not in _UNSAID and label_value(difficult) == 1
-        except InputError:
-            raise InputError(
-                f"{path}: {name!r} has difficult {difficult!r}; it must be 0 or 1."
-            ) from None
+        if _says(element, "deleted", name, path):  # in LabelMe it is kept, but not shown
+            continue
+        is_difficult = _says(element, "difficult", name, path)
         objects[name] = objects.get(name, False) or not is_difficult
     return _text(root, "filename", path), objects
+
+
+def _parsed(path: Path) -> ElementTree.Element:
+    content = path.read_bytes().lstrip()
+    attempts: list[tuple[bytes, str | None]] = [(content, None)]
+    declared = _DECLARED.match(content)
+    try:  # the parser knows no encoding of several bytes but Unicode's
+        text = content.decode(declared[1].decode("ascii")) if declared else ""
+        attempts.append((text.encode("utf-8"), "utf-8"))
+    except UnicodeError:  # some tools state another encoding than they write
+        attempts.append((content, "utf-8"))
+    except LookupError:
+        pass
+    reason: Exception | None = None
+    for data, encoding in attempts:
+        parser = ElementTree.XMLParser(target=_WithoutDTD(), encoding=encoding)
+        try:
+            return ElementTree.fromstring(data, parser)
+        except _HasDTD:
+            raise InputError(f"{path} has a DTD, which VOC's files don't. Remove it.") from None
+        except (ElementTree.ParseError, ValueError, LookupError) as error:
+            reason = reason or error
+    raise InputError(f"{path} is not XML ({reason}). Write it again in UTF-8, or remove it.")
+
+
+def _says(element: ElementTree.Element, tag: str, name: str, path: Path) -> bool:
+    """Tell whether a flag is set; one that nobody has filled in is not."""
+    text = (element.findtext(tag) or "").strip()
+    try:
+        return text.casefold() not in _UNSAID and label_value(text) == 1
+    except InputError:
+        raise InputError(f"{path}: {name!r} has {tag} {text!r}; it must be 0 or 1.") from None
 
 
 def _text(element: ElementTree.Element, tag: str, path: Path) -> str:

@@ -1,20 +1,24 @@
 """YOLO's labels: a text file per image, whose lines begin with the number of a class."""
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import yaml
 
 from features.datasets import Dataset, index_images
 from features.errors import InputError
+from features.inputs.file_names import match_listed
 from features.inputs.label_values import float_or_none
 from features.inputs.listing import scan, visible
 from features.inputs.text_lines import text_lines
 from features.labels import some_of
 
 _NAME_LISTS = ("classes.txt", "obj.names", "names.txt", "labels.txt", "_darknet.labels")
+_LABELS = re.compile(r"(^|/)labels(/(?!.*(?:^|/)labels/))")  # the last folder of that name
 _NO_LABELS = frozenset((*_NAME_LISTS, "train.txt", "val.txt", "valid.txt", "test.txt", "notes.txt"))
 
 
@@ -33,9 +37,9 @@ def read_yolo(source: Path, images: Path, *, strict_names: bool = False) -> Data
     ----------
     source : Path
         The folder `labels`, or the one that holds it: a file `train/1.txt` belongs to the image
-        `train/1.*`. Classes are named by `data.yaml` (or another .yaml with `names`),
-        `classes.txt` or `obj.names` in this folder or one of the two above it, or else by their
-        numbers.
+        `train/1.*`, and `train/labels/1.txt` to `train/images/1.*`. Classes are named by
+        `data.yaml` (or another .yaml with `names`), `classes.txt` or `obj.names` in this folder
+        or one of the two above it, or else by their numbers.
     images : Path
         The folder `images`.
     strict_names : bool
@@ -58,12 +62,9 @@ def read_yolo(source: Path, images: Path, *, strict_names: bool = False) -> Data
     files = _label_files(source)
     if not files:
         raise InputError(f"No *.txt in {source}. Give YOLO's folder labels.")
-    stems = [str(PurePosixPath(picture).with_suffix("")) for picture in pictures]
-    known = set(stems)
-    if surplus := [name for name, _ in files if name not in known]:
-        raise InputError(
-            f"{source}: no image in {images} for {some_of(surplus)}. Add them, or remove the files."
-        )
+    rows_of, inexact = _rows(pictures, [name for name, _ in files], images, source)
+    if inexact and strict_names:
+        raise InputError(f"{source}: {inexact}. Write the files' names, or allow it.")
     classes_of = {name: _classes(path) for name, path in files}
     numbers = set().union(*classes_of.values())
     names, notes = _names(source, 1 + max(numbers, default=-1))
@@ -73,11 +74,44 @@ def read_yolo(source: Path, images: Path, *, strict_names: bool = False) -> Data
             f"{len(names) - 1}. Name all classes."
         )
     labels = np.zeros((len(pictures), len(names)), dtype=np.int8)
-    for row, stem in enumerate(stems):
-        labels[row, sorted(classes_of.get(stem, ()))] = 1
+    for name, of_image in classes_of.items():
+        for row in rows_of[name]:
+            labels[row, sorted(of_image)] = 1
+    notes = [*notes, *([f"{source}: {inexact}"] if inexact else [])]
     return index_images(
         images, pictures, labels, names, source=source, strict_names=strict_names, notes=notes
     )
+
+
+def _rows(
+    pictures: Sequence[str], names: Sequence[str], images: Path, source: Path
+) -> tuple[dict[str, list[int]], str]:
+    """Find the pictures of each label file, and count in a line those of another spelling."""
+    rows_of_stem = defaultdict(list)
+    for row, picture in enumerate(pictures):
+        rows_of_stem[str(PurePosixPath(picture).with_suffix(""))].append(row)
+    stem_of = {  # train/labels/1.txt is of train/images/1.jpg
+        name: name if name in rows_of_stem else _LABELS.sub(r"\1images\2", name) for name in names
+    }
+    rows_of = {name: rows_of_stem[stem] for name, stem in stem_of.items() if stem in rows_of_stem}
+    others = [name for name in names if name not in rows_of]
+    row_of = {picture: row for row, picture in enumerate(pictures)}
+    found = match_listed(row_of, pictures, [stem_of[name] for name in others], source)
+    if found.missing:
+        raise InputError(
+            f"{source}: no image in {images} for {some_of(found.missing)}. Add them, or remove the "
+            "files."
+        )
+    rows_of |= {name: [row_of[file]] for name, file in zip(others, found.files, strict=True)}
+    first: dict[int, str] = {}
+    for name, rows in rows_of.items():
+        for row in rows:
+            if (other := first.setdefault(row, name)) != name:
+                raise InputError(
+                    f"{source}: {other + '.txt'!r} and {name + '.txt'!r} are both of the image "
+                    f"{pictures[row]!r}. Keep one of them."
+                )
+    return rows_of, found.inexact()
 
 
 def _label_files(source: Path) -> list[tuple[str, Path]]:
@@ -85,7 +119,7 @@ def _label_files(source: Path) -> list[tuple[str, Path]]:
     return [
         (path.relative_to(source).with_suffix("").as_posix(), path)
         for path in visible(source.rglob("*.txt"))
-        if path.name.casefold() not in _NO_LABELS
+        if path.name.casefold() not in _NO_LABELS and not path.name.casefold().startswith("readme")
     ]
 
 
@@ -124,17 +158,26 @@ def _names(source: Path, count: int) -> tuple[list[str], list[str]]:
     ]
 
 
+class _Texts(yaml.SafeLoader):
+    """Reads all scalars as text: a class may be called no, on or 1e3."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
+
+
 def _yaml_names(path: Path) -> list[str]:
     try:
-        content: Any = yaml.safe_load(path.read_bytes())
+        content: Any = yaml.load(path.read_bytes(), Loader=_Texts)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} is not YAML ({reason}). Repair it or move it away.") from None
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
-        if sorted(names, key=str) != sorted(range(len(names)), key=str):
+        if sorted(names, key=str) != sorted(map(str, range(len(names)))):
             raise InputError(f"{path}: names must be numbered from 0 to {len(names) - 1}.")
-        names = [names[number] for number in range(len(names))]
-    if not isinstance(names, Sequence) or isinstance(names, str):
+        names = [names[str(number)] for number in range(len(names))]
+    if not isinstance(names, list):
         return []
-    return [str(name) for name in names]
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"{path}: names must be texts. Got {str(name)[:80]}.")
+    return names

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from features.errors import InputError
+from features.inputs.text_lines import encoding_of
 
 _FIRST_FIELD = re.compile(r'\s*(?:"(?:[^"]|"")*"|[^,;\t"]*)\s*([,;\t])( ?)')
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx and .ods, .xls
+csv.field_size_limit(1 << 26)  # masks and outlines of objects stand in one field
 _STATED = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # a first line for Excel
 
 
@@ -32,7 +35,7 @@ def csv_rows(
     ----------
     path : Path
         UTF-8, with or without a byte order mark, or UTF-16 with one. Fields are separated by what
-        follows the first field of the first line: a comma, a semicolon or a tab.
+        follows the first field of the first line: a comma, a semicolon or a tab; or else by `|`.
     ragged : bool
         Allow lines of other lengths than the header's.
     content : bytes, optional
@@ -62,7 +65,9 @@ def csv_rows(
                 line = reader.line_num + form.skip_line
                 if not any(map(str.strip, fields)):
                     continue  # spreadsheets leave lines of separators at the end
-                width = width or len(fields)
+                width = width or _width(fields)
+                if len(fields) > width and not any(map(str.strip, fields[width:])):
+                    del fields[width:]  # a separator behind the last field
                 if len(fields) != width and not ragged:
                     raise InputError(
                         f"{path}, line {line}: {len(fields)} fields where the header has {width}. "
@@ -75,6 +80,11 @@ def csv_rows(
         raise InputError(f"{path}, after line {line}: {error}. Repair the quotes.") from None
 
 
+def _width(header: list[str]) -> int:
+    """Count the columns; a separator behind the last name begins none."""
+    return max(place for place, name in enumerate(header, start=1) if name.strip())
+
+
 def plain_header(header: list[str]) -> list[str]:
     """Give a header's names without blanks around them, in lower case, to compare with."""
     return [name.strip().casefold() for name in header]
@@ -82,10 +92,12 @@ def plain_header(header: list[str]) -> list[str]:
 
 def _text(path: Path, content: bytes | None) -> TextIO:
     file = open(path, "rb") if content is None else io.BytesIO(content)  # noqa: SIM115
-    start = file.read(2)
+    start = file.read(8)
     file.seek(0)
-    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return io.TextIOWrapper(file, encoding=encoding, newline="")
+    if start.startswith(_WORKBOOKS):
+        file.close()
+        raise InputError(f"{path} is a workbook of a spreadsheet. Save it as csv, in UTF-8.")
+    return io.TextIOWrapper(file, encoding=encoding_of(start), newline="")
 
 
 def _form(file: TextIO) -> _Form:
@@ -97,5 +109,5 @@ def _form(file: TextIO) -> _Form:
         return _Form(stated[1], False, True)
     file.seek(0)
     found = _FIRST_FIELD.match(first)
-    delimiter = found[1] if found else ","
+    delimiter = found[1] if found else "|" if "|" in first else ","
     return _Form(delimiter, bool(found and found[2]), False)

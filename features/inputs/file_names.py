@@ -1,51 +1,41 @@
 """The file that a name means: exactly that file, or the only one that differs by how it is written.
 
 Annotations name files as the system did on which they were made: with backslashes, another case,
-no extension, the folder's own name in front, other Unicode forms, or as a URL.
+no extension, the folder's own name or the path of another machine in front, other Unicode forms, or
+as a URL.
 """
 
 import os
 import re
 import stat
 import sys
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from features.errors import InputError
 from features.inputs.image_kinds import FORMATS
 from features.inputs.listing import list_images
+from features.inputs.name_forms import (
+    BEHIND,
+    COMMON,
+    EXTENSION,
+    FRONT,
+    SPELLING,
+    differences,
+    ending_of,
+    plain_key,
+    stem_of,
+    without_query,
+)
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last: names that are not UTF-8
 NOT_A_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # a part that is empty, "." or ".."
 
-_FRONT, _EXTENSION, _SPELLING = (
-    "the folder's name in front",
-    "no extension",
-    "spelling of the extension",
-)
 _FORMAT_OF = {ending: name for name, endings in FORMATS.items() for ending in endings}
-
-
-def _no_blanks(name: str) -> str:
-    return "/".join(part.strip() for part in name.split("/"))
-
-
-def _no_dots(name: str) -> str:
-    return "/".join(part for part in name.split("/") if part not in ("", "."))
-
-
-_STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("URL encoding", unquote),
-    ("backslashes", lambda name: name.replace("\\", "/")),
-    ("blanks", _no_blanks),
-    ("'./' or '/'", _no_dots),
-    ("Unicode form", lambda name: unicodedata.normalize("NFC", name)),
-    ("case", str.casefold),
-)
 
 
 class Matches(NamedTuple):
@@ -111,7 +101,7 @@ def match_names(images: Path, names: Sequence[str], source: object) -> Matches:
     def is_there(name: str) -> bool:  # a folder keeps its row, and fails when it is read
         return _is_plain(name) and os.path.exists(f"{images}/{name}")
 
-    return _match(names, source, is_file, is_there, lambda: _Known(list_images(images), own))
+    return _match(names, source, is_file, is_there, lambda: _Known(list_images(images), own, names))
 
 
 def match_listed(
@@ -142,7 +132,7 @@ def match_listed(
     def is_there(name: str) -> bool:
         return _is_plain(name) and name in there
 
-    return _match(names, source, is_there, is_there, lambda: _Known(pictures, {"images"}))
+    return _match(names, source, is_there, is_there, lambda: _Known(pictures, {"images"}, names))
 
 
 def match_ids(ids: Sequence[str], names: Sequence[str], source: object) -> Matches:
@@ -167,8 +157,9 @@ def match_ids(ids: Sequence[str], names: Sequence[str], source: object) -> Match
     """
     known = set(ids)
     found = _match(
-        names, source, known.__contains__, known.__contains__, lambda: _Known(ids, {"images"})
-    )
+        names, source, known.__contains__, known.__contains__,
+        lambda: _Known(ids, {"images"}, names),
+    )  # fmt: skip
     check_distinct(found, names, source)
     if inexact := found.inexact():
         print(f"{source}: {inexact}", file=sys.stderr)
@@ -233,38 +224,70 @@ def not_plain(name: str, source: object) -> InputError:
 class _Known:
     """Files by what is left of their names when all forms are made one."""
 
-    def __init__(self, pictures: Sequence[str], own: set[str]):
-        self.own = {_key(name) for name in own}
+    def __init__(self, pictures: Sequence[str], own: set[str], names: Sequence[str]):
+        self.own = {plain_key(name) for name in own}
+        self.names = names
         self.by_name: dict[str, list[str]] = defaultdict(list)
         self.by_stem: dict[str, list[str]] = defaultdict(list)
         for picture in pictures:
-            key = _key(picture)
+            key = plain_key(picture)
             self.by_name[key].append(picture)
-            self.by_stem[_stem(key)].append(picture)
+            self.by_stem[stem_of(key)].append(picture)
 
     def find(self, name: str, source: object) -> tuple[str | None, str]:
         """Give the file that a name means and how they differ, or None."""
-        whole = _key(name)
-        if CONTROL.search(whole) or ".." in whole.split("/"):
+        for behind, form in (("", name), *((BEHIND, cut) for cut in without_query(name))):
+            whole = plain_key(form)
+            if CONTROL.search(whole):
+                raise not_plain(name, source)
+            for front, key in self._keys(whole):
+                for extra, found in self._candidates(key):
+                    if len(found) > 1:
+                        listed = " or ".join(map(repr, found[:3]))
+                        raise InputError(
+                            f"{source}: {name!r} may mean {listed}. Write the one that is meant."
+                        )
+                    if found:
+                        way = differences(form, found[0], front, extra)
+                        return found[0], " and ".join(filter(None, (way, behind)))
+        if ".." in plain_key(name).split("/"):
             raise not_plain(name, source)
-        for front, key in ((False, whole), *((True, cut) for cut in self._cuts(whole))):
-            for extra, found in self._candidates(key):
-                if len(found) > 1:
-                    listed = " or ".join(map(repr, found[:3]))
-                    raise InputError(
-                        f"{source}: {name!r} may mean {listed}. Write the one that is meant."
-                    )
-                if found:
-                    return found[0], _way(name, found[0], front, extra)
         return None, ""
 
+    def _keys(self, whole: str) -> Iterator[tuple[str, str]]:
+        """Yield what stands in front of each key that may be a file's, and the key."""
+        for front, key in (
+            ("", whole),
+            *((FRONT, cut) for cut in self._cuts(whole)),
+            (COMMON, whole[len(self._common) :] if whole.startswith(self._common) else ""),
+        ):
+            if key and ".." not in key.split("/"):
+                yield front, key
+
+    @cached_property
+    def _common(self) -> str:
+        """The path in front of all names behind which the first one is a file.
+
+        What is taken away from all names alike can't make two of them one.
+        """
+        keys = [plain_key((without_query(name) or [name])[0]) for name in self.names]
+        ends = [one.split("/")[:-1] for one in (min(keys), max(keys))]  # all others lie between
+        front = ""
+        for part in (
+            one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=False))
+        ):
+            front += f"{part}/"
+            if any(found for _, found in self._candidates(keys[0][len(front) :])):
+                return front if part != ".." else ""
+        return ""
+
     def _candidates(self, key: str) -> list[tuple[str, list[str]]]:
-        spelled = _FORMAT_OF.get(_ending(key))
-        alike = self.by_stem.get(_stem(key), []) if spelled else []
+        spelled = _FORMAT_OF.get(ending_of(key))
+        alike = self.by_stem.get(stem_of(key), []) if spelled else []
         return [
             ("", self.by_name.get(key, [])),
-            (_EXTENSION, self.by_stem.get(key, [])),
-            (_SPELLING, [file for file in alike if _FORMAT_OF.get(_ending(file)) == spelled]),
+            (EXTENSION, self.by_stem.get(key, [])),
+            (SPELLING, [file for file in alike if _FORMAT_OF.get(ending_of(file)) == spelled]),
         ]
 
     def _cuts(self, key: str) -> list[str]:
@@ -278,40 +301,3 @@ class _Known:
 
 def _is_plain(name: str) -> bool:
     return not (NOT_A_PATH.search(name) or CONTROL.search(name))
-
-
-def _key(name: str) -> str:
-    for _, step in _STEPS:
-        name = step(name)
-    return name
-
-
-def _ending(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
-
-
-def _stem(key: str) -> str:
-    return os.path.splitext(key)[0]
-
-
-def _way(name: str, file: str, front: bool, extra: str) -> str:
-    """List the steps that make a name its file's, in the order of `_STEPS`."""
-
-    def differ(a: str, b: str) -> bool:
-        return a != b and not (front and a.endswith(f"/{b}"))
-
-    needed = []
-    a = _stem(name) if extra == _SPELLING else name
-    b = _stem(file) if extra else file
-    for way, step in _STEPS:
-        if front and way == "case":  # of the part that is the file's
-            a = "/".join(a.split("/")[-1 - b.count("/") :])
-        new_a, new_b = step(a), step(b)
-        if (new_a == a) != (new_b == b) or (differ(a, b) and not differ(new_a, new_b)):
-            if way == "case" and not extra and not differ(_stem(a), _stem(b)):
-                way = "case of the extension"
-            needed.append(way)
-        a, b = new_a, new_b
-    if front and "'./' or '/'" in needed and name.startswith(("/", "http")):
-        needed.remove("'./' or '/'")  # what stands before the folder's name tells nothing
-    return " and ".join([*needed, *([_FRONT] if front else []), *([extra] if extra else [])])

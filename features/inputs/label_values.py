@@ -3,11 +3,20 @@
 from features.errors import InputError
 
 PRESENT, ABSENT, UNKNOWN = 1, 0, -1
+_YES = ("true", "t", "yes", "y", "on", "present", "positive")
+_NO = ("false", "f", "no", "n", "off", "absent", "negative")
+# What a spreadsheet writes in German, French, Spanish, Portuguese, Italian, Dutch, Polish.
+_TRUE = ("wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda")
+_FALSE = ("falsch", "faux", "falso", "onwaar", "fałsz")
 _WORDS = {
-    **dict.fromkeys(("true", "t", "yes", "y"), PRESENT),
-    **dict.fromkeys(("false", "f", "no", "n"), ABSENT),
+    **dict.fromkeys((*_YES, *_TRUE), PRESENT),
+    **dict.fromkeys((*_NO, *_FALSE), ABSENT),
     **dict.fromkeys(("", "?", "na", "n/a", "<na>", "nan", "null", "none", "unknown"), UNKNOWN),
 }
+# Of a name; "none" and "unknown" may be labels.
+_MISSING = frozenset(
+    {"", "nan", "NaN", "NAN", "<NA>", "NA", "N/A", "#N/A", "n/a", "null", "NULL", "None"}
+)
 ALLOWED = "1, 0, -1 or empty (unknown)"
 
 
@@ -17,9 +26,9 @@ def label_value(text: str) -> int:
     Parameters
     ----------
     text : str
-        A number that equals 1, 0 or -1 (also with a decimal comma), true or false, yes or no,
-        their first letters, or one of the words for a missing value; in either case, with blanks
-        around it or without.
+        A number that equals 1, 0 or -1 (also with a decimal comma), true or false in the languages
+        of spreadsheets, yes or no, their first letters, present or absent, on or off, or one of
+        the words for a missing value; in either case, with blanks around it or without.
 
     Returns
     -------
@@ -43,6 +52,17 @@ def label_value(text: str) -> int:
     if number not in (1.0, 0.0, -1.0):
         raise InputError(f"a label must be {ALLOWED}. Got {text!r}.")
     return int(number)
+
+
+def is_missing(text: str) -> bool:
+    """Tell whether a field that should name a label is empty, as tools write it.
+
+    Examples
+    --------
+    >>> is_missing(" "), is_missing("NaN"), is_missing("none")
+    (True, True, False)
+    """
+    return text.strip() in _MISSING
 
 
 def float_or_none(text: str) -> float | None:

@@ -60,7 +60,7 @@ def change(part, position, **entry):
         (change("images", 1, id="8"), r"twice in images: images\[1\] and images\[2\] have id 8"),
         (change("images", 1, id=7.5), r"images\[1\] has id 7.5; it must be one int or str"),
         (change("images", 1, id=True), r"images\[1\] has id True; it must be one int or str"),
-        (change("categories", 2, name=18), r"categories\[2\] has name 18; it must be one str"),
+        (change("categories", 2, name=None), r"categories\[2\] has name None; it must be one str"),
         (change("images", 1, id=139), "an id comes twice in images"),
         (change("categories", 1, id=90), "an id comes twice in categories"),
         (change("categories", 1, name="dog"), "labels of one name: 1"),

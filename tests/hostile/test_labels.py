@@ -78,6 +78,14 @@ PLAIN = 'image,cat,big dog\na.jpg,1,0\n"b,c.jpg",-1,1\n'
         'image,cat,big dog\na.jpg,yes,no\n"b,c.jpg",NA,Y\n',
         'image,cat,big dog\na.jpg,1e0,-0.0\n"b,c.jpg",nan,+1\n',
         ',image,cat,big dog\n0,a.jpg,1,0\n1,"b,c.jpg",-1,1\n',
+        'Unnamed: 0,image,cat,big dog\n0,a.jpg,1,0\n1,"b,c.jpg",-1,1\n',
+        'id,Unnamed: 0,image,cat,big dog\n7,0,a.jpg,1,0\n9,1,"b,c.jpg",-1,1\n',
+        'image,cat,big dog,\na.jpg,1,0,\n"b,c.jpg",-1,1,\n',
+        'image,cat,big dog\na.jpg,1,0,,\n"b,c.jpg",-1,1,\n',
+        "image|cat|big dog\na.jpg|1|0\nb,c.jpg|-1|1\n",
+        "image;cat;big dog\na.jpg;WAHR;FALSCH\nb,c.jpg;;WAHR\n",
+        'image,cat,big dog\na.jpg,present,absent\n"b,c.jpg",unknown,Present\n',
+        'image,cat,big dog\na.jpg,Vrai,Faux\n"b,c.jpg",N/A,on\n',
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -95,6 +103,20 @@ def test_a_cell_that_says_neither_is_named(tmp_path, cell):
     message = rf"labels.csv, line 3, column 'dog': a label must be .* Got '{cell}'"
     with pytest.raises(InputError, match=message):
         load(tmp_path, f'image,cat,dog\na.jpg,1,1\n"b,c.jpg",0,{cell}\n'.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"PK\x03\x04\x14\0\x06\0" + bytes(40), "is a workbook of a spreadsheet. Save it as csv"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(40), "is a workbook of a spreadsheet"),
+        ("image,é\na.jpg,1\n".encode("cp1252"), "is not UTF-8. Save it again with that"),
+        (b"image,cat\na.jpg,1,0\n", "line 2: 3 fields where the header has 2"),
+    ],
+)
+def test_other_files_are_named(tmp_path, text, message):
+    with pytest.raises(InputError, match=f"labels.csv.* {message}"):
+        load(tmp_path, text)
 
 
 def test_names_that_differ_by_a_blank_stay_apart_and_are_told(tmp_path):

@@ -1,6 +1,7 @@
 """Names that are not exactly their files': backslashes, case, extensions, fronts, Unicode, URLs."""
 
 import os
+import re
 import unicodedata
 
 import numpy as np
@@ -51,6 +52,10 @@ def make_folder(folder, *names):
         ("1.jpg", "https://host/images/1.jpg", "in: the folder's name in front"),
         ("1.jpg", " 1.jpg ", "blanks"),
         ("cats/1.jpg", "images\\cats\\1", "and the folder's name in front and no extension"),
+        ("1.jpg", "../images/1.jpg", "in: the folder's name in front"),
+        ("1.jpg", "gs://bucket/images/1.jpg?generation=5", "name in front and a query behind"),
+        ("cats/1.jpg", "cats/1.jpg?raw=true&dl=1", "in: a query behind"),
+        ("cats/1.jpg", "/data/local-files/?d=images%2Fcats/1.jpg", "front and a query behind"),
     ],
 )
 def test_the_only_file_that_differs_so_is_taken(tmp_path, file, name, way):
@@ -62,6 +67,39 @@ def test_the_only_file_that_differs_so_is_taken(tmp_path, file, name, way):
     assert f"{way} (1)" in note
     with pytest.raises(InputError, match=r"here: 1 of 2 names differ"):
         index_images(images, ["other.png", name], source="here", strict_names=True)
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "/home/me/photos/", "C:\\Users\\me\\Desktop\\", "https://host/a/b/", "s3://bucket/set/",
+        "train2017/", "../../media/upload/1/", "\\\\server\\share\\",
+        "/data/local-files/?d=photos/",
+    ],
+)  # fmt: skip
+def test_one_path_in_front_of_all_names_is_taken_away(tmp_path, front):
+    images = make_folder(tmp_path / "images", "a.jpg", "cats/a.jpg", "cats/b.jpg")
+    names = [front + name for name in ("cats/b.jpg", "a.jpg", "cats/a.JPG")]
+    dataset = index_images(images, names, source="here")
+    assert dataset.ids == ("cats/b.jpg", "a.jpg", "cats/a.jpg")
+    assert re.match("here: 3 of 3 names differ .*one path in front of all.*", dataset.notes[0])
+    with pytest.raises(InputError, match="here: 3 of 3 names differ"):
+        index_images(images, names, source="here", strict_names=True)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train/a.jpg", "val/b.jpg"),  # two paths: taken away, they could make two names one
+        ("a.jpg", "train/b.jpg"),
+        ("train/a.jpg", "train/c.jpg"),
+        ("x/a.jpg", "xy/b.jpg"),
+    ],
+)
+def test_other_paths_in_front_are_not_found(tmp_path, names):
+    images = make_folder(tmp_path / "images", "a.jpg", "b.jpg")
+    with pytest.raises(InputError, match="here: .* images not found under"):
+        index_images(images, names, source="here")
 
 
 def test_exact_names_are_first_and_silent(tmp_path):
@@ -107,7 +145,18 @@ def test_two_names_of_one_file_can_be_united(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../a.jpg", "images/../a.jpg", "..\\a.jpg", "%2e%2e/a.jpg", "a%00.jpg", "", "/a\n.jpg"]
+    "name",
+    [
+        "../a.jpg",
+        "images/../a.jpg",
+        "..\\a.jpg",
+        "%2e%2e/a.jpg",
+        "a%00.jpg",
+        "",
+        "/a\n.jpg",
+        "../../b.jpg",
+        "x/../../b.jpg",
+    ],
 )
 def test_no_form_leads_out_of_the_folder(tmp_path, name):
     images = make_folder(tmp_path / "images", "b.jpg")

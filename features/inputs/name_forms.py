@@ -1,0 +1,107 @@
+"""The forms in which one file is named, and how two of them differ."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable
+from urllib.parse import unquote
+
+_QUERY = re.compile(r"\?(?:.*&)?(?:d=([^&]+))?.*", re.DOTALL)  # `d`: Label Studio's local files
+_FAR = re.compile(r"/|\.\.|[A-Za-z][A-Za-z0-9+.-]*:")  # absolute, upwards, a drive or a URL
+FRONT, COMMON, BEHIND, EXTENSION, SPELLING = (
+    "the folder's name in front",
+    "one path in front of all",
+    "a query behind",
+    "no extension",
+    "spelling of the extension",
+)
+
+
+def _no_blanks(name: str) -> str:
+    return "/".join(part.strip() for part in name.split("/"))
+
+
+def _no_dots(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+_STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("URL encoding", unquote),
+    ("backslashes", lambda name: name.replace("\\", "/")),
+    ("blanks", _no_blanks),
+    ("'./' or '/'", _no_dots),
+    ("Unicode form", lambda name: unicodedata.normalize("NFC", name)),
+    ("case", str.casefold),
+)
+
+
+def plain_key(name: str) -> str:
+    """Give what is left of a name when all forms are made one.
+
+    Examples
+    --------
+    >>> plain_key("./Cats//a%20B.JPG")
+    'cats/a b.jpg'
+    """
+    for _, step in _STEPS:
+        name = step(name)
+    return name
+
+
+def ending_of(name: str) -> str:
+    """Give a name's ending in lower case."""
+    return os.path.splitext(name)[1].lower()
+
+
+def stem_of(key: str) -> str:
+    """Give a key without its ending."""
+    return os.path.splitext(key)[0]
+
+
+def without_query(name: str) -> list[str]:
+    """Give a URL's name without what follows a question mark, or the path that is named there.
+
+    Examples
+    --------
+    >>> without_query("a.jpg?raw=1"), without_query("/local-files/?d=b.jpg"), without_query("c")
+    (['a.jpg'], ['b.jpg'], [])
+    """
+    found = _QUERY.search(name)
+    return [found[1] or name[: found.start()]] if found else []
+
+
+def differences(name: str, file: str, front: str, extra: str) -> str:
+    """List the steps that make a name its file's, in the order of `_STEPS`.
+
+    Parameters
+    ----------
+    name, file : str
+    front : {"", FRONT, COMMON}
+        What stands in front of the file's name.
+    extra : {"", EXTENSION, SPELLING}
+        How the endings differ otherwise than in their case.
+
+    Returns
+    -------
+    str
+        Such as "backslashes and no extension".
+    """
+
+    def differ(a: str, b: str) -> bool:
+        return a != b and not (front and a.endswith(f"/{b}"))
+
+    needed = []
+    a = stem_of(name) if extra == SPELLING else name
+    b = stem_of(file) if extra else file
+    for way, step in _STEPS:
+        if front and way == "case":  # of the part that is the file's
+            a = "/".join(a.split("/")[-1 - b.count("/") :])
+        new_a, new_b = step(a), step(b)
+        if (new_a == a) != (new_b == b) or (differ(a, b) and not differ(new_a, new_b)):
+            if way == "case" and not extra and not differ(stem_of(a), stem_of(b)):
+                way = "case of the extension"
+            needed.append(way)
+        a, b = new_a, new_b
+    if front and "'./' or '/'" in needed and _FAR.match(name):
+        needed.remove("'./' or '/'")  # what stands before the folder's name tells nothing
+    return " and ".join(filter(None, [*needed, front, extra]))
