@@ -10,11 +10,12 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from sklearn.svm import LinearSVC
 
 from classify.miml.along_c import AlongC
 from classify.miml.base import SHARED, BagTagger
 from classify.miml.prototypes import Prototypes, find_prototypes, similarities
+from classify.miml.scaling import with_constant
+from classify.miml.squared_hinge import SquaredHinge
 from classify.parameters import Flag, Number, OneOf
 from features.bags.packed import Bags
 
@@ -31,8 +32,9 @@ class KISAR(AlongC, BagTagger):
         1/(2K) sum_{(a,b) in E} (sum_k sqrt(w_ak^2/deg_a + w_bk^2/deg_b))^2 + 1/2 sum_l b_l^2
         + C sum_l sum_i max(0, 1 - y_il (w_l . z_i + b_l))^2
 
-    by turns: a LIBLINEAR squared-hinge machine per label with weighted columns, then the weights
-    in closed form. It is jointly convex; it stops at the first rise or small fall.
+    by turns: a squared-hinge machine per label with weighted columns, solved to its optimum, then
+    the weights in closed form. It is jointly convex; it stops at a small fall. LAMDA's release has
+    LIBLINEAR for the machines, which stops earlier.
 
     Parameters
     ----------
@@ -126,8 +128,13 @@ class KISAR(AlongC, BagTagger):
         pairs = related_pairs(Y, self.relation)
         shares = np.full((len(pairs), Z.shape[1]), 1 / Z.shape[1])
         lowest, self.objective_curve_ = np.inf, []
+        augmented = with_constant(Z)
+        machines = [SquaredHinge(augmented, truth, self.C) for truth in Y.T]
         for _ in range(self.max_iter):
-            coef, intercept = self._machines(Z, Y, column_weights(shares, pairs, Y.shape[1]))
+            weights = with_constant(column_weights(shares, pairs, Y.shape[1]))
+            found = [one.solve(row) for one, row in zip(machines, weights, strict=True)]
+            coef, intercept = np.hsplit(np.array(found), [-1])
+            intercept = intercept[:, 0]
             value = objective(Z, Y, coef, intercept, pairs, self.C)
             self.objective_curve_.append(value)
             fall = lowest - value
@@ -136,15 +143,6 @@ class KISAR(AlongC, BagTagger):
             if fall < self.tol * abs(lowest) and np.isfinite(lowest):
                 break
             lowest, shares = value, shares_of(coef, pairs)
-
-    def _machines(self, Z, Y, weights) -> tuple[np.ndarray, np.ndarray]:
-        """Fit one machine per label on columns divided by the square roots of `weights` (L, K)."""
-        coef, intercept = np.zeros(weights.shape), np.zeros(len(weights))
-        for label, scale in enumerate(1 / np.sqrt(weights)):
-            machine = LinearSVC(C=self.C, loss="squared_hinge", dual=False, random_state=0)
-            machine.fit(Z * scale, Y[:, label])
-            coef[label], intercept[label] = machine.coef_[0] * scale, machine.intercept_[0]
-        return coef, intercept
 
     def _scores(self, Z: np.ndarray) -> np.ndarray:
         return Z @ self.coef_.T + self.intercept_
