@@ -132,9 +132,8 @@ class KISAR(AlongC, BagTagger):
         machines = [SquaredHinge(augmented, truth, self.C) for truth in Y.T]
         for _ in range(self.max_iter):
             weights = with_constant(column_weights(shares, pairs, Y.shape[1]))
-            found = [one.solve(row) for one, row in zip(machines, weights, strict=True)]
-            coef, intercept = np.hsplit(np.array(found), [-1])
-            intercept = intercept[:, 0]
+            found = np.array([one.solve(row) for one, row in zip(machines, weights, strict=True)])
+            coef, intercept = found[:, :-1].copy(), found[:, -1].copy()
             value = objective(Z, Y, coef, intercept, pairs, self.C)
             self.objective_curve_.append(value)
             fall = lowest - value
