@@ -79,7 +79,8 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         help="folder of images, or one with images/ and labels.csv; a .zip or .tar file, "
-        "'shards-{0000..0099}.tar', or a .txt file with a path in each line",
+        "'shards-{0000..0099}.tar', parquet files, or a .txt file with a path in each line; or the "
+        "address of one of these, as s3://bucket/photos",
     )
     add(
         "--list",

@@ -4,6 +4,7 @@ Only names and labels are read; extraction finds out whether a file decodes as a
 """
 
 import os
+import re
 import sys
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from features.inputs.listing import Listing, list_images, scan
 from features.labels import check_ids, check_label_names, plain_names, read_labels_csv, some_of
 from features.sources.base import Source
 from features.sources.folder import Folder
+from features.sources.remote.address import Address, located
 
 #: Files beside the pictures that mean something else.
 BESIDE = ("labels.csv", "split.csv")
+_WILD = re.compile(r"[{*?\[]")  # of several files
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +110,7 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
     Parameters
     ----------
     data : str or Path
-        The folder, or a source of `features.sources.catalog`.
+        The folder, or a source of `features.sources.catalog`; or the address of one of these.
     strict_names : bool
         Refuse names in `labels.csv` that are not exactly their files'.
 
@@ -121,8 +124,12 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
     InputError
         The folder, its images or a listed file do not exist, or `labels.csv` is malformed.
     """
-    root = Path(data)
-    if not root.is_dir():
+    root = located(data)
+    if isinstance(root, Address) and not _WILD.search(str(root)) and root.is_dir():
+        from features.sources.remote.load import load_folder
+
+        return load_folder(root, strict_names=strict_names)
+    if isinstance(root, Address) or not root.is_dir():
         from features.sources import catalog
 
         return catalog.load(root, strict_names=strict_names)

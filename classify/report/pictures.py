@@ -12,6 +12,7 @@ from features.datasets import load_dataset
 from features.index import IndexRow
 from features.sources.base import Fault, Source
 from features.sources.folder import Folder
+from features.sources.remote.address import Address, located
 
 SIDE = 240  # pixels at most: cards are 190 to 330 wide
 QUALITY = 72
@@ -38,7 +39,7 @@ class Thumbnails:
         self.missing: list[str] = []
         self._source: Source | None = None
         if data is not None:
-            self._source = Folder(data) if data.is_dir() else load_dataset(data).source
+            self._source = Folder(data) if _is_folder(data) else load_dataset(data).source
 
     def of(self, row: IndexRow) -> str:
         """Give the picture of a row as a data URI, or an empty text where it can't be shown."""
@@ -49,6 +50,11 @@ class Thumbnails:
         if not small and row.id not in self.missing:
             self.missing.append(row.id)
         return small
+
+
+def _is_folder(data: Path) -> bool:
+    """Tell whether files can be read without a list of all: an address is listed."""
+    return not isinstance(located(data), Address) and data.is_dir()
 
 
 def thumbnail(path: str | Path, source: Source = FILES) -> str:

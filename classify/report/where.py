@@ -14,8 +14,9 @@ def require_pictures(data: Path | None) -> None:
         Nothing is there.
     """
     from features.sources.patterns import expand
+    from features.sources.remote.address import located
 
-    if data is not None and not expand(data)[0].exists():
+    if data is not None and not expand(located(data))[0].exists():
         raise InputError(
             f"{data} is no folder or archive: give --data what the cache was extracted from."
         )

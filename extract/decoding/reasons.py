@@ -50,6 +50,11 @@ class Reason(Enum):
     CHECKSUM = Status.UNREADABLE, "damaged in its archive: size or checksum are others"
     ARCHIVE_ENDS = Status.UNREADABLE, "the archive ends before it does"
 
+    SERVER = Status.UNREADABLE, "its server answered with status {code}"
+    SLOW = Status.UNREADABLE, "its server did not answer in time"
+    BROKEN_OFF = Status.UNREADABLE, "the connection to its server ended before it did"
+    CHANGED = Status.UNREADABLE, "it has another size than when it was listed"
+
     NULL = Status.UNREADABLE, "its row has no bytes"
 
     EMPTY = Status.UNDECODABLE, "the file is empty"

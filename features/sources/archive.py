@@ -2,25 +2,25 @@
 
 import os
 import posixpath
-import stat
 from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from features.errors import InputError
 from features.inputs.file_names import CONTROL, NOT_A_PATH
 from features.inputs.image_kinds import image_suffixes
 from features.inputs.listing import Listing, is_companion
 from features.labels import some_of
 from features.sources.base import Fault, Opened, Source
 from features.sources.folder import read_fault
+from features.sources.remote.address import located
+from features.sources.remote.errors import NetworkFault
+from features.sources.stored import stored
 
 HOPS = 10  # links that lead to links
 
@@ -55,7 +55,7 @@ class ArchiveFile(ABC):
     Raises
     ------
     InputError
-        It is no regular file, or can't be opened.
+        As for `features.sources.stored.stored`.
     """
 
     width: ClassVar[int]
@@ -63,46 +63,8 @@ class ArchiveFile(ABC):
     def __init__(self, path: Path):
         self.path = path
         self.notes: list[str] = []
-        try:
-            found = os.stat(path)
-        except OSError as error:
-            raise InputError(f"{path} can't be read: {error.strerror}.") from error
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError(f"{path} is no regular file. Copy it to a disk first.")
-        self.size = found.st_size
-        self._stamp = self.size, found.st_mtime_ns
-
-    @property
-    def changed(self) -> int:
-        """When it last changed, in ns."""
-        return self._stamp[1]
-
-    @contextmanager
-    def opened(self) -> Iterator[int]:
-        """Give a descriptor of the archive, if it is still the one that was listed.
-
-        Raises
-        ------
-        InputError
-            It is gone or has changed.
-        """
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise InputError(
-                f"{self.path} can't be read any more: {error.strerror}. What is finished is kept; "
-                "put it back and run again."
-            ) from error
-        try:
-            found = os.fstat(descriptor)
-            if (found.st_size, found.st_mtime_ns) != self._stamp:
-                raise InputError(
-                    f"{self.path} has changed while it was read. What is finished is kept; run "
-                    "again when the archive is complete."
-                )
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        self.stored = stored(path)
+        self.size, self.opened = self.stored.size, self.stored.opened
 
     @abstractmethod
     def members(self) -> Iterable[Member]:
@@ -112,6 +74,7 @@ class ArchiveFile(ABC):
         ------
         InputError
             The archive is damaged, truncated or of a variant that is not read.
+        NetworkFault
         """
 
     @abstractmethod
@@ -152,7 +115,10 @@ class Archive(Source):
         self._twice: Counter[str] = Counter()
         self._broken: list[str] = []
         numbers = array("q")
-        found = [self._listed(number, numbers) for number in range(len(files))]
+        try:
+            found = [self._listed(number, numbers) for number in range(len(files))]
+        except NetworkFault as fault:
+            raise fault.as_error() from fault
         self._numbers = np.frombuffer(numbers, dtype=np.int64).reshape(-1, files[0].width + 1)
         self._row = self._united(found)
         self.listing = _listing(self._row, self._broken)
@@ -169,7 +135,7 @@ class Archive(Source):
             )
 
     def __reduce__(self):
-        return _again, (type(self.files[0]), tuple(os.path.abspath(one.path) for one in self.files))
+        return _again, (type(self.files[0]), tuple(str(one.path.absolute()) for one in self.files))
 
     def __contains__(self, path: object) -> bool:
         """See `Source.__contains__`."""
@@ -189,11 +155,16 @@ class Archive(Source):
         ------
         Fault
             It is larger, or can't be read.
+        InputError
+            It can't be had now.
         """
         opened = self.open(path)
         if opened.size > limit:
             raise Fault("BYTES", size=opened.size, limit=limit)
-        return opened.read()
+        try:
+            return opened.read()
+        except NetworkFault as fault:
+            raise fault.as_error() from fault
 
     def sizes(self, paths: Sequence[str]) -> np.ndarray:
         """See `Source.sizes`."""
@@ -201,7 +172,7 @@ class Archive(Source):
 
     def changed(self, path: str) -> int:
         """Give when the archive last changed: nothing else is known of a member."""
-        return self.files[self._numbers[self._row[path], 0]].changed
+        return self.files[self._numbers[self._row[path], 0]].stored.changed
 
     def _read(self, number: int, numbers: list[int]) -> bytes:
         try:
@@ -263,11 +234,11 @@ class Archive(Source):
 
 def _again(kind: type[ArchiveFile], paths: tuple[str, ...]) -> Archive:
     """Open archives in another process, once for all of its tasks."""
-    stamps = tuple((os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in paths)
-    key = kind, paths, stamps
+    files = [stored(located(path)) for path in paths]
+    key = kind, paths, tuple((file.size, file.tag) for file in files)
     if key not in _OPENED:
         _OPENED.clear()
-        _OPENED[key] = Archive([kind(Path(path)) for path in paths])
+        _OPENED[key] = Archive([kind(located(path)) for path in paths])
     return _OPENED[key]
 
 

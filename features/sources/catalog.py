@@ -11,6 +11,9 @@ from pathlib import Path
 from features.datasets import Dataset
 from features.errors import InputError
 from features.sources.patterns import expand
+from features.sources.remote.address import WEB, Address, located
+from features.sources.remote.errors import NetworkFault
+from features.sources.stored import stored
 
 _START = 512  # bytes that tell kinds apart
 
@@ -91,8 +94,8 @@ def load(path: Path, *, strict_names: bool = False) -> Dataset:
     InputError
         It is not there or no source that is read; or what `load` of the source raises.
     """
-    paths = expand(path)
-    if not paths[0].exists():
+    paths = expand(located(path))
+    if not isinstance(paths[0], Address) and not paths[0].exists():
         raise _unknown(path, "is not there")
     kinds = {_kind(one): one for one in reversed(paths)}
     if len(kinds) > 1:
@@ -100,14 +103,30 @@ def load(path: Path, *, strict_names: bool = False) -> Dataset:
     return import_module(SOURCES[next(iter(kinds))].module).load(paths, strict_names=strict_names)
 
 
-def _kind(path: Path) -> str:
+def _start(path: Path) -> bytes:
+    """Read what tells kinds apart."""
+    if isinstance(path, Address):
+        place = stored(path)
+        try:
+            with place.opened() as read:
+                return read(_START, 0)
+        except NetworkFault as fault:
+            raise fault.as_error() from fault
     if not path.is_file():
         raise _unknown(path, "is neither a folder nor a file")
     try:
         with open(path, "rb") as file:
-            start = file.read(_START)
+            return file.read(_START)
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}.") from error
+
+
+def _kind(path: Path) -> str:
+    if isinstance(path, Address):  # a request less for each of many shards
+        for kind, record in SOURCES.items():
+            if path.suffix.lower() in record.endings:
+                return kind
+    start = _start(path)
     for begins, program in _COMPRESSED.items():
         if start.startswith(begins):
             raise InputError(
@@ -117,14 +136,19 @@ def _kind(path: Path) -> str:
     ending = path.suffix.lower()
     by_content = (kind for kind, record in SOURCES.items() if record.begins(start))
     by_ending = (kind for kind, record in SOURCES.items() if ending in record.endings)
-    kind = next(by_content, None) or next(by_ending, None)
-    if kind is None:
+    found = next(by_content, None) or next(by_ending, None)
+    if found is None:
         raise _unknown(path, "is neither a folder nor a file that holds a data set")
-    return kind
+    return found
 
 
 def _unknown(path: Path, what: str) -> InputError:
     kinds = ", ".join(record.text for record in SOURCES.values())
+    if isinstance(path, Address) and path.scheme in WEB:
+        return InputError(
+            f"{path} is no file that holds a data set, and folders can't be listed by "
+            f"{path.scheme}. Give {kinds}."
+        )
     return InputError(
         f"{path} {what}. Give a folder of images, or one with images/ and, optionally, labels.csv; "
         f"or {kinds}."

@@ -1,4 +1,4 @@
-"""The list of a large tar's members, kept in the user's cache folder: found once, then read.
+"""The list of a tar's members, if it is long or on a server, kept in the user's cache folder.
 
 It belongs to one path, size and time of modification; whatever differs, it is made again.
 """
@@ -16,6 +16,7 @@ from features.errors import InputError
 from features.files import atomic_write, sha256_of_text
 from features.files.places import cache_folder
 from features.sources.archive import ArchiveFile, Member
+from features.sources.remote.address import Address
 
 VERSION = 1
 FEWEST = 20_000  # members that are worth a file
@@ -49,8 +50,11 @@ class KeptIndex:
     def write(self) -> None:
         """Keep the list, if it is long enough and there is a place for it."""
         texts = self._names, self._targets, self._file.notes
-        young = time.time_ns() - self._file.changed < SETTLED
-        if young or len(self._names) < FEWEST or any("\0" in x for text in texts for x in text):
+        remote = isinstance(self._file.path, Address)
+        young = time.time_ns() - self._file.stored.changed < SETTLED
+        few = len(self._names) < FEWEST
+        unsure = not self._file.stored.tag if remote else young or few
+        if unsure or any("\0" in x for text in texts for x in text):
             return
         path = _path(self._file)
         with suppress(OSError, InputError):
@@ -90,7 +94,7 @@ def _path(file: ArchiveFile) -> Path:
 
 
 def _stamp(file: ArchiveFile) -> np.ndarray:
-    return np.array([VERSION, file.size, file.changed], dtype=np.int64)
+    return np.array([VERSION, file.size, file.stored.tag], dtype=np.int64)
 
 
 def _joined(texts: list[str]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from features.errors import InputError
 from features.inputs.file_names import NOT_A_PATH
+from features.sources.stored import AsFile, Stored
 
 IMAGES = ("image", "img", "bytes")
 IDS = ("id", "file_name", "image_id")
@@ -33,7 +35,8 @@ def arrow_library() -> Any:
     return pyarrow
 
 
-def open_parquet(path: Path) -> Any:
+@contextmanager
+def opened_parquet(file: Stored) -> Iterator[Any]:
     """Open a file; only its footer is read.
 
     Raises
@@ -42,10 +45,12 @@ def open_parquet(path: Path) -> Any:
         It is damaged.
     """
     arrow = arrow_library()
-    try:
-        return arrow.parquet.ParquetFile(path)
-    except (arrow.ArrowException, OSError) as error:
-        raise damaged(path) from error
+    with file.opened() as read:
+        try:
+            parquet = arrow.parquet.ParquetFile(AsFile(read, file.size))
+        except (arrow.ArrowException, OSError) as error:
+            raise damaged(file.path) from error
+        yield parquet
 
 
 def damaged(path: Path) -> InputError:

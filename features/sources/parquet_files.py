@@ -1,10 +1,10 @@
 """Parquet files whose rows hold the bytes of pictures, as data sets on Hugging Face do."""
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from contextlib import ExitStack
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,11 +21,14 @@ from features.sources.parquet_columns import (
     choose_labels,
     damaged,
     image_column,
-    open_parquet,
+    opened_parquet,
     other_columns,
 )
+from features.sources.remote.errors import NetworkFault
+from features.sources.stored import Stored, changed_error, stored
 
 MOST_BYTES = 2 << 30  # bytes of the pictures of one row group, which are held at once
+MOST_HELD = 1 << 30  # bytes of two groups that are held together
 _BEGINS = {b"\xff\xd8": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"BM": ".bmp",
            b"II*\0": ".tif", b"MM\0*": ".tif", b"RIFF": ".webp"}  # fmt: skip
 
@@ -40,7 +43,9 @@ class Place(NamedTuple):
 
 
 class Parquet(Source):
-    """Pictures in rows of parquet files; one row group is held at a time.
+    """Pictures in rows of parquet files; two row groups are held if their bytes allow it.
+
+    Threads that decode ahead take rows from both sides of a border between groups in turn.
 
     Parameters
     ----------
@@ -49,7 +54,7 @@ class Parquet(Source):
         Of the pictures: binary, or a struct with a binary field `bytes`.
     places : dict of str to Place
     stamps : list of (int, int)
-        Each file's size and time of change in ns when it was listed.
+        Each file's size and `tag` when it was listed.
     """
 
     def __init__(
@@ -59,10 +64,11 @@ class Parquet(Source):
         places: dict[str, Place],
         stamps: list[tuple[int, int]],
     ):
-        self.paths = [Path(os.path.abspath(path)) for path in paths]
+        self.paths = [path.absolute() for path in paths]
         self.column, self.places, self.stamps = column, places, stamps
         self._lock = threading.Lock()
-        self._held: tuple[tuple[int, int] | None, Any] = None, None
+        self._held: dict[tuple[int, int], Any] = {}
+        self._files: dict[int, Stored] = {}
 
     def __reduce__(self):
         return Parquet, (self.paths, self.column, self.places, self.stamps)
@@ -86,28 +92,43 @@ class Parquet(Source):
 
     def changed(self, path: str) -> int:
         """Give when the file last changed: nothing else is known of a row."""
-        return self.stamps[self.places[path].file][1]
+        return self._file(self.places[path].file).changed
 
     def _read(self, place: Place) -> bytes:
         key = place.file, place.group
         with self._lock:
-            if self._held[0] != key:
-                self._held = None, None  # never two at once
-                self._held = key, self._group(*key)
-            return self._held[1][place.row].as_py()
+            if key not in self._held:
+                self._make_room(key)
+                self._held[key] = self._group(*key)
+            return self._held[key][place.row].as_py()
 
-    def _group(self, file: int, group: int) -> Any:
-        path = self.paths[file]
-        try:
-            same = _stamp(path) == self.stamps[file]
-        except OSError:
-            same = False
-        if not same:
-            raise InputError(
-                f"{path} is gone or has changed while it was read. What is finished is kept; run "
-                "again when it is complete."
-            )
-        return _pictures(open_parquet(path), path, group, self.column)[0]
+    def _make_room(self, key: tuple[int, int]) -> None:
+        """Drop the groups that can't be held beside another; the oldest of two in any case."""
+        held = list(self._held)
+        if len(held) > 1:
+            del self._held[held[0]]
+        if sum(map(self._bytes.__getitem__, {*self._held, key})) > MOST_HELD:
+            self._held.clear()
+
+    @cached_property
+    def _bytes(self) -> Counter[tuple[int, int]]:
+        """Bytes of the pictures of each group."""
+        total: Counter[tuple[int, int]] = Counter()
+        for place in self.places.values():
+            total[place.file, place.group] += max(place.size, 0)
+        return total
+
+    def _file(self, number: int) -> Stored:
+        if number not in self._files:
+            self._files[number] = stored(self.paths[number])
+        return self._files[number]
+
+    def _group(self, number: int, group: int) -> Any:
+        file = self._file(number)
+        if (file.size, file.tag) != self.stamps[number]:
+            raise changed_error(file.path)
+        with opened_parquet(file) as parquet:
+            return _pictures(parquet, file.path, group, self.column)[0]
 
 
 def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
@@ -131,7 +152,18 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
         pyarrow is missing; a file is damaged, has no pictures or other columns than the first; a
         row group is larger than `MOST_BYTES`; or ids come twice.
     """
-    files = [open_parquet(path) for path in paths]
+    on = [stored(path) for path in paths]
+    try:
+        with ExitStack() as stack:
+            files = [stack.enter_context(opened_parquet(file)) for file in on]
+            return _loaded(files, paths, [(file.size, file.tag) for file in on], strict_names)
+    except NetworkFault as fault:
+        raise fault.as_error() from fault
+
+
+def _loaded(
+    files: Sequence[Any], paths: Sequence[Path], stamps: list[tuple[int, int]], strict_names: bool
+) -> Dataset:
     schema = files[0].schema_arrow
     for path, file in zip(paths, files, strict=True):
         if file.schema_arrow.names != schema.names or file.schema_arrow.types != schema.types:
@@ -139,7 +171,6 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
                 f"{path} has other columns than {paths[0]}. Give files of the same columns."
             )
     column = image_column(schema, paths[0])
-    stamps = [_stamp(path) for path in paths]
     places, inner, generated = _listed(files, paths, column)
     if not places:
         raise InputError(f"{paths[0]} has no rows. Give a file that has some.")
@@ -188,11 +219,6 @@ def _check_ids(ids: Sequence[str], said: str, path: Path) -> None:
     twice = next((one for one, count in Counter(ids).items() if count > 1), None)
     if twice is not None:
         raise InputError(f"{path}: {said} has {twice!r} more than once. Make ids distinct.")
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns
 
 
 def _pictures(file: Any, path: Path, group: int, column: str) -> tuple[Any, list[str | None]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from features.errors import InputError
 from features.labels import some_of
+from features.sources.remote.address import WEB, Address
 
 MOST = 100_000  # files by one pattern
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -32,6 +33,8 @@ def expand(path: Path) -> list[Path]:
         Nothing is there, files of a range are missing, or there are more than `MOST`.
     """
     text = str(path)
+    if isinstance(path, Address):
+        return _addresses(path, text)
     if path.exists() or not (_BRACES.search(text) or _WILD.search(text)):
         return [path]
     names = [Path(name) for name in dict.fromkeys(_braces(text))]
@@ -47,6 +50,19 @@ def expand(path: Path) -> list[Path]:
             "range of those that are."
         )
     return names
+
+
+def _addresses(path: Address, text: str) -> list[Path]:
+    """List addresses; whether they are there is found out when they are opened."""
+    names = [Address(name) for name in dict.fromkeys(_braces(text))]
+    if path.scheme in WEB or not _WILD.search(_BRACES.sub("", text)):
+        return [*names]
+    from features.sources.remote.client import matching
+
+    found = sorted({one for name in names for one in matching(name)})
+    if not found:
+        raise InputError(f"No file matches {path}. Give a pattern of files that are there.")
+    return [*found]
 
 
 def _braces(text: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Tar files: members are found once, by `tarfile`, and then read by their offsets."""
 
-import os
 import posixpath
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -10,8 +9,9 @@ from features.datasets import Dataset
 from features.errors import InputError
 from features.sources.archive import Archive, ArchiveFile, Member
 from features.sources.archived import load_archive
-from features.sources.base import Fault
 from features.sources.kept_index import KeptIndex, read_kept
+from features.sources.remote.on_server import Ahead, OnServer
+from features.sources.stored import Reader, read_all
 
 MOST_METADATA = 16 << 20  # bytes of a long name or of pax records: more is a damaged header
 _BLOCK = tarfile.BLOCKSIZE
@@ -45,11 +45,12 @@ class TarArchive(ArchiveFile):
         index.write()
 
     def _found(self) -> Iterator[Member]:
-        with self.opened() as descriptor:
+        with self.opened() as opened:
             last = 0
+            read = Ahead(opened) if isinstance(self.stored, OnServer) else opened
             try:
                 tar = tarfile.open(  # noqa: SIM115 - it closes nothing
-                    fileobj=_Window(descriptor),  # type: ignore[call-overload]
+                    fileobj=_Window(read),  # type: ignore[call-overload]
                     mode="r:",
                     encoding="utf-8",
                     errors="surrogateescape",
@@ -70,24 +71,24 @@ class TarArchive(ArchiveFile):
                 if "unexpected end" in str(error):
                     raise self._truncated() from error
                 raise self._damaged(last) from error
-            self._check_end(descriptor, tar.offset)
+            self._check_end(read, tar.offset)
 
     def read(self, numbers: Sequence[int]) -> bytes:
         """See `ArchiveFile.read`."""
         size, offset = numbers
-        with self.opened() as descriptor:
-            return pread_all(descriptor, size, offset)
+        with self.opened() as read:
+            return read_all(read, size, offset)
 
-    def _check_end(self, descriptor: int, offset: int) -> None:
+    def _check_end(self, read: Reader, offset: int) -> None:
         """Tell an end from a damaged header, at which tarfile ends without a word."""
-        block = os.pread(descriptor, _BLOCK, offset)
+        block = read(_BLOCK, offset)
         if any(block) and len(block) == _BLOCK:
             raise self._damaged(offset)
         if any(block):
             raise self._truncated()
         if len(block) < _BLOCK:
             self.notes.append(f"{self.path} has no end mark: it may be truncated")
-        elif any(os.pread(descriptor, 20 * _BLOCK, offset)):
+        elif any(read(20 * _BLOCK, offset)):
             self.notes.append(
                 f"{self.path}: what lies behind its end mark, at byte {offset}, is left out"
             )
@@ -100,23 +101,6 @@ class TarArchive(ArchiveFile):
             f"{self.path} is damaged: behind byte {offset} there is no header of a member. Copy it "
             "again, or unpack what is whole and give that folder."
         )
-
-
-def pread_all(descriptor: int, size: int, offset: int) -> bytes:
-    """Read bytes at an offset.
-
-    Raises
-    ------
-    Fault
-        The file ends before.
-    """
-    raw = os.pread(descriptor, size, offset)
-    while len(raw) < size:  # the system reads at most 2 GiB at once
-        more = os.pread(descriptor, size - len(raw), offset + len(raw))
-        if not more:
-            raise Fault("ARCHIVE_ENDS")
-        raw += more
-    return raw
 
 
 def _infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -141,14 +125,14 @@ def _member(info: tarfile.TarInfo) -> Member:
 class _Window:
     """What tarfile reads through: it keeps a damaged header from asking for gigabytes."""
 
-    def __init__(self, descriptor: int):
-        self._descriptor = descriptor
+    def __init__(self, read: Reader):
+        self._read = read
         self._at = 0
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= MOST_METADATA:
             raise tarfile.ReadError(f"metadata of {size} bytes")
-        data = os.pread(self._descriptor, size, self._at)
+        data = self._read(size, self._at)
         self._at += len(data)
         return data
 
@@ -162,4 +146,4 @@ class _Window:
         return self._at
 
     def close(self) -> None:
-        """Keep the descriptor, which is not its own."""
+        """Keep what it reads through, which is not its own."""

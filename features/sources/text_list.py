@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,10 @@ from features.errors import InputError
 from features.inputs.file_names import CONTROL, match_listed, not_plain
 from features.inputs.text_lines import text_lines
 from features.labels import read_labels_csv, some_of
+from features.sources.remote import load as remote
+from features.sources.remote.address import Address
+from features.sources.remote.client import read_whole
+from features.sources.remote.errors import NetworkFault
 
 
 def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
@@ -19,8 +24,9 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
     Parameters
     ----------
     paths : sequence of one Path
-        A line's path starts from the file's folder, or is absolute. Where all lie under a folder
-        `images/`, their ids begin below it, as those of a folder with `images/`.
+        A line's path starts from the file's folder, or is absolute, or all lines are addresses.
+        Where all lie under a folder `images/`, their ids begin below it, as those of a folder with
+        `images/`.
     strict_names : bool
         Refuse names that are not exactly their files'.
 
@@ -42,6 +48,9 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
     lines = [line for line in text_lines(path) if line]
     if not lines:
         raise InputError(f"{path} lists no images; it must list one or more.")
+    if isinstance(path, Address) or any(map(remote.is_listed, lines)):
+        dataset = remote.load_list(path, lines, strict_names=strict_names)
+        return _with_labels(path, dataset)
     root, names = _placed(path, lines)
     images = root / "images"
     if all(name.startswith("images/") for name in names):
@@ -51,6 +60,19 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
     dataset = index_images(images, names, source=path, root=root, strict_names=strict_names)
     labels_csv = root / "labels.csv"
     return _labelled(dataset, labels_csv) if labels_csv.is_file() else dataset
+
+
+def _with_labels(path: Path, dataset: Dataset) -> Dataset:
+    """Look for labels beside a list of addresses, and in the folder that all lie in."""
+    for folder in dict.fromkeys([path.parent, dataset.root]):
+        labels_csv = folder / "labels.csv"
+        if not isinstance(labels_csv, Address):
+            if labels_csv.is_file():
+                return _labelled(dataset, labels_csv)
+            continue
+        with suppress(NetworkFault):  # there are servers that say 403 for what is not there
+            return _labelled(dataset, labels_csv, read_whole(labels_csv, -1))
+    return dataset
 
 
 def _placed(path: Path, lines: list[str]) -> tuple[Path, list[str]]:
@@ -72,9 +94,9 @@ def _placed(path: Path, lines: list[str]) -> tuple[Path, list[str]]:
     return root, [Path(name).relative_to(root).as_posix() for name in whole]
 
 
-def _labelled(dataset: Dataset, labels_csv: Path) -> Dataset:
+def _labelled(dataset: Dataset, labels_csv: Path, content: bytes | None = None) -> Dataset:
     """Take the rows of labels.csv that are of listed images."""
-    ids, labels, label_names = read_labels_csv(labels_csv)
+    ids, labels, label_names = read_labels_csv(labels_csv, content=content)
     at = {id_: row for row, id_ in enumerate(dataset.ids)}
     found = match_listed(at, dataset.ids, ids, labels_csv)
     rows = [(at[name], row) for row, name in enumerate(found.files) if name in at]

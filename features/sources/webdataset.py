@@ -58,8 +58,13 @@ def read_labels(archive: Archive, paths: Sequence[str]) -> Found:
     broken, without = [], Counter[str]()
     for key, name in beside.items():
         try:
-            found = _parsed(name, archive.read(name, LARGEST), without)
-        except (Fault, ValueError, RecursionError):  # InputError is a ValueError
+            raw = archive.read(name, LARGEST)
+        except Fault:
+            broken.append(name)
+            continue
+        try:
+            found = _parsed(name, raw, without)
+        except (ValueError, RecursionError):  # InputError is a ValueError
             broken.append(name)
             continue
         if found is not None:

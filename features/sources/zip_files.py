@@ -1,5 +1,6 @@
 """Zip files: `zipfile` reads the list of members at their end, which are read by their offsets."""
 
+import io
 import posixpath
 import stat
 import struct
@@ -14,7 +15,8 @@ from features.errors import InputError
 from features.sources.archive import Archive, ArchiveFile, Member
 from features.sources.archived import load_archive
 from features.sources.base import Fault
-from features.sources.tar_files import pread_all
+from features.sources.remote.errors import NetworkFault
+from features.sources.stored import AsFile, read_all
 
 _LOCAL = struct.Struct("<4s22xHH")  # signature, lengths of the name and of the extra field
 _LOCAL_SIGNATURE = b"PK\x03\x04"
@@ -22,6 +24,8 @@ _UTF_8 = 0x800
 _ENCRYPTED = 0x1 | 0x40
 _UNIX = 3
 _LONGEST_LINK = 4096
+_NAMES_ROOM = 512  # bytes that name and extra field seldom pass: one read then gives a member
+_LIST_BLOCK = 1 << 16  # bytes that are read at once while members are listed
 _READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _NAMES = {6: "implode", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstandard", 95: "xz"}
 #: What zipfile raises on a list of members that is damaged.
@@ -44,9 +48,12 @@ class ZipArchive(ArchiveFile):
     def members(self) -> Iterator[Member]:
         """See `ArchiveFile.members`."""
         try:
-            with self.opened() as descriptor, open(descriptor, "rb", closefd=False) as file:
-                infos = zipfile.ZipFile(file).infolist()  # the file is closed here
+            with self.opened() as read:
+                file = io.BufferedReader(AsFile(read, self.size), _LIST_BLOCK)
+                infos = zipfile.ZipFile(file).infolist()
         except _BROKEN as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError(
                 f"{self.path} is no whole zip file: the list of its members, at its end, is "
                 "missing or damaged. Copy it again; `zip -FF` finds what is left."
@@ -76,6 +83,8 @@ class ZipArchive(ArchiveFile):
         """Read where a link leads; nothing has the empty name."""
         try:
             raw = self.read(numbers) if numbers[0] <= _LONGEST_LINK else b""
+        except NetworkFault:
+            raise
         except Fault:
             return ""
         return posixpath.join(posixpath.dirname(name), raw.decode("utf-8", "replace"))
@@ -87,13 +96,19 @@ class ZipArchive(ArchiveFile):
             raise Fault("ENCRYPTED")
         if method not in _READ:
             raise Fault("METHOD", method=_NAMES.get(method, f"method {method}"))
-        with self.opened() as descriptor:
-            signature, *lengths = _LOCAL.unpack(pread_all(descriptor, _LOCAL.size, offset))
+        with self.opened() as read:
+            room = min(_LOCAL.size + _NAMES_ROOM + stored, max(self.size - offset, _LOCAL.size))
+            start = read_all(read, room, offset)
+            signature, *lengths = _LOCAL.unpack(start[: _LOCAL.size])
             if signature != _LOCAL_SIGNATURE:
                 raise Fault("MEMBER")
             if offset + stored > self.size:
                 raise Fault("ARCHIVE_ENDS")
-            raw = pread_all(descriptor, stored, offset + _LOCAL.size + sum(lengths))
+            begin = _LOCAL.size + sum(lengths)
+            raw = start[begin : begin + stored]
+            if len(raw) < stored:
+                at = offset + begin + len(raw)
+                raw += read_all(read, stored - len(raw), at)
         if method == zipfile.ZIP_DEFLATED:
             raw = _inflated(raw, size)
         if len(raw) != size or zlib.crc32(raw) != checksum:
