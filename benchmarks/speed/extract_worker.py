@@ -110,10 +110,10 @@ def _source(given: dict[str, Any], root: Path, folder: Path) -> "Source":
 def _loop(given: dict[str, Any]) -> tuple[Work, int]:
     """Write what a user of torchvision would write by hand."""
     import torch
-    from PIL import Image
     from torchvision import models, transforms
     from torchvision.models.feature_extraction import create_feature_extractor
 
+    from benchmarks.speed.photos import Photos
     from extract.engines import choose_device
 
     plan = _plan(given)
@@ -130,23 +130,13 @@ def _loop(given: dict[str, Any]) -> tuple[Work, int]:
         ]
     )
 
-    class Photos(torch.utils.data.Dataset):
-        def __init__(self, paths):
-            self.paths = paths
-
-        def __len__(self):
-            return len(self.paths)
-
-        def __getitem__(self, i):
-            return prepare(Image.open(self.paths[i]).convert("RGB"))
-
     def pooled(x: torch.Tensor) -> torch.Tensor:
         if given["backbone"] == "vgg16":
             return torch.nn.functional.adaptive_max_pool2d(x, 2).flatten(1)
         return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
 
     def work(start: int, stop: int) -> float:
-        photos = Photos(given["paths"][start:stop])
+        photos = Photos(given["paths"][start:stop], prepare)
         loader = torch.utils.data.DataLoader(photos, _batch(given), num_workers=2)
         rows = []
         with torch.inference_mode():

@@ -79,9 +79,9 @@ def _ours(given: dict[str, Any]) -> tuple[Work, int]:
 def _loop(given: dict[str, Any]) -> tuple[Work, int]:
     """Train as torchvision's reference script for classification does."""
     import torch
-    from PIL import Image
     from torchvision import models, transforms
 
+    from benchmarks.speed.photos import Photos
     from extract.engines import choose_device
     from features.datasets import load_dataset
 
@@ -101,22 +101,12 @@ def _loop(given: dict[str, Any]) -> tuple[Work, int]:
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
     criterion = torch.nn.BCEWithLogitsLoss()
 
-    class Photos(torch.utils.data.Dataset):
-        def __init__(self, rows):
-            self.rows = rows
-
-        def __len__(self):
-            return len(self.rows)
-
-        def __getitem__(self, i):
-            row = self.rows[i]
-            with Image.open(dataset.root / dataset.paths[row]) as image:
-                return prepare(image.convert("RGB")), Y[row]
+    paths = [dataset.root / path for path in dataset.paths]
 
     def work(start: int, stop: int) -> float:
         loader = torch.utils.data.DataLoader(
-            Photos(range(start, stop)), given["batch_size"], shuffle=True, drop_last=False,
-            num_workers=given["workers"], pin_memory=device.type == "cuda",
+            Photos(paths[start:stop], prepare, Y[start:stop]), given["batch_size"], shuffle=True,
+            drop_last=False, num_workers=given["workers"], pin_memory=device.type == "cuda",
         )  # fmt: skip
         for pixels, labels in loader:
             pixels, labels = pixels.to(device), labels.to(device)
