@@ -129,7 +129,7 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
         from features.sources.remote.load import load_folder
 
         return load_folder(root, strict_names=strict_names)
-    if isinstance(root, Address) or not root.is_dir():
+    if isinstance(root, Address) or not _is_folder(root):
         from features.sources import catalog
 
         return catalog.load(root, strict_names=strict_names)
@@ -152,6 +152,13 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
     return index_images(
         images, found.pictures, source=images, root=root, notes=found.left_out(beside=BESIDE)
     )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:  # a name that no file system takes
+        raise InputError(f"{path} can't be read: {error.strerror}. Give another path.") from None
 
 
 def _no_pictures(root: Path, images: Path, found: Listing) -> InputError:

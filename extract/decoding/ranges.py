@@ -20,6 +20,7 @@ from extract.decoding.reasons import Reason
 RULE = "8 bits; deeper samples by stated range, white level or type"
 FULL_16 = (0.0, 65535.0)
 _BAND = 1 << 20  # samples that are converted at a time
+_HALF_A_STEP = 1 / 510  # of 8 bits
 _CONTAINED = (255.0, 65535.0)  # what is often stored in 32-bit integers and in floats
 
 
@@ -110,6 +111,8 @@ def find_range(
         return 0.0, white_level
     if low == high == 0:
         return 0.0, 1.0
+    if samples.full is None and low > -_HALF_A_STEP and high < 1 + _HALF_A_STEP:
+        return 0.0, 1.0  # rounding errors of a resampling, which change no byte
     found = None if low < 0 else _reached(values, high, samples)
     if found is None:
         raise Reason.NO_RANGE.failure(low=low, high=high, kind=samples.kind)
@@ -125,8 +128,6 @@ def _significant_range(values: np.ndarray, high: float, bits: int) -> tuple[floa
 def _reached(values: np.ndarray, high: float, samples: Samples) -> float | None:
     """Find the white of the smallest usual range that holds the samples, if they fill it."""
     if samples.full is None:
-        if high <= 1:
-            return 1.0
         if not all((values[band] == np.rint(values[band])).all() for band in _bands(values)):
             return None
         usual: tuple[float, ...] = _CONTAINED

@@ -26,7 +26,7 @@ def index_annotations(
         The folder that the annotations' file names start from.
     out : Path
         The data set's folder, made if need be. `out/images` becomes a link to `images` unless it
-        is that folder already; nothing is copied.
+        or `out` itself is that folder already; nothing is copied.
     strict_names : bool
         Refuse names of images that are not exactly their files'.
 
@@ -60,7 +60,7 @@ def index_annotations(
     assert dataset.labels is not None  # every reader gives labels
     out.mkdir(parents=True, exist_ok=True)
     remove_temporaries(out)
-    if not link.exists():
+    if not link.exists() and not out.samefile(images):
         link.symlink_to(images.resolve(), target_is_directory=True)
     write_labels_csv(labels_csv, dataset.ids, dataset.labels, dataset.label_names)
     told = [f"{source}: taken as {record.name}, {record.about}"] if format == AUTO else []

@@ -30,7 +30,7 @@ _SHARE = _Bounds(0, 1)
 #: Bounds of options with a name of their own; other ints are counts, other floats 0 or more.
 _NAMED = {
     "seed": _Bounds(0, 2**32 - 1),  # what numpy, scikit-learn and torch all take
-    **dict.fromkeys(("count", "pictures", "row"), _Bounds(0, LARGEST)),
+    **dict.fromkeys(("count", "long_run", "pictures", "row"), _Bounds(0, LARGEST)),
     "min_positives": _Bounds(0, LARGEST),
     "max_pixels": _Bounds(1, 2**63 - 1),
     "C": _Bounds(0, above=True),

@@ -192,6 +192,13 @@ def test_images_that_are_in_place_are_not_linked(tmp_path, scene):
     assert len(load_dataset(tmp_path)) == 3
 
 
+def test_the_folder_of_images_may_become_the_data_set(tmp_path, scene):
+    source, images = scene
+    index_annotations("scene", source, images, images)
+    assert not (images / "images").exists() and not (images / "images").is_symlink()
+    assert len(load_dataset(images)) == 3
+
+
 def test_nothing_that_is_there_is_replaced(tmp_path, scene, coco):
     out = tmp_path / "out"
     index_annotations("scene", *scene, out)

@@ -139,6 +139,14 @@ def test_folders_that_are_not_there_are_named(tmp_path):
         load_dataset(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "d/" * 3000, "x" * 300 + ".tar", "a\0b", "loop"])
+def test_a_name_that_no_file_system_takes_is_one_line(tmp_path, name):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="(too long|is not there)") as caught:
+        load_dataset(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_file_name_that_is_not_utf8_is_refused(folder):
     (folder / "images" / os.fsdecode(b"\xff.jpg")).touch()
     with pytest.raises(InputError, match=r"'\\udcff.jpg' is not a plain path"):

@@ -286,6 +286,13 @@ def test_bounds_of_fit(option, text, allowed):
         parse(CLASSIFY, "python -m classify", "", words)
 
 
+def test_a_count_that_a_help_text_allows_to_be_0_may_be_0():
+    words = ["speed", "extract", "--data", "x", "--out", "o.md", "--long-run", "0"]
+    commands = list(dict.fromkeys(one.command for one in CATALOG.values()))
+    _, options = parse(commands, "python -m benchmarks", "", words)
+    assert options["long_run"] == 0
+
+
 # What torchrun and job arrays tell
 
 

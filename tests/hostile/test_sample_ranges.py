@@ -51,6 +51,9 @@ DEEP_FILES = {
     "floats that state -2 to 7": tiff(
         (GRAY / 255 * 9 - 2).astype(np.float32), FLOAT, (340, 11, [-2.0]), (341, 11, [7.0])
     ),
+    "floats that a resampling left beyond 0 and 1": tiff(
+        (GRAY / 255 * 1.003 - 0.0015).astype(np.float32), FLOAT
+    ),
     "8 bits in floats": tiff(GRAY.astype(np.float32), FLOAT),
     "floats of a PFM": b"Pf\n32 32\n-1.0\n" + (GRAY[::-1] / 255).astype("<f4").tobytes(),
 }  # fmt: skip
@@ -87,6 +90,12 @@ UNKNOWN_RANGES = {
     "12 bits in 16, color TIFF": tiff(TWELVE_COLOR, UNSIGNED),
     "10 bits in 16": png(TWELVE >> 2, color=0),
     "floats up to 1000": tiff((GRAY / 255 * 1000).astype(np.float32), FLOAT),
+    "floats up to 1.5": tiff((GRAY / 255 * 1.5).astype(np.float32), FLOAT),
+    "floats that mark what is missing": tiff(
+        np.where(GRAY < 9, -9999, GRAY / 255).astype(np.float32), FLOAT
+    ),
+    "14 bits in 16": png(DEEP >> 2, color=0),
+    "8 bits in 16": png(GRAY.astype(np.uint16), color=0),
     "floats below zero": tiff((GRAY / 255 - 0.5).astype(np.float32), FLOAT),
     "32-bit integers up to 1000": tiff((GRAY.astype(np.int32) * 4), SIGNED),
     "negative integers": tiff(GRAY.astype(np.int32) - 128, SIGNED),
