@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from features.errors import InputError
 from features.inputs.image_kinds import describe_left_out, image_suffixes
 
 _COMPANIONS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
@@ -91,6 +92,11 @@ def scan(folder: Path) -> Listing:
     Listing
         Every real folder is listed once: under its own path if it lies in `folder`, or else under
         the first link to it, in the order of paths.
+
+    Raises
+    ------
+    InputError
+        A folder can't be read.
     """
     found = Listing()
     suffixes = image_suffixes()
@@ -132,6 +138,16 @@ def _identity(path: str | Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def _listed(folder: str) -> "os._ScandirIterator[str]":
+    try:
+        return os.scandir(folder)
+    except OSError as error:  # pictures would be missing without a word
+        raise InputError(
+            f"The folder {folder} can't be listed ({error.strerror}). Give the permission to read "
+            "it, or move it away."
+        ) from error
+
+
 def _walk(
     top: str,
     prefix: str,
@@ -144,7 +160,7 @@ def _walk(
     waiting = [(top, prefix)]
     while waiting:
         folder, prefix = waiting.pop()
-        with os.scandir(folder) as entries:
+        with _listed(folder) as entries:
             for entry in entries:
                 name = prefix + entry.name
                 if is_companion(entry.name):

@@ -5,9 +5,11 @@ import re
 import numpy as np
 import pytest
 
+from features.commands.info import describe_cache
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.inputs.label_warnings import label_warnings
+from tests.caches import write_problem
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,15 @@ def test_a_file_of_1_and_minus_1_is_one_line_and_not_one_per_label():
     labels = np.where(np.eye(5), 1, -1).astype(np.int8)
     (found,) = label_warnings(labels, tuple("abcde"))
     assert "5 (first 'a', 'b', 'c') of 5 labels" in found
+
+
+def test_info_names_labels_that_teach_nothing(tmp_path):
+    labels = np.array([[1, 1, 0, 1], [0, 1, 0, -1], [1, 1, 0, -1]], dtype=np.int8)
+    names = ["good", "always", "never", "meant"]
+    cache = write_problem(tmp_path, names, labels, {"a/b": np.ones((3, 2))})
+    lines = [line.strip() for line in describe_cache(cache).splitlines()]
+    assert [line for line in lines if "of 4 labels" in line] == list(label_warnings(labels, names))
+    assert len(label_warnings(labels, names)) == 3
 
 
 # labels.csv as spreadsheets and libraries write it

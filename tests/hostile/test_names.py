@@ -1,5 +1,6 @@
 """Names that are not exactly their files': backslashes, case, extensions, fronts, Unicode, URLs."""
 
+import errno
 import os
 import re
 import unicodedata
@@ -257,6 +258,21 @@ def test_folders_that_link_each_other_are_listed_once(tmp_path):
             (tmp_path / one / f"to_{other}").symlink_to(f"../{other}")
     assert len(scan(tmp_path).pictures) == 8
     assert len(scan(tmp_path).loops) == 64
+
+
+def test_a_folder_that_can_not_be_read_is_named(tmp_path, monkeypatch):
+    """Root may read every folder, so the system's answer is made up."""
+    make_folder(tmp_path, "a.jpg", "closed/b.jpg")
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"closed can't be listed \(Permission denied\). Give the"):
+        load_dataset(tmp_path)
 
 
 def test_a_folder_of_raw_files_only_says_so(tmp_path):
