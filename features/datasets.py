@@ -134,6 +134,11 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
 
         return catalog.load(root, strict_names=strict_names)
     images = root / "images"
+    if images.is_symlink() and not images.exists():
+        raise InputError(
+            f"{images} is a link to nothing: {os.readlink(images)} is not there. Restore it, or "
+            "make the link anew."
+        )
     images = images if images.is_dir() else root
     labels_csv = root / "labels.csv"
     if os.path.lexists(labels_csv):

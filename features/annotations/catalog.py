@@ -177,8 +177,10 @@ def describe_formats() -> str:
 
 def advice(path: "Path", images: "Path") -> str:
     """Say which command makes `labels.csv` of a file; empty if no reader of csv takes it."""
-    for name in ("open-images", "csv-tags", "csv-lines"):
+    for name in ("open-images", "csv-tags", "csv-lines", "csv-columns"):
         format = _named(name)
+        if name == "csv-columns":  # another name of the first column, and no other mistake
+            format = format._replace(recognizes="reads_columns")
         if format.fits(path):
             return (
                 f"It looks like {format.about}: `python -m features index --format {name} --source "

@@ -32,6 +32,15 @@ def recognizes_columns(source: Path) -> bool:
     return _is_csv(source) and find_form(source).name == "columns"
 
 
+def reads_columns(source: Path) -> bool:
+    """Tell whether `read_columns` takes what a csv file holds."""
+    form = find_form(source)
+    if not form.has_header or form.name != "columns":
+        return False
+    read_labels_csv(source, image=form.image)
+    return True
+
+
 def recognizes_tags(source: Path) -> bool:
     """Tell whether a csv file has all labels of an image in one field."""
     return _is_csv(source) and find_form(source).name == "tags"

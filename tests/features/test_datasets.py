@@ -159,6 +159,14 @@ def test_a_listed_folder_keeps_its_row(folder):
     assert load_dataset(folder).ids == ("zoo", "b.jpg")
 
 
+def test_images_that_were_moved_are_named(tmp_path):
+    (tmp_path / "images").symlink_to("/moved/elsewhere")
+    (tmp_path / "thumbnail.jpg").touch()
+    message = "images is a link to nothing: /moved/elsewhere is not there. Restore it"
+    with pytest.raises(InputError, match=message):
+        load_dataset(tmp_path)
+
+
 def test_a_broken_link_is_no_missing_csv(folder):
     (folder / "labels.csv").symlink_to("nowhere.csv")
     with pytest.raises(FileNotFoundError):

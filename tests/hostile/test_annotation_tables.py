@@ -115,6 +115,8 @@ def test_a_short_line_is_named(tmp_path, format):
         ("image,label,confidence\na.jpg,cat,1\na.jpg,dog,0.9\nb.jpg,dog,1\n", "csv-lines"),
         ("file,class\na.jpg,cat\na.jpg,dog\nb.jpg,dog\n", "csv-lines"),
         ("ImageID,Source,LabelName,Confidence\na,v,cat,1\na,v,dog,1\nb,v,dog,1\n", "open-images"),
+        ("filename,cat,dog\na.jpg,1,1\nb.jpg,0,1\n", "csv-columns"),
+        ("cat,dog,photo\n1,1,a.jpg\n0,1,b.jpg\n", "csv-columns"),
     ],
 )
 def test_labels_csv_of_another_form_is_told_its_command(tmp_path, text, format):
@@ -133,7 +135,15 @@ def test_labels_csv_of_another_form_is_told_its_command(tmp_path, text, format):
 
 
 @pytest.mark.parametrize(
-    "text", ["image,cat\na.jpg,2\n", "image,cat,dog\na.jpg,1,maybe\n", "image\na.jpg\n", ""]
+    "text",
+    [
+        "image,cat\na.jpg,2\n",
+        "file,cat\na.jpg,2\n",
+        "a.jpg,1\n",
+        "image,cat,dog\na.jpg,1,maybe\n",
+        "image\na.jpg\n",
+        "",
+    ],
 )
 def test_a_labels_csv_with_a_mistake_is_told_no_other_form(tmp_path, text):
     write_files(tmp_path, {"images/a.jpg": b"", "labels.csv": text})
