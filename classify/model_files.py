@@ -195,19 +195,36 @@ def _check_scores(model: TaggerModel) -> None:
 
 
 def _described(value: Any) -> Any:
-    """Turn an estimator into its class and parameters, JSON values; others stay as they are."""
+    """Turn an estimator into its class and parameters, JSON values; others stay as they are.
+
+    Class weights may be an array, or a mapping whose keys need not be text.
+    """
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist()}
+    if isinstance(value, Mapping):
+        return {"mapping": [[_plain(key), _plain(one)] for key, one in value.items()]}
     if not hasattr(value, "get_params"):
-        # Arrays and mappings were for fitting, as class weights.
-        return None if isinstance(value, np.ndarray | Mapping) else value
+        return _plain(value)
     name = f"{type(value).__module__}:{type(value).__qualname__}"
     parameters = value.get_params(deep=False)
     return {"class": name, "parameters": {key: _described(one) for key, one in parameters.items()}}
+
+
+def _plain(value: Any) -> Any:
+    """Turn numbers of numpy, also in a list, into Python's, which JSON has."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _restored(description: Any) -> Any:
     """Undo `_described`, with classes of this library only."""
     if not isinstance(description, dict):
         return description
+    if "array" in description:
+        return np.array(description["array"])
+    if "mapping" in description:
+        return dict(description["mapping"])
     name = description["class"]
     if not name.startswith("classify."):
         raise ValueError(f"{name} is no estimator of this library")

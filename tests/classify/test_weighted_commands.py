@@ -101,7 +101,19 @@ def test_learners_without_weights_say_so(tmp_path, learner):
         main(["fit", str(tmp_path / "absent.cache"), "--out", str(tmp_path / "m"), *words])
 
 
-def test_a_model_with_given_weights_is_kept_without_them(cache, tmp_path):
+@pytest.mark.parametrize(
+    "given",
+    [
+        {0: 2.0},
+        {0: (0.5, 4.0), 1: [1.0, 2.0]},
+        {np.int64(1): np.float32(3.0)},
+        np.array([2.0, 1.5]),
+        [2.0, np.float64(1.5)],
+        "balanced",
+    ],
+    ids=str,
+)
+def test_a_model_with_given_weights_is_kept_with_them(cache, tmp_path, given):
     from dataclasses import replace
 
     from classify.model_files import save_model
@@ -110,9 +122,14 @@ def test_a_model_with_given_weights_is_kept_without_them(cache, tmp_path):
     main(["fit", str(cache), "--learner", "l2", "--out", str(path)])
     model = load_model(path)
     features = FeatureCache(cache)
-    tagger = LogisticTagger("l2", class_weight={0: 2.0}).fit(features.read(), features.labels)
+    tagger = LogisticTagger("l2", class_weight=given).fit(features.read(), features.labels)
     (member,) = model.members
     save_model(path, replace(model, members=[replace(member, estimator=tagger)]))
+    found = load_model(path)
     np.testing.assert_array_equal(
-        load_model(path).scores(features.read()), tagger.decision_function(features.read())
+        found.scores(features.read()), tagger.decision_function(features.read())
     )
+    again = found.members[0].estimator
+    assert type(again.class_weight) is type(given)
+    again = LogisticTagger("l2", class_weight=again.class_weight)
+    np.testing.assert_array_equal(again.fit(features.read(), features.labels).coef_, tagger.coef_)
