@@ -40,7 +40,7 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         "folds": "of the rows, for auto, thresholds and calibration",
         "seed": "of the folds",
         "thorough": "auto also tries learners trained by descent: rmlc, bce, ss-rmlc",
-        "blend": "auto averages up to three candidates where that is better out of fold",
+        "blend": "auto averages up to three candidates where that is better out of fold (yes)",
         "class_weight": _CLASS_WEIGHT,
         "rare_weight": _RARE_WEIGHT,
         "thresholds": f"how labels are decided, from out-of-fold scores: {RULES} (f1 with auto, "

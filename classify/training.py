@@ -61,7 +61,7 @@ def fit(
     folds: int = 3,
     seed: int = 0,
     thorough: bool = False,
-    blend: bool = False,
+    blend: bool = True,
     class_weight: str | None = None,
     rare_weight: float | None = None,
     thresholds: str | None = None,
@@ -97,7 +97,7 @@ def fit(
         Whether "auto" tries the learners trained by descent too.
     blend : bool
         Whether "auto" averages the scores of up to three candidates where that is better out of
-        fold.
+        fold, or else trains the best one alone.
     class_weight : {"balanced"}, optional
         Weigh each label's present and absent cells by the inverse of their frequency, as
         `classify.losses.class_weights` says. "auto" then compares those learners that take weights.
