@@ -43,7 +43,7 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
         )
         + "\n",
         "## On the published instances\n",
-        _results(summary, (REGIONS, "none"), paper),
+        _results(whole, (REGIONS, "none"), paper),
     ]
     if paper:
         parts += ["### Ours minus published\n", _differences(summary, REGIONS, paper)]
@@ -55,7 +55,7 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
             f"## On the network's instances ({names})\n",
             f"Methods of instances over {_count(_of(whole, NETWORK))} splits, the others over "
             f"{_count(_of(whole, 'none'))}.\n",
-            _results(summary, (NETWORK, "none"), None),
+            _results(whole, (NETWORK, "none"), None),
             "### Gain over the published instances, and distance to logistic regression\n",
             "Differences of average precision on the same splits.\n",
             _gains(whole),
@@ -96,16 +96,24 @@ def _count(lines: Iterable[Line]) -> str:
     return f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
 
 
-def _results(summary: Summary, kinds: tuple[str, ...], paper: PublishedTable | None) -> str:
+def _results(lines: Sequence[Line], kinds: tuple[str, ...], paper: PublishedTable | None) -> str:
+    """Lay the metrics out, with the number of splits where the methods differ in it."""
+    summary = summarize(lines)
+    splits = Counter((line["method"], line["instances"]) for line in lines)
+    differ = len({splits[place] for place in splits if place[1] in kinds}) > 1
     rows = []
     for method in _methods(summary):
         for kind in kinds:
             found = summary.get((method.method, kind))
             if found:
-                rows.append([method.title, *(mean_and_std(*found[m]) for m in MIML_METRICS)])
+                count = [str(splits[method.method, kind])] if differ else []
+                values = [mean_and_std(*found[m]) for m in MIML_METRICS]
+                rows.append([method.title, *count, *values])
     if paper:
-        rows += quoted_rows(paper, paper.rows)
-    return table(["method", *map(heading, MIML_METRICS)], rows)
+        quoted = quoted_rows(paper, paper.rows)
+        rows += [[row[0], "", *row[1:]] for row in quoted] if differ else quoted
+    count_heading = ["splits"] if differ else []
+    return table(["method", *count_heading, *map(heading, MIML_METRICS)], rows)
 
 
 def _differences(summary: Summary, kind: str, paper: PublishedTable) -> str:

@@ -1,6 +1,7 @@
 """``tables miml --bags``: every method on made-up bags and on MSRC v2's, page, claims, refusals."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -151,6 +152,17 @@ def test_the_page_shows_ours_quoted_and_their_difference(run):
         f"{REGIONS} instances",
         f"{NETWORK} instances",
     }
+
+
+def test_the_page_counts_splits_where_methods_differ_in_them(run):
+    header, lines = read_results(run / "bags.jsonl")
+    assert "| method | splits |" not in re.sub(" +", " ", page(header, lines))
+    fewer = [x for x in lines if (x["method"], x["seed"]) != ("kisar", 0)]
+    text = re.sub(" +", " ", page(header, fewer))
+    assert "| method | splits | average precision" in text
+    first = text.partition("## On the network's instances")[0]
+    assert "| MIMLkNN | 2 | " in first and "| KISAR | 1 | " in first
+    assert "| MIMLSVM, quoted | | 0.685 " in text
 
 
 def test_learning_curves_are_laid_out_on_the_same_splits(run):
