@@ -28,13 +28,13 @@ column `image` and one column per label with 0, 1, or nothing (or -1) for unknow
 extraction resumes with the same command.
 """
 TEXTS = {
-    "backbone": f"network: {', '.join(BACKBONES)}, torchvision/NAME or timm/NAME",
+    "backbone": f"network: {', '.join(BACKBONES)}, torchvision/NAME, timm/NAME or open_clip/NAME",
     "weights": WEIGHTS,
     "layers": "layers to store, or NODE/POOL of a library's network (all that the weights can"
     " compute)",
     "size": "side of the input in pixels (the backbone's)",
     "resize": "scale the whole image, scale and cut the center, or as the network's library does"
-    " (own for torchvision/ and timm/, else warp)",
+    " (own for torchvision/, timm/ and open_clip/, else warp)",
     "scaled_decode": "shrink large JPEG photos while decoding: faster, pixels differ slightly",
     "background": "color that transparent pixels are composed on: a name, or '#rrggbb'",
     "white_level": "value of white in deep pictures (12 bits in 16, floats) that don't state it",

@@ -7,8 +7,8 @@ from features.errors import InputError, check_choice, check_number
 DTYPES = ("float32", "float16")
 PRECISIONS = ("float32", "bf16")
 WEIGHTS = (
-    "pretrained, torchvision, timm, vgg16-conv, resnet50-caffe, random:SEED, a path to a .pth or "
-    ".safetensors file, or the folder of a fine-tuning"
+    "pretrained, torchvision, timm, open_clip, vgg16-conv, resnet50-caffe, random:SEED, a path to "
+    "a .pth or .safetensors file, or the folder of a fine-tuning"
 )
 RESIZES = ("warp", "resize256_crop224", "own")
 BACKGROUND = "white"

@@ -75,8 +75,8 @@ class Transform:
         check_choice("resize", self.resize, RESIZES)
         if self.resize == "own" and self.preparation is None:
             raise InputError(
-                "--resize own is the transform of a library's network, torchvision/NAME or "
-                "timm/NAME. Give --resize warp for others."
+                "--resize own is the transform of a library's network, torchvision/NAME, timm/NAME "
+                "or open_clip/NAME. Give --resize warp for others."
             )
         check_number("size", self.size, whole=True, low=MIN_SIZE)
         check_number("max_pixels", self.max_pixels, whole=True, low=1)

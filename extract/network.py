@@ -10,9 +10,12 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from extract.backbones import Backbone, Layer
 from extract.backbones.bare import Run, bare, learned_names, needed_names
+from extract.backbones.records import LIBRARIES
 from extract.pooling import LAYOUTS, POOLINGS, arranged
 from features.command_line import load
 from features.errors import InputError
+
+UNTRACED = ("timm", "open_clip")  # libraries whose networks give their layers themselves
 
 
 def select_layers(
@@ -72,7 +75,7 @@ def parameter_names(backbone: Backbone, layers: tuple[Layer, ...]) -> set[str]:
 
 @lru_cache(maxsize=64)
 def _parameter_names(backbone: Backbone, nodes: tuple[str, ...]) -> set[str]:
-    if backbone.library == "timm":
+    if backbone.library in UNTRACED:
         network = bare(lambda: _build(backbone))
         return needed_names(network, _runner(backbone, nodes), backbone.size)
     return learned_names(_extractor(backbone, nodes))
@@ -107,8 +110,8 @@ def _extractor(backbone: Backbone, nodes: tuple[str, ...]) -> nn.Module:
 
 def _runner(backbone: Backbone, nodes: tuple[str, ...]) -> Run:
     """Give what maps a network and pixels to the activations of nodes."""
-    if backbone.library == "timm":
-        return load("extract.backbones.timm_models:runner")(nodes)
+    if backbone.library in UNTRACED:
+        return load(f"{LIBRARIES[backbone.library]}:runner")(nodes)
     return _call
 
 
@@ -138,7 +141,7 @@ class FeatureNetwork(nn.Module):
         super().__init__()
         self.layers = layers
         nodes = tuple(sorted({layer.node for layer in layers}))
-        if backbone.library == "timm":
+        if backbone.library in UNTRACED:
             self.network = bare(lambda: _build(backbone))
         else:
             self.network = _extractor(backbone, nodes)

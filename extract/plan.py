@@ -19,6 +19,8 @@ from features.datasets import Dataset
 from features.index import index_hash
 from features.manifest import Manifest
 
+_PACKAGES = {"timm": "timm", "open_clip": "open_clip_torch"}  # whose versions are recorded
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -100,7 +102,7 @@ def make_plan(config: ExtractConfig) -> Plan:
 def _versions(library: str) -> dict[str, Any]:
     """Versions of what can change a value."""
     return {
-        **({"timm": version("timm")} if library == "timm" else {}),
+        **({library: version(_PACKAGES[library])} if library in _PACKAGES else {}),
         "torch": torch.__version__.partition("+")[0],
         "torchvision": torchvision.__version__.partition("+")[0],
         "pillow": PIL.__version__,

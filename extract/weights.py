@@ -47,8 +47,8 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
     backbone : Backbone
         The network.
     source : str
-        `pretrained` (the library's own download; `torchvision` and `timm` name it), `vgg16-conv`,
-        `resnet50-caffe`, `random:SEED`, or a path of a file or of a fine-tuning.
+        `pretrained` (the library's own download; `torchvision`, `timm` and `open_clip` name it),
+        `vgg16-conv`, `resnet50-caffe`, `random:SEED`, or a path of a file or of a fine-tuning.
 
     Returns
     -------
@@ -69,7 +69,8 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
             raise InputError(
                 f"The weights of {source} don't fit {backbone.name}. Give --weights {library}."
             )
-        tensors = _from_timm(backbone) if library == "timm" else _from_torchvision(backbone)
+        torchvision = library == "torchvision"
+        tensors = _from_torchvision(backbone) if torchvision else _from_library(backbone)
     elif source in PACKAGES:
         if backbone.package != source:
             fitting = next(one.name for one in BACKBONES.values() if one.package == source)
@@ -117,10 +118,10 @@ def _from_torchvision(backbone: Backbone) -> Tensors:
         ) from error
 
 
-def _from_timm(backbone: Backbone) -> Tensors:
-    download = load("extract.backbones.timm_models:download")
-    name = backbone.arguments[0]
-    others = "--weights PATH.pth or PATH.safetensors with timm's names"
+def _from_library(backbone: Backbone) -> Tensors:
+    library, name = backbone.library, backbone.arguments[0]
+    download = load(f"{LIBRARIES[library]}:download")
+    others = f"--weights PATH.pth or PATH.safetensors with {library}'s names"
     try:
         return download(*backbone.arguments)
     except (ImportError, MemoryError, InputError):
@@ -128,7 +129,7 @@ def _from_timm(backbone: Backbone) -> Tensors:
     except Exception as error:  # of huggingface_hub and of each client below it
         reason = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
         raise WeightsUnavailable(
-            f"timm's weights of {name} can't be loaded ({reason}). Give {others}."
+            f"{library}'s weights of {name} can't be loaded ({reason}). Give {others}."
         ) from error
 
 

@@ -45,11 +45,12 @@ class Neighbor(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is asked about: its name, its row in the cache or -1, and a file if it is none."""
+    """What is asked about: its name or words, its row in the cache or -1, and its file if any."""
 
     name: str
     row: int
     path: Path | None = None
+    is_text: bool = False
 
 
 def neighbors(
@@ -57,6 +58,7 @@ def neighbors(
     *,
     image: Sequence[Path] = (),
     row: Sequence[int] = (),
+    text: Sequence[str] = (),
     count: int = 10,
     layers: Sequence[str] | None = None,
     data: Path | None = None,
@@ -75,6 +77,9 @@ def neighbors(
         Pictures, whose features are computed as the cache's were; or images of the cache.
     row : sequence of int
         Rows of the cache. Images of the cache are no neighbors of themselves.
+    text : sequence of str
+        Words for what is seen, where the cache has the joint embedding of ``open_clip/NAME``; all
+        questions are then compared by that layer.
     count : int
         Neighbors of each.
     layers : sequence of str, optional
@@ -103,14 +108,15 @@ def neighbors(
     from features.files import write_text
 
     check_number("count", count, whole=True, low=1)
-    if not image and not row:
-        raise InputError("nothing is asked: give --image FILE or --row N")
+    if not image and not row and not text:
+        raise InputError("nothing is asked: give --image FILE, --row N or --text WORDS")
     target = _target(out, data)
     features = FeatureCache(cache)
     require_rows(features)
     if features.excluded:
         print(features.excluded, file=sys.stderr)
-    questions = _questions(features, image, row)
+    layers = _text_layers(features, layers) if text else layers
+    questions = _questions(features, image, row, text)
     found = _search(features, questions, layers, count, weights)
     if target is None:
         return found
@@ -140,11 +146,28 @@ def _target(out: Path | None, data: Path | None) -> Path | None:
     return claim(out, is_ours, what="a page of neighbors")
 
 
+def _text_layers(features: "FeatureCache", layers: Sequence[str] | None) -> list[str]:
+    """Give the layer that texts are compared by."""
+    from classify.tag.texts import text_layer
+
+    name = text_layer(features.manifest["backbone"])
+    if name not in features.layers:
+        raise InputError(f"{features.folder} lacks the layer {name}. Extract it.")
+    if layers is not None and features.resolve(layers) != [name]:
+        raise InputError(f"Texts are compared by {name} alone. Leave --layers out.")
+    return [name]
+
+
 def _questions(
-    features: "FeatureCache", images: Sequence[Path], rows: Sequence[int]
+    features: "FeatureCache",
+    images: Sequence[Path],
+    rows: Sequence[int],
+    texts: Sequence[str],
 ) -> list[Question]:
     """Tell files from images of the cache; what is asked twice is answered once."""
-    found = []
+    if blank := [text for text in texts if not text.strip()]:
+        raise InputError(f"--text needs words. Got {blank[0]!r}.")
+    found = [Question(text, -1, is_text=True) for text in texts]
     for path in map(Path, images):
         if path.is_file():
             found.append(Question(str(path), -1, path))
@@ -159,7 +182,7 @@ def _questions(
         found.append(Question(name, number))
     for number in features.checked_rows(rows).tolist():
         found.append(Question(features.ids[number], number))
-    features.checked_rows([one.row for one in found if one.path is None])
+    features.checked_rows([one.row for one in found if one.row >= 0])
     return list(dict.fromkeys(found))
 
 
@@ -199,18 +222,24 @@ def _features(
     from classify.inputs import read_inputs
 
     X = np.empty((len(questions), sum(features.layers[name] for name in layers)), dtype=np.float32)
-    inside = [place for place, one in enumerate(questions) if one.path is None]
+    inside = [place for place, one in enumerate(questions) if one.row >= 0]
     rows = np.array([questions[place].row for place in inside], dtype=np.int64)
     X[inside] = read_inputs(features, layers, rows, "vectors")
-    paths = [one.path for one in questions if one.path is not None]
-    if paths:
-        from classify.tag.pictures import features_of
-        from classify.tag.settings import extraction_of
+    if len(inside) == len(questions):
+        return X
+    from classify.tag.pictures import features_of
+    from classify.tag.settings import extraction_of
 
-        config = extraction_of(features.manifest, weights, max_failures=1.0)
-        outside = np.setdiff1d(np.arange(len(questions)), inside)
-        with features_of(config, paths) as made:
-            X[outside] = read_inputs(made, layers, made.valid_rows, "vectors")
+    config = extraction_of(features.manifest, weights, max_failures=1.0)
+    paths = {place: one.path for place, one in enumerate(questions) if one.path is not None}
+    if paths:
+        with features_of(config, [str(path) for path in paths.values()]) as made:
+            X[list(paths)] = read_inputs(made, layers, made.valid_rows, "vectors")
+    texts = {place: one.name for place, one in enumerate(questions) if one.is_text}
+    if texts:
+        from classify.tag.texts import embed_texts
+
+        X[list(texts)] = embed_texts(config, list(texts.values()))
     return X
 
 
@@ -238,6 +267,7 @@ def add_neighbors_arguments(parser: argparse.ArgumentParser) -> None:
         "image": "pictures, whose features are computed as the cache's were, or images of the "
         "cache",
         "row": "rows of the cache",
+        "text": "words for what is seen, in caches of open_clip/NAME",
         "count": "neighbors of each",
         "layers": "layers to compare, by the mean of their cosines (all)",
         "data": "the folder of the cache's pictures (a page shows none)",

@@ -55,7 +55,9 @@ def write_sheet(
     pictures = Thumbnails(data)
     sections, each = [], len(found) // len(questions)
     for number, question in enumerate(questions):
-        if question.path is None:
+        if question.is_text:
+            asked = Card(question.name, "", "asked about", (), none="")
+        elif question.path is None:
             asked = _card(cache, pictures, question.row, "asked about")
         else:
             asked = Card(question.name, thumbnail(question.path), "asked about", (), none="")

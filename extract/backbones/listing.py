@@ -1,7 +1,9 @@
 """What `extract --list` prints: networks, and of a few what they store, take and cost."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +76,10 @@ def listing(word: str = "") -> str:
 def _names() -> list[str]:
     """All names; timm's with each tag of its weights."""
     names = [*BACKBONES, *(f"torchvision/{one}" for one in models.list_models(module=models))]
+    with suppress(ImportError):
+        import open_clip
+
+        names += [f"open_clip/{one}" for one in open_clip.list_models()]
     try:
         import timm
     except ImportError:
@@ -115,7 +121,8 @@ def _operations(network: nn.Module, size: int) -> int:
     """Count the additions and multiplications for one picture."""
 
     def run(network: nn.Module, x: Tensor) -> Mapping[str, Tensor]:
-        network(x)
+        whole: Any = network
+        getattr(network, "encode_image", whole)(x)  # no texts
         return {}
 
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -19,6 +19,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 LIBRARIES = {
     "torchvision": "extract.backbones.torchvision_models",
     "timm": "extract.backbones.timm_models",
+    "open_clip": "extract.backbones.open_clip_models",
 }
 
 
@@ -65,7 +66,7 @@ class Backbone:
         Side of the square input, in pixels.
     mean, std : tuple of 3 float
         Mean and standard deviation per channel, for pixels in [0, 1].
-    library : {"", "torchvision", "timm"}
+    library : {"", "torchvision", "timm", "open_clip"}
         Which library's names the network has; empty for a record of this project.
     arguments : tuple
         Of the builder.
@@ -197,7 +198,7 @@ def find_backbone(name: str, size: int | None = None) -> Backbone:
     Parameters
     ----------
     name : str
-        A key of `BACKBONES`, ``torchvision/NAME`` or ``timm/NAME``.
+        A key of `BACKBONES`, ``torchvision/NAME``, ``timm/NAME`` or ``open_clip/NAME``.
     size : int, optional
         Side of the input in pixels; by default the network's own. It decides the shape of maps.
 
