@@ -74,3 +74,28 @@ def gather(X: np.ndarray, columns: Sequence[np.ndarray]) -> list[np.ndarray]:
         for part, chosen, inside in zip(parts, columns, real, strict=True):
             part[inside, start : start + step] = block[:, chosen[inside]].T
     return parts
+
+
+def rough_transpose_times(X: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """Return ``(X.T @ R).T`` in the precision of X, of shape (k, d), for R of shape (n, k)."""
+    R = R.astype(X.dtype)
+    result = np.zeros((R.shape[1], X.shape[1]))
+    step = max(1, 2 * _BLOCK // max(1, X.shape[1]))
+    for start in range(0, len(X), step):
+        rows = slice(start, start + step)
+        result += R[rows].T @ X[rows]
+    return result
+
+
+def wide_times(columns: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Return ``columns @ v`` of shape (k,) in float64, for v of shape (n,)."""
+    parts = [block @ v for _, block in row_blocks(columns)]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def wide_transpose_times(columns: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Return ``w @ columns`` of shape (n,) in float64, for w of shape (k,)."""
+    result = np.zeros(columns.shape[1])
+    for rows, block in row_blocks(columns):
+        result += w[rows] @ block
+    return result

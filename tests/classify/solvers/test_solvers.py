@@ -201,6 +201,27 @@ def test_few_labels_at_a_time_and_small_blocks_change_nothing(problem, penalty, 
         np.testing.assert_allclose(one.coef_, other.coef_, atol=1e-5)
 
 
+@pytest.mark.parametrize("tol", [1e-2, 1e-10])
+@pytest.mark.parametrize("bias", BIASES)
+def test_float32_and_fewer_rows_on_the_way_keep_the_gap(bias, tol, monkeypatch):
+    # As for a large matrix: rough products far from the optimum, Hessians of the rows that count.
+    monkeypatch.setattr(products, "_SMALL", 0)
+    rng = np.random.default_rng(0)
+    X = np.maximum(rng.normal(size=(300, 40)), 0).astype(np.float32)
+    Y = (3 * X[:, :2] - 2 + rng.normal(size=(300, 2)) > 0).astype(int)
+    Y[:, 1] &= X[:, 5] > 1
+    tagger = LogisticTagger("l1", bias=bias, tol=tol)
+    for model in tagger.fit_path(X, Y, [0.3, 10.0]):
+        options = {"penalty": "l1", "C": model.C, "bias": bias}
+        value, gap = objective_and_gap(X, Y, model.coef_, model.intercept_, **options)
+        np.testing.assert_allclose(model.objective_, value, rtol=1e-10)
+        np.testing.assert_allclose(model.dual_gap_, gap, rtol=1e-6, atol=1e-11 * value.max())
+        assert (gap <= tol * value).all()
+        theirs = LogisticTagger(**options, solver="liblinear", tol=1e-8).fit(X, Y)
+        assert (theirs.objective_ >= value * (1 - 1e-9) - gap).all()
+        np.testing.assert_allclose(value, theirs.objective_, rtol=max(tol, 1e-6))
+
+
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_a_memory_map_is_read_and_left_alone(problem, penalty, tmp_path):
     X, Y = problem
