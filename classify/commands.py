@@ -48,6 +48,7 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         "calibration": f"probabilities from out-of-fold scores: {', '.join(CALIBRATIONS)} (platt "
         "with auto, else none)",
         "jobs": "processes for the folds, -1 for one per core",
+        "from_disk": "read rows as they are needed, for a cache larger than memory",
     }
     add_options(parser, fit, texts, cache=_POSITIONAL)
 

@@ -1,6 +1,6 @@
 """Scaling of features as an estimator: learned from training rows, applied to any."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -68,6 +68,39 @@ class FeatureScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if record.root:
             X = _signed_root(X)
         self.divisors_ = self._learn(record.divide_by, X)
+        return self
+
+    def fit_blocks(self, blocks: Iterable[np.ndarray]) -> "FeatureScaler":
+        """Learn as `fit` does from rows that come in blocks (b, d), float32, at least one.
+
+        Sums are in float64, so that divisors may differ from those of `fit` by rounding.
+        """
+        record = find_scaling(self.scaling)
+        count, largest, total, square, center = 0, 0.0, 0.0, 0.0, None
+        for block in blocks:
+            X = self._validated(block, reset=center is None)
+            if center is None:
+                self._check_widths(X.shape[1])
+            X = _signed_root(X) if record.root else X
+            center = X.mean(axis=0, dtype=np.float64) if center is None else center
+            count += len(X)
+            if record.divide_by == "column max":
+                largest = np.maximum(largest, np.abs(X).max(axis=0))
+            elif record.divide_by == "column std":
+                away = X - center
+                total, square = total + away.sum(axis=0), square + (away**2).sum(axis=0)
+            elif record.divide_by == "mean length":
+                lengths = [_lengths(X[:, columns]) for columns in self._layers()]
+                total = total + np.array([one.sum(dtype=np.float64) for one in lengths])
+        learned: dict[str, Callable[[], np.ndarray]] = {
+            "column max": lambda: np.asarray(largest),
+            "column std": lambda: np.sqrt(square / count - (total / count) ** 2),
+            "mean length": lambda: np.repeat(
+                total / count, [columns.stop - columns.start for columns in self._layers()]
+            ),
+        }
+        found = learned.get(record.divide_by)
+        self.divisors_ = _nonzero(found().astype(np.float32)) if found else None
         return self
 
     def transform(self, X) -> np.ndarray:

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
+from tqdm import tqdm
 
 from classify.feature_scaler import FeatureScaler
 from features.bags.cached import bags_of, instance_widths, resolve_instances
 from features.cache import FeatureCache
 from features.errors import InputError
+from features.rows import CacheRows
 
 Takes = Literal["vectors", "instances"]
 #: Images in memory together when a cache is tagged.
@@ -69,6 +71,21 @@ def read_inputs(
     return bags.instances.reshape(len(bags), -1, bags.width)
 
 
+def rows_on_disk(cache: FeatureCache, names: Sequence[str], rows: np.ndarray) -> CacheRows:
+    """Map rows of vectors of a cache, for a learner that reads them as it needs them.
+
+    Raises
+    ------
+    InputError
+        A value is NaN or infinite: names its image and layer. All rows are read once for that.
+    """
+    X = CacheRows(cache, names, rows)
+    for start in tqdm(range(0, len(rows), VECTORS_AT_ONCE), desc="checking", unit="block"):
+        block = slice(start, start + VECTORS_AT_ONCE)
+        _check_finite(cache, names, rows[block], X[block])
+    return X
+
+
 def input_widths(cache: FeatureCache, names: Sequence[str], takes: Takes) -> list[int]:
     """Count the columns of each layer, of a vector or of an instance."""
     if takes == "instances":
@@ -108,11 +125,53 @@ def _check_finite(
             )
 
 
-def fit_scaler(scaling: str, widths: Sequence[int] | None, X: np.ndarray) -> FeatureScaler:
-    """Learn a scaling from rows (n, d), or from the instances of bags (n, size, d)."""
+class ScaledRows:
+    """Rows on disk, scaled when they are read.
+
+    Parameters
+    ----------
+    rows : classify.base.RowSource
+    scaler : FeatureScaler
+        Fitted.
+    """
+
+    dtype = np.dtype(np.float32)
+    ndim = 2
+    reads_rows = True
+
+    def __init__(self, rows, scaler: FeatureScaler):
+        self._rows, self._scaler, self.shape = rows, scaler, rows.shape
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, where) -> np.ndarray:
+        """Read the rows that an index of the first axis names."""
+        return self._scaler.transform(self._rows[where])
+
+    def take(self, where, axis=0, out=None, mode="raise") -> np.ndarray:
+        """Read some rows, as `features.rows.CacheRows.take` does."""
+        scaled = self._scaler.transform(self._rows.take(where))
+        if out is None:
+            return scaled
+        out[...] = scaled
+        return out
+
+
+def fit_scaler(scaling: str, widths: Sequence[int] | None, X) -> FeatureScaler:
+    """Learn a scaling from rows (n, d), in memory or on disk, or from instances (n, size, d)."""
+    if getattr(X, "reads_rows", False):
+        return FeatureScaler(scaling, widths).fit_blocks(_blocks(X))
     return FeatureScaler(scaling, widths).fit(X.reshape(-1, X.shape[-1]))
 
 
-def scale(scaler: FeatureScaler, X: np.ndarray) -> np.ndarray:
-    """Scale rows (n, d) or bags (n, size, d)."""
+def _blocks(X) -> Iterator[np.ndarray]:
+    for start in range(0, len(X), VECTORS_AT_ONCE):
+        yield X[start : start + VECTORS_AT_ONCE]
+
+
+def scale(scaler: FeatureScaler, X):
+    """Scale rows (n, d), in memory or as they are read from disk, or bags (n, size, d)."""
+    if getattr(X, "reads_rows", False):
+        return X if scaler.scaling == "none" else ScaledRows(X, scaler)
     return scaler.transform(X.reshape(-1, X.shape[-1])).reshape(X.shape)

@@ -60,6 +60,8 @@ class Learner:
         One vector per image, or a bag of instances per image.
     class_weights : bool
         Whether the estimator has the parameters `class_weight` and `rare_weight`.
+    from_disk : bool
+        Whether it takes rows that stay on disk.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Learner:
     around: str = ""
     takes: Literal["vectors", "instances"] = "vectors"
     class_weights: bool = False
+    from_disk: bool = False
 
     def make(self, C: float | None, labels: np.ndarray, weighting: Weighting | None = None) -> Any:
         """Build the estimator.
@@ -132,13 +135,15 @@ def _of_loss(name: str) -> Learner:
     decides = not only_ranks(name, options.get("kappa", 1.0))
     weighs = loss.weighs_cells
     return Learner(
-        loss.learner, loss.description, place, options, "decay", decides, class_weights=weighs
-    )
+        loss.learner, loss.description, place, options, "decay", decides,
+        class_weights=weighs, from_disk=True,
+    )  # fmt: skip
 
 
 def _logistic(name: str, description: str, options: Mapping[str, Any]) -> Learner:
     place = "classify.logistic:LogisticTagger"
-    return Learner(name, description, place, options, class_weights=True)
+    from_disk = options == {"penalty": "l2"}
+    return Learner(name, description, place, options, class_weights=True, from_disk=from_disk)
 
 
 def _network(name: str, description: str, constructor: str) -> Learner:
@@ -265,6 +270,7 @@ def _notes(learner: Learner) -> str:
         *([f"needs {learner.needs}"] if learner.needs else []),
         *([f"takes {learner.takes}"] if learner.takes != "vectors" else []),
         *(["takes class weights"] if learner.class_weights else []),
+        *(["takes rows from disk"] if learner.from_disk else []),
     ]
     return f" [{', '.join(notes)}]" if notes else ""
 
@@ -308,6 +314,16 @@ def check_weighting(learner: Learner, weighting: Weighting) -> None:
         raise InputError(
             f"The learner {learner.name!r} takes no class weights, and --{name.replace('_', '-')} "
             f"{value} came: leave it out, or use one of {able}."
+        )
+
+
+def check_from_disk(learner: Learner) -> None:
+    """Raise an `InputError` if a learner needs all its rows in memory."""
+    if not learner.from_disk:
+        able = ", ".join(one.name for one in LEARNERS.values() if one.from_disk)
+        raise InputError(
+            f"The learner {learner.name!r} needs its rows in memory, and --from-disk came: leave "
+            f"it out, or use one of {able}."
         )
 
 

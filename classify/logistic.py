@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from classify.base import (
     UNKNOWN,
-    Tagger,
+    BatchTagger,
     check_fitted_numbers,
     check_sample_weight,
     encode_labels,
@@ -25,10 +25,12 @@ from classify.base import (
 from classify.losses.class_weights import cell_weights, class_weights
 from classify.losses.logistic import LogisticLoss
 from classify.parameters import Number, OneOf, check_parameters
-from classify.solvers import duality_gap, l2, liblinear, newton_l1
+from classify.solvers import duality_gap, l2, liblinear, newton_l1, streamed_l2
 from classify.solvers.solution import Solution
+from features.errors import InputError
 
 _TOL = 1e-4  # relative duality gap
+_FROM_DISK = (("l2", "auto"), ("l2", "newton"))  # penalties and solvers that take rows on disk
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class _Problem:
     by_class: np.ndarray | None = None  # of the labels in the loss, (k, 2): absent, present
 
 
-class LogisticTagger(Tagger):
+class LogisticTagger(BatchTagger):
     """Logistic regression with an L1 or L2 penalty, an independent problem for every label.
 
     For one label with signs y of -1 and 1, sample weights s and the penalty norm(w), which is
@@ -140,6 +142,7 @@ class LogisticTagger(Tagger):
         Parameters
         ----------
         X : float32 or float64 array of shape (n, d)
+            With L2 and the solver "newton" also `features.rows.CacheRows`, whose rows stay on disk.
         y : array of shape (n, L) of 1, 0 and -1 (unknown), or (n,) with two classes
             A row counts for a label only where that label is known.
         sample_weight : array of shape (n,), optional
@@ -193,6 +196,11 @@ class LogisticTagger(Tagger):
         return fitted
 
     def _start_problem(self, X, y, sample_weight) -> tuple[np.ndarray, _Problem]:
+        if getattr(X, "reads_rows", False) and (self.penalty, self.solver) not in _FROM_DISK:
+            raise InputError(
+                f"LogisticTagger with {self.penalty!r} and the solver {self.solver!r} takes X in "
+                'memory only, and rows on disk came: give an array, or penalty="l2" and "newton"'
+            )
         X, targets = self._start_fit(X, y)
         weights = check_sample_weight(sample_weight, len(X))
         options = {"class_weight": self.class_weight, "rare_weight": self.rare_weight}
@@ -209,6 +217,8 @@ class LogisticTagger(Tagger):
             return [liblinear.solve(X, loss, C=C, tol=self.tol, **options) for C in Cs]
         tol = _TOL if self.tol is None else self.tol
         solve_path = (newton_l1 if self.penalty == "l1" else l2).solve_path
+        if getattr(X, "reads_rows", False):
+            solve_path = streamed_l2.solve_path
         solutions = solve_path(X, loss, Cs, bias=self.bias, tol=tol)
         worst = np.max([solution.gap / solution.objective for solution in solutions])
         if not worst <= tol:  # a gap that is not a number proves nothing

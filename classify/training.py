@@ -13,6 +13,7 @@ from classify.learners import (
     Learner,
     Weighting,
     check_C,
+    check_from_disk,
     check_labels,
     check_weighting,
     find_learner,
@@ -34,9 +35,9 @@ CALIBRATIONS = ("platt", "isotonic", "none")
 
 
 class _Rows(NamedTuple):
-    """Training rows, their labels, and the columns of each layer."""
+    """Training rows, in memory or on disk, their labels, and the columns of each layer."""
 
-    X: np.ndarray
+    X: Any
     Y: np.ndarray
     widths: list[int]
 
@@ -67,6 +68,7 @@ def fit(
     thresholds: str | None = None,
     calibration: str | None = None,
     jobs: int = -1,
+    from_disk: bool = False,
 ) -> TaggerModel:
     """Train on every row of a cache that has features, and write the model file.
 
@@ -111,6 +113,9 @@ def fit(
         "none".
     jobs : int
         Processes for the folds; -1 for one per core.
+    from_disk : bool
+        Whether rows are read as they are needed, for a cache larger than memory: by learners that
+        take them, with no choice by "auto", thresholds or calibration.
 
     Returns
     -------
@@ -136,10 +141,12 @@ def fit(
     weighting = weighting_of(class_weight, rare_weight)
     if not auto:
         check_weighting(find_learner(learner), weighting)
+    if from_disk:
+        _check_from_disk(learner, rule, method)
     out = claim_model(out)
     features = FeatureCache(cache)
     named = None if auto else find_learner(learner)
-    rows, names, label_names = _read_rows(features, named, layers, labels)
+    rows, names, label_names = _read_rows(features, named, layers, labels, from_disk)
     options: dict[str, Any] = {"metric": metric, "folds": folds, "seed": seed, "jobs": jobs}
     options["weighting"] = weighting
     if auto:
@@ -171,9 +178,16 @@ def _read_rows(
     learner: Learner | None,
     layers: Sequence[str] | None,
     labels: Path | None,
+    from_disk: bool,
 ) -> tuple[_Rows, list[str], Sequence[str]]:
     """Read the rows that a learner is trained on, or all; with the names of layers and labels."""
-    from classify.inputs import input_widths, read_inputs, require_rows, resolve_layers
+    from classify.inputs import (
+        input_widths,
+        read_inputs,
+        require_rows,
+        resolve_layers,
+        rows_on_disk,
+    )
     from features.cache import labels_of
     from features.inputs.label_warnings import label_warnings
 
@@ -191,7 +205,10 @@ def _read_rows(
         valid, Y = valid[taken], Y[taken]
     for line in label_warnings(Y, label_names):
         print(line, file=sys.stderr)
-    X = read_inputs(features, names, valid, takes)
+    if from_disk:
+        X: Any = rows_on_disk(features, names, valid)
+    else:
+        X = read_inputs(features, names, valid, takes)
     return _Rows(X, Y, input_widths(features, names, takes)), names, label_names
 
 
@@ -216,6 +233,16 @@ def _check(learner: str, C, scaling, metric: str) -> None:
         _strength(find_learner(learner), C)
     elif C is not None:
         check_C([C])
+
+
+def _check_from_disk(learner: str, rule: str, method: str) -> None:
+    if learner == AUTO or (rule, method) != ("zero", "none"):
+        what = "the learner auto" if learner == AUTO else "--thresholds or --calibration"
+        raise InputError(
+            f"--from-disk came with {what}, which compares folds in memory: name a --learner that "
+            "takes rows from disk, and leave out thresholds and calibration."
+        )
+    check_from_disk(find_learner(learner))
 
 
 def _strength(learner: Learner, C: float | None) -> float | None:

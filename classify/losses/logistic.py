@@ -83,6 +83,26 @@ class LogisticLoss:
         signs = self.signs[:, labels].astype(np.float64)
         return LogisticLoss(signs, weights[:, 0] if signs.ndim == 1 and shared else weights)
 
+    def cells(self, rows: slice, labels: np.ndarray) -> "LogisticLoss":
+        """Return the loss of some rows and labels, widened; a label may come several times."""
+        signs = self.signs[rows][:, labels].astype(np.float64)
+        weights = self.weights[rows]
+        return LogisticLoss(signs, weights if weights.shape[1] == 1 else weights[:, labels])
+
+    def scaled_up(self, rows: np.ndarray) -> "LogisticLoss":
+        """Return the loss of a sample of rows; each label's classes weigh as in all rows."""
+        signs = self.signs[rows]
+        weights = np.broadcast_to(self.weights[rows], signs.shape).astype(np.float64)
+        for label in range(len(self)):
+            of_all = self.weights[:, min(label, self.weights.shape[1] - 1)]
+            for sign in (1, -1):
+                here = signs[:, label] == sign
+                drawn = weights[here, label].sum()
+                if drawn > 0:
+                    whole = of_all[self.signs[:, label] == sign].sum()
+                    weights[here, label] *= whole / drawn
+        return LogisticLoss(signs, weights)
+
     def value(self, scores: np.ndarray) -> np.ndarray:
         """Sum of the losses, one number per label."""
         return (self.weights * logistic_value(self.signs * scores)).sum(axis=0)

@@ -106,6 +106,21 @@ class Columns:
         """Give the step of a gradient, were all curvatures 4**level."""
         return self.factors.solve(G, levels)
 
+    def place(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+        """Give the weights here, (size, L), of weights (L, d) and intercepts (L,) of X."""
+        if self.bias == "none":
+            return coef.T.copy()
+        offset = self.means @ coef.T if self.bias == "unpenalized" else 0
+        return np.vstack([coef.T, intercept + offset])
+
+    def pulled(self, pull: np.ndarray, total: np.ndarray) -> np.ndarray:
+        """Give the pull at each weight here of one (d, L) at X's columns, and its sum (L,)."""
+        if self.bias == "none":
+            return pull
+        if self.bias == "unpenalized":
+            pull = pull - np.outer(self.means, total)
+        return np.vstack([pull, total])
+
     def weights(self, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give weights (L, d) and intercepts (L,) in terms of the columns of X, float64."""
         V = V.astype(np.float64)
