@@ -84,6 +84,7 @@ def add_sweep_arguments(parser: argparse.ArgumentParser) -> None:
         "class_weight": _CLASS_WEIGHT,
         "rare_weight": _RARE_WEIGHT,
         "dask": "run on a Dask cluster: tcp://HOST:PORT or local:N",
+        "from_disk": "read rows as they are needed, for a cache larger than memory",
     }
     C = {"type": argument(parse_C), "nargs": None}
     add_options(parser, sweep, texts, cache=_POSITIONAL, C=C, dask={"metavar": "ADDRESS"})

@@ -76,7 +76,8 @@ class FeatureScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Sums are in float64, so that divisors may differ from those of `fit` by rounding.
         """
         record = find_scaling(self.scaling)
-        count, largest, total, square, center = 0, 0.0, 0.0, 0.0, None
+        count, center = 0, None
+        largest, total, square = np.zeros((3, 1))
         for block in blocks:
             X = self._validated(block, reset=center is None)
             if center is None:

@@ -161,11 +161,12 @@ class ScaledRows:
 def fit_scaler(scaling: str, widths: Sequence[int] | None, X) -> FeatureScaler:
     """Learn a scaling from rows (n, d), in memory or on disk, or from instances (n, size, d)."""
     if getattr(X, "reads_rows", False):
-        return FeatureScaler(scaling, widths).fit_blocks(_blocks(X))
+        return FeatureScaler(scaling, widths).fit_blocks(blocks(X))
     return FeatureScaler(scaling, widths).fit(X.reshape(-1, X.shape[-1]))
 
 
-def _blocks(X) -> Iterator[np.ndarray]:
+def blocks(X) -> Iterator[np.ndarray]:
+    """Read rows on disk, some at a time."""
     for start in range(0, len(X), VECTORS_AT_ONCE):
         yield X[start : start + VECTORS_AT_ONCE]
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from classify.learners import check_C, check_labels, check_weighting, find_learner
+from classify.learners import (
+    check_C,
+    check_from_disk,
+    check_labels,
+    check_weighting,
+    find_learner,
+)
 from classify.losses.class_weights import weighting_of
 from classify.metrics import METRICS
 from classify.models import library_versions
@@ -49,6 +55,7 @@ def sweep(
     rare_weight: float | None = None,
     jobs: int = -1,
     dask: str | None = None,
+    from_disk: bool = False,
 ) -> Path:
     """Run a grid over a cache; lines that exist are kept, so a killed sweep goes on.
 
@@ -83,6 +90,8 @@ def sweep(
         Processes, one thread each; -1 for one per core.
     dask : str, optional
         Run on a Dask cluster instead: `tcp://HOST:PORT`, or `local:N`.
+    from_disk : bool
+        As for `training.fit`; not on a cluster.
 
     Returns
     -------
@@ -104,9 +113,15 @@ def sweep(
     weighting = weighting_of(class_weight, rare_weight)
     for name in learner:
         check_weighting(find_learner(name), weighting)
+        if from_disk:
+            check_from_disk(find_learner(name))
+    if from_disk and dask:
+        raise InputError(
+            "--from-disk came with --dask, whose workers get the rows from memory: leave out one"
+        )
     out = claim_results(out)
     features = FeatureCache(cache)
-    data = _read(features, learner, layers, labels)
+    data = _read(features, learner, layers, labels, from_disk)
     groups = duplicate_groups(data.checksums()) if group_duplicates else None
     n = len(data.Y)
     drawn = {seed + k: random_split(n, seed + k, groups=groups) for k in range(splits)}
@@ -155,6 +170,7 @@ def _read(
     learners: Sequence[str],
     layers: Sequence[str] | None,
     labels: Path | None,
+    from_disk: bool,
 ) -> _Data:
     """Read the labels and what the learners take; name on stderr what has no features."""
     from classify.inputs import require_rows  # scikit-learn
@@ -169,7 +185,7 @@ def _read(
     Y = Y[rows]
     for name in learners:
         check_labels(find_learner(name), Y)
-    inputs = read_all_inputs(features, layers, rows, map(find_learner, learners))
+    inputs = read_all_inputs(features, layers, rows, map(find_learner, learners), from_disk)
     ids = list(features.ids)
     return _Data(
         Y, label_names, inputs, [ids[row] for row in rows], lambda: features.index.sha256()[rows]

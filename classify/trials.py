@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classify.inputs import fit_scaler, input_widths, read_inputs, resolve_layers, scale
+from classify.inputs import (
+    blocks,
+    fit_scaler,
+    input_widths,
+    read_inputs,
+    resolve_layers,
+    rows_on_disk,
+    scale,
+)
 from classify.learners import Learner, find_learner
 from classify.metrics import MIML_METRICS, get_metric
 from classify.parallel import Trial
@@ -32,8 +40,10 @@ class Fitted(NamedTuple):
     error: str | None = None
 
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Score images as they are before scaling."""
-        return self.estimator.decision_function(scale(self.scaler, X))
+        """Score images as they are before scaling, on disk or not."""
+        if not getattr(X, "reads_rows", False):
+            return self.estimator.decision_function(scale(self.scaler, X))
+        return np.concatenate([self.scores(block) for block in blocks(X)])
 
 
 class Input(NamedTuple):
@@ -45,12 +55,12 @@ class Input(NamedTuple):
         Layers of the cache.
     widths : list of int
         Their columns.
-    X : float32 ndarray of shape (n, d) or (n, size, d)
+    X : float32 ndarray of shape (n, d) or (n, size, d), or CacheRows
     """
 
     names: list[str]
     widths: list[int]
-    X: np.ndarray
+    X: Any
 
 
 def read_all_inputs(
@@ -58,12 +68,19 @@ def read_all_inputs(
     layers: Sequence[str] | None,
     rows: np.ndarray,
     learners: Iterable[Learner],
+    from_disk: bool = False,
 ) -> dict[str, Input]:
-    """Read vectors, instances or both, as the learners take them: ``Learner.takes`` to `Input`."""
+    """Read vectors, instances or both, as the learners take them: ``Learner.takes`` to `Input`.
+
+    With `from_disk` vectors are mapped instead, and read as they are needed.
+    """
     inputs: dict[str, Input] = {}
     for takes in dict.fromkeys(learner.takes for learner in learners):
         names = resolve_layers(cache, layers, takes)
-        X = read_inputs(cache, names, rows, takes)
+        if from_disk and takes == "vectors":
+            X: Any = rows_on_disk(cache, names, rows)
+        else:
+            X = read_inputs(cache, names, rows, takes)
         inputs[takes] = Input(names, input_widths(cache, names, takes), X)
     return inputs
 
@@ -155,8 +172,9 @@ def _fit_all(trial: Trial, plan, Cs: Sequence[float | None], X, Y, rows) -> list
     learner = find_learner(trial["learner"])
     rows = rows[learner.rows_to_train_on(Y[rows])]
     try:
-        scaler = fit_scaler(trial["scaling"], plan.get("widths"), X[rows])
-        here = scale(scaler, X[rows])
+        here = _some(X, rows)
+        scaler = fit_scaler(trial["scaling"], plan.get("widths"), here)
+        here = scale(scaler, here)
     except _OF_A_FIT as error:
         return [Fitted(error=_named(error))] * len(Cs)
     weighting = plan.get("weighting")
@@ -167,6 +185,11 @@ def _fit_all(trial: Trial, plan, Cs: Sequence[float | None], X, Y, rows) -> list
     except _OF_A_FIT:  # every C is fitted again below, where its error is recorded
         pass
     return [_fit_one(learner.make(C, Y[rows], weighting), scaler, here, Y[rows]) for C in Cs]
+
+
+def _some(X, rows: np.ndarray):
+    """Give some rows, on disk as long as all are."""
+    return X.only(rows) if getattr(X, "reads_rows", False) else X[rows]
 
 
 def _fit_one(estimator, scaler, X, Y) -> Fitted:
@@ -196,7 +219,7 @@ def _scored(fitted: Fitted, X: np.ndarray) -> tuple[np.ndarray, str | None]:
 
 
 def _score(line: dict[str, Any], fitted: Fitted, X, Y, rows, function) -> float:
-    scores, error = _scored(fitted, X[rows])
+    scores, error = _scored(fitted, _some(X, rows))
     if error:
         line["error"] = error
         return math.nan
@@ -204,7 +227,7 @@ def _score(line: dict[str, Any], fitted: Fitted, X, Y, rows, function) -> float:
 
 
 def _evaluate(learner: Learner, fitted: Fitted, X, Y, rows, describe) -> dict[str, Any]:
-    scores, error = _scored(fitted, X[rows])
+    scores, error = _scored(fitted, _some(X, rows))
     if error:
         return {**_empty(), "error": error}
     model = fitted.estimator

@@ -1,6 +1,7 @@
 """Rows of a cache as a matrix whose rows are read from disk when they are indexed."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 
 import numpy as np
 
@@ -64,6 +65,13 @@ class CacheRows:
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         """Read all rows."""
         return np.asarray(self[:], dtype=dtype)
+
+    def only(self, where: np.ndarray) -> "CacheRows":
+        """Give some of the rows, which stay on disk."""
+        some = copy(self)
+        some._rows = self._rows[where]
+        some.shape = len(some._rows), self.shape[1]
+        return some
 
     def take(self, where, axis=0, out=None, mode="raise") -> np.ndarray:
         """Read some rows, as `numpy.take` does, into `out` if it is given.

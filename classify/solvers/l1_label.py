@@ -63,7 +63,8 @@ class Label:
         self.coef = np.zeros(free)
         self.penalty = np.zeros(free)  # 1, or 0 for a free intercept, which then comes first
         self.scores = np.zeros(n)
-        self.stages: list[tuple] | None = None
+        self.stages: list[tuple] = []
+        self.started = False
         self.exact = False
         self.n_iter = self.rounds = self.stalled = 0
         self.smallest_gap = self.lowest = np.inf
@@ -85,8 +86,11 @@ class Label:
 
     def start(self, gradient: np.ndarray, Cs, tol: float) -> None:
         """Plan the way to the wanted C from the first gradient, and from no other."""
-        if self.stages is None:
-            self.stages = _stages(_FIRST / np.abs(gradient).max(initial=1e-300), Cs, tol)
+        if not self.started:
+            self.started, self.stages = (
+                True,
+                _stages(_FIRST / np.abs(gradient).max(initial=1e-300), Cs, tol),
+            )
 
     def ends_stage(self, gradient: np.ndarray) -> bool:
         """Say whether the present stage seems to be at its end."""

@@ -47,9 +47,9 @@ def solve_path(X, loss, Cs, *, bias: str, tol: float) -> list[Solution]:
     starts = l2.solve_path(sample.X, sample.loss, Cs, bias=bias, tol=max(tol, _START))
     labels = np.tile(np.arange(len(loss)), len(Cs))
     strengths = np.repeat(np.asarray(Cs, dtype=np.float64), len(loss))
-    descent = _Descent(X, loss, labels, strengths, bias, sample)
     coef = np.concatenate([one.coef for one in starts])
-    descent.start(coef, np.concatenate([one.intercept for one in starts]))
+    intercept = np.concatenate([one.intercept for one in starts])
+    descent = _Descent(X, loss, labels, strengths, bias, sample, (coef, intercept))
     for kind, share in ((np.float32, _SPARE), (np.float64, 1.0)):
         descent.run(kind, share * tol)
     path = []
@@ -62,20 +62,17 @@ def solve_path(X, loss, Cs, *, bias: str, tol: float) -> list[Solution]:
 class _Descent:
     """All labels at all C, one column each: the best weights so far and the step to try next."""
 
-    def __init__(self, X, loss, labels, strengths, bias: str, sample: Sample):
+    def __init__(self, X, loss, labels, strengths, bias: str, sample: Sample, start):
         self.X, self.loss, self.bias, self.sample = X, loss, bias, sample
         self.labels, self.strengths = labels, strengths
         self.coordinates = Columns(sample.X, bias)
         self.steps = np.zeros(len(labels), dtype=int)
-
-    def start(self, coef: np.ndarray, intercept: np.ndarray) -> None:
-        """Begin at weights (k, d) and intercepts (k,)."""
-        self.V = self.coordinates.place(coef, intercept)
+        self.V = self.coordinates.place(*start)
         self.move = np.zeros_like(self.V)
-        self.length = np.zeros(len(self.labels))
-        self.slope = np.zeros(len(self.labels))
+        self.length, self.slope = np.zeros((2, len(labels)))
         self.pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        self.found: Measured | None = None
+        self.found: Measured
+        self.gradient: np.ndarray
 
     def run(self, kind, tol: float) -> None:
         """Step until every gap is at most `tol` of its objective, or gets no smaller."""
@@ -86,8 +83,8 @@ class _Descent:
         smallest, stalled = self.found.gap.copy(), np.zeros(len(everything), dtype=int)
         self._direct(everything)
         for _ in range(_MAX_STEPS):
-            going = (self.found.gap > tol * self.found.objective) & (stalled <= _PATIENCE)
-            going = np.flatnonzero(going)
+            far = self.found.gap > tol * self.found.objective
+            going = np.flatnonzero(far & (stalled <= _PATIENCE))
             if len(going) == 0:
                 return
             trial = self.V[:, going] + self.length[going] * self.move[:, going]

@@ -7,8 +7,10 @@ from benchmarks.speed.sweep.scaling import write_cache
 from classify.feature_scaler import FeatureScaler
 from classify.inputs import fit_scaler, scale
 from classify.logistic import LogisticTagger
+from classify.results import read_results
 from classify.scaling import SCALINGS
 from classify.solvers import row_passes, row_sample
+from classify.sweep import KEY, sweep
 from classify.training import fit
 from features.cache import FeatureCache
 from features.errors import InputError
@@ -70,6 +72,28 @@ def test_a_descent_from_disk_has_the_bits_of_memory(cache, tmp_path):
     ]
     memory, disk = (one.members[0].estimator for one in fitted)
     np.testing.assert_array_equal(disk.coef_, memory.coef_)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_sweep_from_disk_has_the_lines_of_memory(cache, tmp_path, jobs):
+    options = {"learner": ["l2", "rmlc"], "C": [0.1, 1.0], "splits": 2, "folds": 2}
+    options |= {"scaling": ["max"], "jobs": jobs}
+    found = []
+    for from_disk in (False, True):
+        path = tmp_path / f"{from_disk}.jsonl"
+        found.append(read_results(sweep(cache, path, from_disk=from_disk, **options)))
+    assert found[0][0] == found[1][0]
+    for memory, disk in zip(*(lines for _, lines in found), strict=True):
+        assert disk["error"] is None
+        assert {name: disk[name] for name in KEY} == {name: memory[name] for name in KEY}
+        np.testing.assert_allclose(disk["inner"], memory["inner"], atol=0.02)
+        if disk["selected"] and disk["learner"] == "l2":
+            assert disk["relative_gap"] <= 1e-4
+
+
+def test_a_sweep_from_disk_runs_here(cache, tmp_path):
+    with pytest.raises(InputError, match="--from-disk came with --dask"):
+        sweep(cache, tmp_path / "s.jsonl", learner=["l2"], dask="local:1", from_disk=True)
 
 
 @pytest.mark.parametrize(
