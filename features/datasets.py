@@ -141,6 +141,11 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
         )
     images = images if images.is_dir() else root
     labels_csv = root / "labels.csv"
+    tables = sorted([*root.glob("*.parquet"), *root.glob("data/*.parquet")])
+    if tables and images == root and not scan(images).pictures:
+        from features.sources import parquet_files
+
+        return parquet_files.load(tables, strict_names=strict_names)
     if os.path.lexists(labels_csv):
         ids, labels, names = _read_labels(labels_csv, images)
         return index_images(
@@ -148,11 +153,6 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
         )
     found = scan(images)
     if not found.pictures:
-        tables = sorted([*root.glob("*.parquet"), *root.glob("data/*.parquet")])
-        if tables:
-            from features.sources import parquet_files
-
-            return parquet_files.load(tables, strict_names=strict_names)
         raise _no_pictures(root, images, found)
     return index_images(
         images, found.pictures, source=images, root=root, notes=found.left_out(beside=BESIDE)

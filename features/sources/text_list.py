@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from features.datasets import Dataset, index_images
 from features.errors import InputError
-from features.inputs.file_names import CONTROL, match_listed, not_plain
+from features.inputs.file_names import CONTROL, not_plain
 from features.inputs.text_lines import text_lines
-from features.labels import read_labels_csv, some_of
+from features.labels import some_of
+from features.sources.labels_beside import labelled
 from features.sources.remote import load as remote
 from features.sources.remote.address import Address
 from features.sources.remote.client import read_whole
@@ -59,7 +58,7 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
         images = root
     dataset = index_images(images, names, source=path, root=root, strict_names=strict_names)
     labels_csv = root / "labels.csv"
-    return _labelled(dataset, labels_csv) if labels_csv.is_file() else dataset
+    return labelled(dataset, labels_csv) if labels_csv.is_file() else dataset
 
 
 def _with_labels(path: Path, dataset: Dataset) -> Dataset:
@@ -68,10 +67,10 @@ def _with_labels(path: Path, dataset: Dataset) -> Dataset:
         labels_csv = folder / "labels.csv"
         if not isinstance(labels_csv, Address):
             if labels_csv.is_file():
-                return _labelled(dataset, labels_csv)
+                return labelled(dataset, labels_csv)
             continue
         with suppress(NetworkFault):  # there are servers that say 403 for what is not there
-            return _labelled(dataset, labels_csv, read_whole(labels_csv, -1))
+            return labelled(dataset, labels_csv, read_whole(labels_csv, -1))
     return dataset
 
 
@@ -92,31 +91,3 @@ def _placed(path: Path, lines: list[str]) -> tuple[Path, list[str]]:
     if "images" in root.parts:
         root = Path(*root.parts[: len(root.parts) - root.parts[::-1].index("images") - 1])
     return root, [Path(name).relative_to(root).as_posix() for name in whole]
-
-
-def _labelled(dataset: Dataset, labels_csv: Path, content: bytes | None = None) -> Dataset:
-    """Take the rows of labels.csv that are of listed images."""
-    ids, labels, label_names = read_labels_csv(labels_csv, content=content)
-    at = {id_: row for row, id_ in enumerate(dataset.ids)}
-    found = match_listed(at, dataset.ids, ids, labels_csv)
-    rows = [(at[name], row) for row, name in enumerate(found.files) if name in at]
-    if not rows:
-        note = f"{labels_csv} names none of the listed images: there are no labels"
-        return _with(dataset, None, (), note)
-    taken = np.full((len(dataset), len(label_names)), -1, dtype=np.int8)
-    to, where = zip(*rows, strict=True)
-    if len(set(to)) < len(to):
-        raise InputError(f"{labels_csv} names a listed image twice. Keep one of its lines.")
-    taken[list(to)] = labels[list(where)]
-    lacking = len(dataset) - len(rows)
-    note = f"{labels_csv} has no line for {lacking} of the listed images" if lacking else ""
-    return _with(dataset, taken, label_names, note)
-
-
-def _with(
-    dataset: Dataset, labels: np.ndarray | None, label_names: Sequence[str], note: str
-) -> Dataset:
-    return Dataset(
-        dataset.root, dataset.ids, dataset.paths, labels, tuple(label_names),
-        (*dataset.notes, *filter(None, [note])), dataset.archive,
-    )  # fmt: skip

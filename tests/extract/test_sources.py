@@ -82,6 +82,13 @@ def test_every_source_gives_the_folders_bytes(config, sources, whole, tmp_path, 
     assert contents(out) == whole
 
 
+def test_dask_workers_read_an_archive(config, sources, whole, tmp_path, dask_cluster):
+    config = replace(config, max_failures=1)
+    address = dask_cluster.scheduler_address
+    run(config, load_dataset(sources["zip"]), tmp_path / "c", dask=address)
+    assert contents(tmp_path / "c") == whole
+
+
 def test_parquet_gives_the_bytes_of_the_folder_of_its_pictures(config, data, sources, tmp_path):
     config = replace(config, max_failures=1)
     folder = run(config, load_dataset(data / "images"), tmp_path / "folder")

@@ -58,6 +58,37 @@ def test_labels_in_three_forms(tmp_path):
     assert dataset.label_names == ("z",) and dataset.labels.tolist() == [[1], [0], [-1]]
 
 
+@pytest.mark.parametrize("inner", ["", "data"])
+def test_labels_beside_go_before_columns(tmp_path, inner):
+    path = write(tmp_path / inner / "a.parquet", {"image": PICTURES, "old": [1, 1, 1]})
+    (tmp_path / "labels.csv").write_text("image,cat\nc.png,1\na.jpg,0\nother.jpg,1\n")
+    for place in (tmp_path, path):
+        dataset = load_dataset(place)
+        assert dataset.ids == ("a.jpg", "b.jpg", "c.png") and dataset.label_names == ("cat",)
+        assert dataset.labels.tolist() == [[0], [-1], [1]]
+        assert "no line for 1 of the listed images" in dataset.notes[-1]
+
+
+def test_threads_that_read_ahead_read_a_group_once(tmp_path, monkeypatch):
+    rows = [{"bytes": b"\xff\xd8%d" % k, "path": f"{k:02}.jpg"} for k in range(12)]
+    source = load_dataset(write(tmp_path / "a.parquet", {"image": rows})).source
+    read = []
+    group = parquet_files.Parquet._group
+
+    def counted(self, file, number):
+        read.append(number)
+        return group(self, file, number)
+
+    monkeypatch.setattr(parquet_files.Parquet, "_group", counted)
+    order = [0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11]  # as threads pass borders, each group of two
+    assert [source.open(f"{k:02}.jpg").read() for k in order] == [rows[k]["bytes"] for k in order]
+    assert read == list(range(6))
+    monkeypatch.setattr(parquet_files, "MOST_HELD", 3)  # less than two groups have
+    assert source.open("00.jpg").read() == rows[0]["bytes"]
+    assert source.open("02.jpg").read() == rows[2]["bytes"]
+    assert list(source._held) == [(0, 1)]
+
+
 def test_what_is_broken_is_one_line(tmp_path, monkeypatch):
     path = write(tmp_path / "a.parquet", {"image": PICTURES})
     whole = path.read_bytes()

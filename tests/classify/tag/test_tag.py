@@ -26,6 +26,7 @@ from features.cache import FeatureCache
 from features.command_line import CommandParser
 from features.datasets import load_dataset
 from features.errors import InputError
+from tests.features.archives import archive
 
 COLORS = {"red": (220, 30, 20), "blue": (20, 40, 210), "gray": (120, 120, 120)}
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -185,6 +186,19 @@ def test_bad_options_are_one_line(trained, album, tmp_path, monkeypatch, options
     with pytest.raises(InputError, match=match):
         tag(album, **{"model": trained[0], "weights": "random:3", **options})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["album"]
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar"])
+def test_an_archive_has_no_place_for_sidecars(trained, album, tmp_path, ending):
+    path = archive(album, tmp_path / f"album.{ending}")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=f"beside the pictures, and .*{ending} is no folder"):
+        tag(path, model=trained[0], weights="random:3", format="xmp")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["album", path.name]
+    assert path.read_bytes() == before
+    tag(path, model=trained[0], weights="random:3", out=tmp_path / "tags.jsonl")
+    found = map(json.loads, (tmp_path / "tags.jsonl").read_text().splitlines())
+    assert {one["image"]: one["labels"] for one in found} == EXPECTED
 
 
 def test_a_source_that_lacks_a_layer_is_passed_over(trained, tiny_backbone, tmp_path, monkeypatch):
