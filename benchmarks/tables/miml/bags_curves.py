@@ -1,6 +1,6 @@
 """Learning curves of ``tables miml --bags``: metrics by training size, drawn and in tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,6 @@ import numpy as np
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import heading, over_splits
-from benchmarks.report.targets import count_of
 from benchmarks.tables.miml.bags_methods import METHODS
 from benchmarks.tables.miml.bags_summary import NETWORK, NO_INSTANCES, REGIONS
 from classify.metrics import MIML_METRICS
@@ -48,7 +47,7 @@ def curves(header: Mapping[str, Any], lines: Sequence[Line]) -> list[Panel]:
 
 
 def curve_tables(lines: Sequence[Line]) -> str:
-    """Lay average precision out by training size, on the splits that the smallest size has.
+    """Lay average precision out by training size, each method on the splits that all sizes have.
 
     Parameters
     ----------
@@ -61,21 +60,28 @@ def curve_tables(lines: Sequence[Line]) -> str:
         Markdown.
     """
     sizes = sorted({line["n_train"] for line in lines})
-    seeds = {line["seed"] for line in lines if line["n_train"] == sizes[0]}
-    values: dict[tuple[str, str, int], list[float]] = {}
+    values: dict[tuple[str, str], dict[int, dict[int, float]]] = {}
     for line in lines:
-        if line["seed"] in seeds:
-            place = (line["instances"], line["method"], line["n_train"])
-            values.setdefault(place, []).append(line["example_ap"])
-    parts = [f"## Average precision by training images, {count_of(len(seeds), 'split')}\n"]
+        by_size = values.setdefault((line["instances"], line["method"]), {n: {} for n in sizes})
+        by_size[line["n_train"]][line["seed"]] = line["example_ap"]
+    seeds = {place: _common(by_size.values()) for place, by_size in values.items()}
+    counts = sorted({len(found) for found in seeds.values() if found})
+    over = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    parts = [f"## Average precision by training images, {over} split{'s' * (counts[-1] != 1)}\n"]
+    several = len(counts) > 1
     for kind, title in _TITLES.items():
-        rows = [
-            [
-                method.title,
-                *(mean_and_std(*over_splits(values[kind, name, n]), digits=3) for n in sizes),
-            ]
-            for name, method in METHODS.items()
-            if all((kind, name, n) in values for n in sizes)
-        ]
-        parts += [title, table(["method", *map(str, sizes)], rows)] if rows else []
+        rows = []
+        for name, method in METHODS.items():
+            if found := seeds.get((kind, name)):
+                of_size = values[kind, name]
+                means = [over_splits([of_size[n][seed] for seed in found]) for n in sizes]
+                number = [str(len(found))] if several else []
+                rows.append([method.title, *number, *(mean_and_std(*m, digits=3) for m in means)])
+        head = ["method", *(["splits"] if several else []), *map(str, sizes)]
+        parts += [title, table(head, rows)] if rows else []
     return "\n".join(parts)
+
+
+def _common(by_size: Iterable[Mapping[int, float]]) -> list[int]:
+    """List the seeds that every size has."""
+    return sorted(set.intersection(*(set(found) for found in by_size)))

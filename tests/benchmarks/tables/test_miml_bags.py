@@ -179,6 +179,22 @@ def test_learning_curves_are_laid_out_on_the_same_splits(run):
         assert f" {line['example_ap']:.3f} " in next(row for row in rows if "KISAR" in row)
 
 
+def test_each_method_is_averaged_over_the_splits_that_all_its_sizes_have():
+    lines = [
+        {"method": name, "instances": REGIONS, "n_train": size, "seed": seed, "example_ap": value}
+        for name, size, seed, value in (
+            ("kisar", 10, 0, 0.25), ("kisar", 10, 1, 0.35), ("kisar", 20, 0, 0.5),
+            ("kisar", 20, 1, 0.6), ("kisar", 20, 2, 0.9), ("dba", 10, 4, 0.1), ("dba", 20, 4, 0.2),
+            ("mimlknn", 20, 0, 0.8),
+        )
+    ]  # fmt: skip
+    text = re.sub(" +", " ", curve_tables(lines))
+    assert text.startswith("## Average precision by training images, 1 to 2 splits\n")
+    assert "| KISAR | 2 | 0.300 ± 0.071 | 0.550 ± 0.071 |" in text
+    assert "| DBA | 1 | 0.100 | 0.200 |" in text
+    assert "MIMLkNN" not in text
+
+
 def test_claims_follow_from_the_lines(run):
     header, lines = read_results(run / "bags.jsonl")
     found = {claim.text: claim for claim in claims(header, lines)}
