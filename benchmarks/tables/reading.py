@@ -44,6 +44,7 @@ def read_task(
         When the inputs don't fit each other, there are no labels, or a layer isn't there.
     """
     stores = [FeatureCache(Path(cache)) for cache in caches]
+    _check_different(stores, caches)
     chosen = _layers_of_each(stores, layers)
     ids = _same_ids(stores, caches)
     if data is None:
@@ -65,6 +66,16 @@ def read_task(
         official=_official_split(Path(split), listed, ids) if split else None,
         notes=tuple(store.excluded for store in stores if store.excluded),
     )
+
+
+def _check_different(stores: Sequence[FeatureCache], caches: Sequence[Path]) -> None:
+    first: dict[str, Path] = {}
+    for store, cache in zip(stores, caches, strict=True):
+        if other := first.get(store.manifest_hash):
+            raise InputError(
+                f"{other} and {cache} hold the same features of the same images: give one of them"
+            )
+        first[store.manifest_hash] = cache
 
 
 def _same_ids(stores: Sequence[FeatureCache], caches: Sequence[Path]) -> tuple[str, ...]:

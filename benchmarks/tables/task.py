@@ -67,6 +67,11 @@ class Task:
         return tuple(sum(source.widths.values()) for source in self.sources)
 
     @property
+    def layer_widths(self) -> list[int]:
+        """Number of columns of each layer of each cache, in the order of the columns."""
+        return [width for source in self.sources for width in source.widths.values()]
+
+    @property
     def spans(self) -> dict[str, Span]:
         """First column of each layer, and the column after its last."""
         return _spans({name: n for source in self.sources for name, n in source.widths.items()})

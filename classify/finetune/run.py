@@ -86,6 +86,7 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
     with joined(config.device) as processes, ExitStack() as held:
         if processes.first:
             out.mkdir(parents=True, exist_ok=True)
+            _require_another(out, dataset)
             held.enter_context(locked_folder(out))
             _open_folder(out, config, record, dataset, (split, validation))
         processes.wait()
@@ -100,6 +101,12 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
         scores, _ = trainer.predict(split.test)
         _publish(out, processes, scores, Y[split.test], position.best_epoch, record)
     return out
+
+
+def _require_another(out: Path, dataset: Dataset) -> None:
+    """Refuse the data set's own folder, in which `split.csv` means something else."""
+    if dataset.archive is None and dataset.root.exists() and out.samefile(dataset.root):
+        raise InputError(f"{out} is the data set itself. Give another --out.")
 
 
 def build_objective(config: FinetuneConfig, Y: np.ndarray, rows: np.ndarray) -> Objective:

@@ -59,6 +59,12 @@ def merge(out: Path, caches: Sequence[Path]) -> Path:
     labels = _common_labels([out, *caches], rows)
     try:
         out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{out} can't be made a cache: a file stands where a folder is needed, and is left as "
+            "it is. Give another path, or move the file away."
+        ) from error
+    try:
         require_new_or_cache(out)
         files.remove_temporaries(out)
         write_or_check(out, manifest)

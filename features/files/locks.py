@@ -105,6 +105,11 @@ def _locked(path: Path, folder: Path) -> int:
         try:
             _lock(descriptor, folder)
             if same_file(descriptor, path):
+                if os.fstat(descriptor).st_size:
+                    raise InputError(
+                        f"{path} holds something, and locks of this program are empty, so it is "
+                        "left as it is. Give another name, or move the file away."
+                    )
                 return descriptor
         except BaseException:
             os.close(descriptor)

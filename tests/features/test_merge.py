@@ -137,6 +137,14 @@ def refused(message, out, *parts):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["file", "file/inside", "gone"])
+def test_a_file_in_place_of_the_folder_is_left_as_it_is(tmp_path, parts, name):
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "gone").symlink_to("nowhere")
+    refused(f"{name} can't be made a cache: a file stands where a folder", tmp_path / name, *parts)
+    assert (tmp_path / "file").read_text() == "precious"
+
+
 def test_other_settings_are_refused_with_every_key(tmp_path, parts):
     other = tmp_path / "other"
     other.mkdir()

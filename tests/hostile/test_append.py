@@ -212,8 +212,9 @@ def test_a_data_set_in_another_order_is_the_same_cache(config, data, before):
     assert contents(before) == whole
 
 
+@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_stop_at_every_write_of_an_append_ends_in_the_same_bytes(
-    config, data, before, tmp_path, unsynced
+    config, data, before, tmp_path, unsynced, step
 ):  # fmt: skip
     label(data, [(name, i % 2, 1) for i, name in enumerate(old_names())])
     run(config, load_dataset(data), before)
@@ -223,7 +224,7 @@ def test_a_stop_at_every_write_of_an_append_ends_in_the_same_bytes(
     dataset, append = load_dataset(data), replace(config, append=True)
     whole = contents(run(append, dataset, copy(before, tmp_path / "whole")))
     old = FeatureCache(before)
-    for number in itertools.count():
+    for number in itertools.count(0, step):
         out = copy(before, tmp_path / f"stopped-{number}")
         try:
             with stopped_from(number):

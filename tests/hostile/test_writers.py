@@ -7,7 +7,7 @@ import pytest
 
 from features import files
 from features.errors import InputError
-from features.files.locks import LOCK, locked_folder, open_locked
+from features.files.locks import LOCK, locked_folder, locked_name, open_locked
 from features.files.ownership import begins, first_line, require_ours, write_once
 from tests.hostile.test_files import in_child, no_locks
 
@@ -69,6 +69,18 @@ def test_a_planted_lock_is_not_followed(tmp_path):
     with pytest.raises(InputError, match="is a symbolic link. Remove it"), locked_folder(tmp_path):
         pass
     assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize("name", [LOCK, f".tags.csv{LOCK}"])
+def test_a_lock_of_another_program_is_left_as_it_is(tmp_path, name):
+    (tmp_path / name).write_text("4711\n")
+    locked = locked_folder(tmp_path) if name == LOCK else locked_name(tmp_path / "tags.csv")
+    with pytest.raises(InputError, match="holds something, and locks of this program are empty"):
+        locked.__enter__()
+    assert (tmp_path / name).read_text() == "4711\n"
+    (tmp_path / name).write_text("")  # left by a run that was killed
+    with locked_folder(tmp_path) if name == LOCK else locked_name(tmp_path / "tags.csv"):
+        pass
 
 
 def test_a_file_that_was_replaced_before_it_was_locked_is_opened_again(tmp_path, monkeypatch):

@@ -118,7 +118,7 @@ def run_split(trial: Trial, task: Task) -> list[dict[str, Any]]:
         One line per choice; those that every split has come last.
     """
     part = task.split(trial["seed"])
-    X, Y, widths = task.X[part.train], task.Y[part.train], [b - a for a, b in task.spans.values()]
+    X, Y, widths = task.X[part.train], task.Y[part.train], task.layer_widths
     found, data = search(X, Y, widths, seed=trial["seed"], jobs=1, progress=False)
     ranked = found.ranked(data.metric)
     former = try_one(FORMER_DEFAULT, data).scores[FORMER_DEFAULT]

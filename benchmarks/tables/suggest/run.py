@@ -144,7 +144,7 @@ def run_rounds(trial: Trial, plan: dict[str, int], task: Task) -> list[dict[str,
 
 def _fit(task: Task, labeled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Train on the labeled rows; give the scaled features and the scores of all rows."""
-    widths = [end - first for first, end in task.spans.values()]
+    widths = task.layer_widths
     X, Y = task.X[labeled], task.Y[labeled]
     scaler = fit_scaler(SCALING, widths, X)
     C = STRENGTH / mean_square(X, SCALING, widths)

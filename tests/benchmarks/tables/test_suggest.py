@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.tables.reading import read_task
 from benchmarks.tables.suggest.report import METHODS, gains, page
 from benchmarks.tables.suggest.run import suggest
 from classify.feature_scaler import FeatureScaler
@@ -102,3 +103,14 @@ def test_bad_plans_are_refused(cache, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
         suggest([cache], tmp_path / "out", **{**OPTIONS, **options})
     assert not (tmp_path / "out").exists()
+
+
+def test_one_cache_twice_is_refused_and_layers_of_one_name_are_not(problem, cache, tmp_path):
+    X, Y = problem
+    with pytest.raises(InputError, match="hold the same features of the same images: give one"):
+        suggest([cache, cache], tmp_path / "out", **OPTIONS)
+    assert not (tmp_path / "out").exists()
+    other = write_problem(tmp_path / "other", NAMES, Y, {"net/pool": X[:, :7]})
+    task = read_task([cache, other])
+    assert task.layer_widths == [12, 7] and task.X.shape == (N, 19)
+    suggest([cache, other], tmp_path / "out", **OPTIONS | {"seeds": 1, "rounds": 1})

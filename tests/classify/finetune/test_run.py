@@ -157,6 +157,13 @@ def test_a_folder_that_is_no_run_is_one_line(tmp_path):
         load_run(tmp_path)
 
 
+def test_the_data_set_is_no_run_folder(tiny_backbone, data):
+    before = contents(data)
+    with pytest.raises(InputError, match="is the data set itself. Give another --out"):
+        finetune(CONFIG, data, data)
+    assert contents(data) == before
+
+
 def test_two_runs_in_one_folder(tiny_backbone, data, tmp_path):
     out = tmp_path / "run"
     out.mkdir()
