@@ -17,7 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.speed import workers
-from benchmarks.speed.extract_report import LONG, OURS, page
+from benchmarks.speed.extract_report import ARCHIVES, LONG, OTHERS, OURS, page
 from benchmarks.speed.record import Record
 from benchmarks.speed.workers import LIMIT, Worker, rate
 from features.command_line import default
@@ -34,7 +34,7 @@ def speed_extract(
     out: Path | None = None,
     *,
     backbones: Sequence[str] = ("vgg16", "resnet101"),
-    peers: Sequence[str] = ("loop", *OURS, "thingsvision"),
+    peers: Sequence[str] = ("loop", *OURS, *ARCHIVES, *OTHERS),
     images: int = 512,
     rounds: int = 5,
     long_run: int = 5000,
@@ -42,6 +42,7 @@ def speed_extract(
     device: str = "auto",
     precision: str = "float32",
     thingsvision_python: str = sys.executable,
+    clip_retrieval_python: str = sys.executable,
 ) -> str:
     """Measure images per second of every implementation, side by side.
 
@@ -52,11 +53,13 @@ def speed_extract(
     out : Path, optional
         File for the page, ``.md``; the result lines go beside it, to ``.jsonl``.
     backbones : sequence of str
-        With random filters; the convolutional layers of VGG16, `gap` and `gmp` of a ResNet.
+        With random filters; the convolutional layers of VGG16, `gap` and `gmp` of a ResNet, the
+        default layers of ``timm/NAME``.
     peers : sequence of str
-        `loop` is a plain torchvision loop (Pillow, a `DataLoader`, NCHW, eager); `eager`,
-        `compile` and `openvino` are this project's engines, `zip` and `tar` its engine `eager` on
-        the same photos in an archive; `thingsvision` is the peer.
+        `loop` is a plain loop of torchvision or timm (Pillow, a `DataLoader`, NCHW, eager);
+        `eager`, `compile` and `openvino` are this project's engines, `zip` and `tar` its engine
+        `eager` on the same photos in an archive; `clip-retrieval` is the loop with that peer's
+        reader of files, `thingsvision` the other peer.
     images, rounds : int
         Images in all and the number of rounds they are split into, in whole batches.
     long_run : int
@@ -66,8 +69,8 @@ def speed_extract(
         Of every implementation; by default 16 on a CPU, 256 on a GPU.
     device, precision : str
         As for extraction.
-    thingsvision_python : str
-        Interpreter that has thingsvision installed.
+    thingsvision_python, clip_retrieval_python : str
+        Interpreters that have these installed.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def speed_extract(
         "device": device,
         "precision": precision,
         "rows": parts[0][1],
-        "thingsvision_python": thingsvision_python,
+        "pythons": {"thingsvision": thingsvision_python, "clip-retrieval": clip_retrieval_python},
     }
     with tempfile.TemporaryDirectory() as folder:
         paths = encode_photos(data, Path(folder), images)
@@ -118,7 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("images", "rounds", "long_run", "batch_size"):
         flag = f"--{name.replace('_', '-')}"
         add(flag, type=int, default=default(speed_extract, name), help="(%(default)s)")
-    for name in ("device", "precision", "thingsvision_python"):
+    for name in ("device", "precision", "thingsvision_python", "clip_retrieval_python"):
         flag = f"--{name.replace('_', '-')}"
         add(flag, default=default(speed_extract, name), help="(%(default)s)")
 
@@ -203,6 +206,6 @@ def _long_run(options: dict[str, Any], paths: list[str]) -> list[dict[str, Any]]
 
 
 def _worker(name: str, options: dict[str, Any], paths: list[str]) -> Worker:
-    python = options["thingsvision_python"] if name == "thingsvision" else sys.executable
+    python = options.get("pythons", {}).get(name, sys.executable)
     given = options | {"name": name, "paths": paths, "side": workers.MATRIX_SIDE}
     return Worker("benchmarks.speed.extract_worker", given, python=python)

@@ -10,6 +10,7 @@ from benchmarks.speed.workers import LIMIT
 
 OURS = ("eager", "compile", "openvino")
 ARCHIVES = ("zip", "tar")  # the engine `eager` on photos in one archive
+OTHERS = ("clip-retrieval", "thingsvision")
 LONG = "long run"
 Line = dict[str, Any]
 
@@ -38,6 +39,7 @@ def _comparison(backbone: str, peers: Sequence[str], found: Mapping[str, list[Li
     for name in peers:
         label = f"this project, {name}" if name in OURS else name
         label = f"this project, eager, from a {name} file" if name in ARCHIVES else label
+        label = "the loop with clip-retrieval's reader" if name == "clip-retrieval" else label
         end = found[name][0]
         if name not in rates:
             rows.append([label, end["absent"], "", "", "", ""])

@@ -1,4 +1,4 @@
-"""The implementations of ``speed extract``: this project's engines, a plain loop and a peer."""
+"""The implementations of ``speed extract``: this project's engines, and its peers."""
 
 import tarfile
 import tempfile
@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.speed.extract_peers import PEERS
 from benchmarks.speed.extract_report import ARCHIVES
 from benchmarks.speed.workers import (
     LIMIT,
@@ -62,7 +63,7 @@ def flops_per_image(plan) -> int:
     return counter.get_total_flops()
 
 
-def _engine(given: dict[str, Any]) -> tuple[Work, int]:
+def _engine(given: dict[str, Any]) -> Work:
     """Take one of this project's engines, from JPEG to a shard on disk."""
     import numpy as np
 
@@ -81,7 +82,7 @@ def _engine(given: dict[str, Any]) -> tuple[Work, int]:
         extractor.write_shard(Path(folder.name), 0, photos)
         return sum(4 * record["shape"][0] for record in manifest["layers"].values())
 
-    return work, flops_per_image(plan)
+    return work
 
 
 def _source(given: dict[str, Any], root: Path, folder: Path) -> "Source":
@@ -107,85 +108,14 @@ def _source(given: dict[str, Any], root: Path, folder: Path) -> "Source":
     return Archive([kinds[given["name"]](path)])
 
 
-def _loop(given: dict[str, Any]) -> tuple[Work, int]:
-    """Write what a user of torchvision would write by hand."""
-    import torch
-    from torchvision import models, transforms
-    from torchvision.models.feature_extraction import create_feature_extractor
-
-    from benchmarks.speed.photos import Photos
-    from extract.engines import choose_device
-
-    plan = _plan(given)
-    device = choose_device(given["device"])
-    model = models.get_model(given["backbone"], weights=None)
-    model.load_state_dict(dict(plan.tensors))
-    nodes = sorted({layer.node for layer in plan.layers})
-    network = create_feature_extractor(model.eval(), nodes).to(device)
-    prepare = transforms.Compose(
-        [
-            transforms.Resize((224, 224)),
-            transforms.ToTensor(),
-            transforms.Normalize(plan.backbone.mean, plan.backbone.std),
-        ]
-    )
-
-    def pooled(x: torch.Tensor) -> torch.Tensor:
-        if given["backbone"] == "vgg16":
-            return torch.nn.functional.adaptive_max_pool2d(x, 2).flatten(1)
-        return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
-
-    def work(start: int, stop: int) -> float:
-        photos = Photos(given["paths"][start:stop], prepare)
-        loader = torch.utils.data.DataLoader(photos, _batch(given), num_workers=2)
-        rows = []
-        with torch.inference_mode():
-            for batch in loader:
-                outputs = network(batch.to(device))
-                columns = [pooled(x) for x in outputs.values()]
-                rows.append(torch.cat(columns, dim=1).cpu().numpy())
-        return rows[0].shape[1] * rows[0].itemsize
-
-    return work, flops_per_image(plan)
-
-
-def _thingsvision(given: dict[str, Any]) -> tuple[Work, int]:
-    """Take the peer's documented calls; it stores whole maps, one layer at a time."""
-    from thingsvision import get_extractor
-    from thingsvision.utils.data import DataLoader, ImageDataset
-
-    extractor = get_extractor(
-        given["backbone"], source="torchvision", device="cpu", pretrained=False
-    )
-    module = "features.30" if given["backbone"] == "vgg16" else "avgpool"
-
-    def work(start: int, stop: int) -> float:
-        with tempfile.TemporaryDirectory() as folder:
-            for path in given["paths"][start:stop]:
-                (Path(folder) / Path(path).name).symlink_to(path)
-            dataset = ImageDataset(
-                root=folder,
-                out_path=folder,
-                backend="pt",
-                transforms=extractor.get_transformations(),
-            )
-            loader = DataLoader(dataset=dataset, batch_size=_batch(given), backend="pt")
-            features = extractor.extract_features(
-                batches=loader, module_name=module, flatten_acts=True, output_type="ndarray"
-            )
-        return features[0].nbytes
-
-    return work, flops_per_image(_plan(given))
-
-
-IMPLEMENTATIONS = {"loop": _loop, "thingsvision": _thingsvision}
-
-
 def _made(given: dict[str, Any]) -> tuple[Prepare, dict[str, Any]]:
     if given["name"] == LIMIT:
         work, flops = matrix_products(given["device"], given["precision"], given["side"])
     else:
-        work, flops = IMPLEMENTATIONS.get(given["name"], _engine)(given)
+        plan = _plan(given)
+        make = PEERS.get(given["name"])
+        work = make(given, plan, _batch(given)) if make else _engine(given)
+        flops = flops_per_image(plan)
     return image_jobs(work, flops, given["rows"])
 
 
