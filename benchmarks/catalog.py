@@ -172,6 +172,14 @@ _ENTRIES = (
         page="speed.cache.report:page",
     ),
     _entry(
+        "speed disk",
+        "L2 and ramp-loss WARP on a made-up cache larger than the memory of their process",
+        "--out speed-disk.md",
+        "speed.disk.run",
+        ("add_arguments", "speed_disk"),
+        page="speed.disk.report:page",
+    ),
+    _entry(
         "speed finetune",
         "a training step phase by phase with its memory, and training beside a plain loop",
         "--out speed-finetune.md",

@@ -1,0 +1,1 @@
+"""Fits to caches larger than the memory of their process."""
