@@ -180,6 +180,14 @@ _ENTRIES = (
         page="speed.disk.report:page",
     ),
     _entry(
+        "speed dask",
+        "a sweep and an extraction on separate processes, one killed, one slow; the cost of a task",
+        "--out speed-dask.md",
+        "speed.dask.run",
+        ("add_arguments", "speed_dask"),
+        page="speed.dask.report:page",
+    ),
+    _entry(
         "speed finetune",
         "a training step phase by phase with its memory, and training beside a plain loop",
         "--out speed-finetune.md",
