@@ -37,7 +37,7 @@ class Counted:
             self.rows += len(np.atleast_1d(where))
             return take(rows, where, *args, **options)
 
-        CacheRows.take = counting  # type: ignore[method-assign]
+        CacheRows.take = counting  # type: ignore[method-assign, assignment]
 
 
 def read(folder: Path, C: float) -> Callable[[], dict[str, Any]]:
