@@ -44,7 +44,7 @@ def read_task(
         When the inputs don't fit each other, there are no labels, or a layer isn't there.
     """
     stores = [FeatureCache(Path(cache)) for cache in caches]
-    _check_different(stores, caches)
+    _check_caches(stores, caches)
     chosen = _layers_of_each(stores, layers)
     ids = _same_ids(stores, caches)
     if data is None:
@@ -68,9 +68,14 @@ def read_task(
     )
 
 
-def _check_different(stores: Sequence[FeatureCache], caches: Sequence[Path]) -> None:
+def _check_caches(stores: Sequence[FeatureCache], caches: Sequence[Path]) -> None:
     first: dict[str, Path] = {}
     for store, cache in zip(stores, caches, strict=True):
+        if not len(store.valid_rows):
+            raise InputError(
+                f"no row of {cache} holds features ({store.excluded}): its index.csv gives the "
+                "reason of each. Give pictures that can be read, then extract again"
+            )
         if other := first.get(store.manifest_hash):
             raise InputError(
                 f"{other} and {cache} hold the same features of the same images: give one of them"

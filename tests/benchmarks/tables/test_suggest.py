@@ -1,5 +1,7 @@
 """``tables suggest`` on a small made-up cache: what its lines hold, resuming, the page."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -114,3 +116,10 @@ def test_one_cache_twice_is_refused_and_layers_of_one_name_are_not(problem, cach
     task = read_task([cache, other])
     assert task.layer_widths == [12, 7] and task.X.shape == (N, 19)
     suggest([cache, other], tmp_path / "out", **OPTIONS | {"seeds": 1, "rounds": 1})
+
+
+def test_a_cache_without_its_shards_is_named(cache, tmp_path):
+    copy = shutil.copytree(cache, tmp_path / "copy")
+    (copy / "shard-00000.h5").unlink()
+    with pytest.raises(InputError, match="no row of .*copy holds features"):
+        suggest([copy], tmp_path / "out", **OPTIONS)
