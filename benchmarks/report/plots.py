@@ -12,6 +12,8 @@ from features.files import atomic_write
 
 _DASHES = ("--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
 _MARKERS = ("o", "s", "^", "D")
+_ACROSS = 5  # panels in a row
+_INSIDE = 5  # names in a legend; more would hide the curves
 
 
 class Curve(NamedTuple):
@@ -57,9 +59,10 @@ class Trace(NamedTuple):
 
 
 def draw_curves(panels: Sequence[Panel], path: Path, title: str) -> None:
-    """Draw panels side by side, with error bars, to a PNG.
+    """Draw panels side by side, up to five in a row, with error bars, to a PNG.
 
-    The same numbers give the same bytes under one version of matplotlib.
+    Many curves share one legend beside all panels, and a name has one color in all of them. The
+    same numbers give the same bytes under one version of matplotlib.
 
     Parameters
     ----------
@@ -72,10 +75,24 @@ def draw_curves(panels: Sequence[Panel], path: Path, title: str) -> None:
     InputError
         matplotlib isn't installed.
     """
-    with _figure((4 * len(panels), 3.6)) as figure:
-        columns = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axes, panel in zip(columns, panels, strict=True):
-            _draw(axes, panel)
+    across = min(len(panels), _ACROSS)
+    down = -(-len(panels) // across)
+    names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
+    shared = len(names) > _INSIDE
+    with _figure((4 * across + 2 * shared, 3.6 * down)) as figure:
+        places = figure.subplots(down, across, squeeze=False).ravel()
+        for axes, panel in zip(places, panels, strict=False):
+            _draw(axes, panel, names)
+            if shared:
+                axes.get_legend().remove()
+        for axes in places[len(panels) :]:
+            axes.remove()
+        if shared:
+            handles: dict[str, Any] = {}
+            for axes in places[: len(panels)]:
+                found = zip(*axes.get_legend_handles_labels(), strict=True)
+                handles |= {name: handle for handle, name in found}
+            figure.legend(handles.values(), handles, loc="outside right upper")
         figure.suptitle(title)
         _save_png(figure, path)
 
@@ -171,11 +188,13 @@ def _draw_trace(axes: Any, solver: str, trace: Trace, number: int) -> None:
         axes.plot(*trace.default, marker="*", ms=11, color=color, linestyle="none")
 
 
-def _draw(axes: Any, panel: Panel) -> None:
-    for (name, curve), marker in zip(panel.curves.items(), cycle(_MARKERS), strict=False):
-        axes.errorbar(
-            curve.places, curve.means, curve.stds, label=name, marker=marker, ms=3, capsize=2
-        )
+def _draw(axes: Any, panel: Panel, names: Sequence[str] = ()) -> None:
+    """Draw a panel; a curve's place among `names`, or in the panel, gives its color and marker."""
+    order = list(names or panel.curves)
+    for name, curve in panel.curves.items():
+        place = order.index(name)
+        look: dict[str, Any] = {"marker": _MARKERS[place % len(_MARKERS)], "color": f"C{place}"}
+        axes.errorbar(curve.places, curve.means, curve.stds, label=name, ms=3, capsize=2, **look)
     for (name, value), style in zip(panel.references.items(), cycle(_DASHES), strict=False):
         axes.axhline(value, color="0.4", linestyle=style, label=name)
     if panel.log:
