@@ -134,7 +134,7 @@ def test_a_file_gets_the_features_of_its_copy_in_the_cache(tmp_path, tiny_backbo
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "nothing is asked: give --image FILE or --row N"),
+        ([], "nothing is asked: give --image FILE, --row N or --text WORDS"),
         (["--row", "60"], "Row 60 is outside the cache, which has rows 0 to 59"),
         (["--row", "-1"], "[0, 2147483647]. Got -1"),
         (["--image", "no.png"], "no.png is neither a file nor an image of "),
