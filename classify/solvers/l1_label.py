@@ -22,6 +22,7 @@ _NEWTON_STEPS = 3  # of a label in a round
 _INNER = 0.3  # a working set is solved to this share of the violation outside it
 _FINE = 1e-3  # relative gap from which on products are exact
 _FLAT = 0.01  # share of the curvature that may be left out before
+_LITTLE = 2**18  # values of a working set whose Hessian is cheap
 _MOST = 0.7  # share of the rows from which on leaving out the others gains nothing
 _MAX_ROUNDS = 1000
 _PATIENCE = 3  # rounds without a smaller gap or objective
@@ -192,7 +193,7 @@ class Label:
     def _hessian(self) -> np.ndarray:
         """Of the loss by the weights, (k, k)."""
         curvature = self.C * self.loss.curvature(self.scores)
-        if self.exact:
+        if self.exact or self.design.size <= _LITTLE:
             weighted = self.design * np.sqrt(curvature)
             return weighted @ weighted.T
         order = np.argsort(curvature)

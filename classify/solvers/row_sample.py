@@ -15,7 +15,7 @@ _VALUES = 2**27  # of a sample: 512 MiB of float32
 _RARE = 64  # rows with a label, and without it, that are added to a random sample
 _FORCING = 0.03  # a Newton system is solved to this share of its right-hand side
 _MAX_CG_STEPS = 60
-_TOGETHER = 2**23  # sampled rows times columns side by side
+_TOGETHER = 2**21  # sampled rows times columns side by side: some ten arrays of 16 MiB
 
 
 @dataclass

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from classify.logistic import LogisticTagger, objective_and_gap
 from classify.losses.logistic import logistic_derivative
-from classify.solvers import newton_l1, newton_l2, products, quadratic
+from classify.solvers import l1_label, newton_l1, newton_l2, products, quadratic
 from classify.solvers.roots import increasing_root
 from classify.solvers.threads import share_labels
 
@@ -206,6 +206,7 @@ def test_few_labels_at_a_time_and_small_blocks_change_nothing(problem, penalty, 
 def test_float32_and_fewer_rows_on_the_way_keep_the_gap(bias, tol, monkeypatch):
     # As for a large matrix: rough products far from the optimum, Hessians of the rows that count.
     monkeypatch.setattr(products, "_SMALL", 0)
+    monkeypatch.setattr(l1_label, "_LITTLE", 0)
     rng = np.random.default_rng(0)
     X = np.maximum(rng.normal(size=(300, 40)), 0).astype(np.float32)
     Y = (3 * X[:, :2] - 2 + rng.normal(size=(300, 2)) > 0).astype(int)
