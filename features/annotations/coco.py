@@ -159,7 +159,13 @@ def _file_names(content: Any, source: Path, images: Path) -> list[str]:
     urls = _values(content, source, "images", "coco_url")
     for position, (name, url) in enumerate(zip(names, urls, strict=True)):
         if name in (None, "") and isinstance(url, str) and "/" in url:
-            *_, folder, name = unquote(urlsplit(url).path).split("/")
+            try:
+                *_, folder, name = unquote(urlsplit(url).path).split("/")
+            except ValueError as error:
+                raise InputError(
+                    f"{source}: images[{position}] has no file_name, and its coco_url {url!r} is "
+                    f"no address ({error}). Write the file's name as file_name."
+                ) from error
             names[position] = f"{folder}/{name}" if os.path.isdir(f"{images}/{folder}") else name
         elif (text := _text(name)) is None:
             raise InputError(

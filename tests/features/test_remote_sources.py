@@ -236,6 +236,15 @@ def test_what_can_not_be_reached_is_one_line(web, monkeypatch):
         load_dataset(f"{url}/a.zip")
 
 
+@pytest.mark.parametrize("host", ["[x", "a]b", "h:99999", "h:x", ".a", "ä..b", 300 * "a"])
+def test_a_host_that_can_not_be_one_is_no_address(tmp_path, host):
+    (tmp_path / "list.txt").write_text(f"http://{host}/a.jpg\n")
+    for data in (f"http://{host}/a.tar", f"http://{host}/s-{{0..1}}.zip", tmp_path / "list.txt"):
+        with pytest.raises(InputError, match="is no address .*Write it as https://host/path") as e:
+            load_dataset(data)
+        assert "\n" not in str(e.value)
+
+
 def test_a_web_folder_can_not_be_listed(web):
     web.files["photos"] = b"<html>"
     with pytest.raises(InputError, match=r"folders can't be listed by http. Give a .zip file"):

@@ -115,6 +115,12 @@ def test_an_image_without_any_name_is_named(tmp_path):
         coco(tmp_path, [{"id": 1, "coco_url": 5}], [], CATEGORIES)
 
 
+@pytest.mark.parametrize("url", ["http://[x/a.jpg", "//[/a.jpg", "http://h]/val2017/a.jpg"])
+def test_a_url_that_is_none_is_named(tmp_path, url):
+    with pytest.raises(InputError, match=r"images\[0\] has no file_name, and its coco_url .* is"):
+        coco(tmp_path, [{"id": 1, "coco_url": url}], [], CATEGORIES)
+
+
 # VOC
 
 

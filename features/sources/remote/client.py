@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 from features.errors import InputError
 from features.files import sha256_of_text
@@ -196,7 +195,8 @@ def _tried(place: Address, work: Callable[[Any], _T]) -> _T:
 
 def _system(place: Address) -> Any:
     """Give the file system of an address, made once for all threads of a process."""
-    key = os.getpid(), place.scheme, urlsplit(str(place)).netloc
+    host = str(place).partition("://")[2].partition("/")[0]
+    key = os.getpid(), place.scheme, host
     with _LOCK:
         if key not in _SYSTEMS:
             _SYSTEMS[key] = _made(place)

@@ -64,6 +64,9 @@ def sorted_error(place: object, error: BaseException) -> NetworkFault | Lost:
     if names.intersection(_BROKEN_OFF):
         return NetworkFault(place, "BROKEN_OFF", "the connection ended before the file did")
     if isinstance(error, FileNotFoundError):
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, ValueError):  # the host or the port can't be one
+            return Lost(f"{place} is no address ({cause}). Write it as https://host/path.")
         return NetworkFault(place, "MISSING", "there is no such file")
     if isinstance(error, PermissionError):
         return NetworkFault(place, "FORBIDDEN", "no permission")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -191,5 +191,5 @@ def _names(lines: Sequence[str]) -> tuple[list[str], str]:
 
 
 def _without_query(line: str) -> str:
-    found = urlsplit(line)
-    return f"{found.scheme}://{found.netloc}{found.path}" if found.scheme in WEB else line
+    is_web = line.partition("://")[0].lower() in WEB
+    return line.partition("#")[0].partition("?")[0] if is_web else line
