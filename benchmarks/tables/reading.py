@@ -69,18 +69,19 @@ def read_task(
 
 
 def _check_caches(stores: Sequence[FeatureCache], caches: Sequence[Path]) -> None:
-    first: dict[str, Path] = {}
+    first: dict[tuple[str, bytes], Path] = {}
     for store, cache in zip(stores, caches, strict=True):
         if not len(store.valid_rows):
             raise InputError(
                 f"no row of {cache} holds features ({store.excluded}): its index.csv gives the "
                 "reason of each. Give pictures that can be read, then extract again"
             )
-        if other := first.get(store.manifest_hash):
+        held = store.manifest_hash, np.asarray(store.valid_rows).tobytes()
+        if other := first.get(held):
             raise InputError(
                 f"{other} and {cache} hold the same features of the same images: give one of them"
             )
-        first[store.manifest_hash] = cache
+        first[held] = cache
 
 
 def _same_ids(stores: Sequence[FeatureCache], caches: Sequence[Path]) -> tuple[str, ...]:
