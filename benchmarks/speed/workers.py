@@ -17,11 +17,38 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from features.errors import InputError
+
 ROOT = Path(__file__).parents[2]
 MATRIX_SIDE = 4096  # of the matrices that the worker `LIMIT` multiplies on a CPU
 LIMIT = "limit"  # the worker that multiplies matrices: its units are floating-point operations
 
 Work = Callable[[int, int], float]  # goes through images start to stop, returns bytes per image
+
+
+def answer_of(words: Sequence[object], what: str, remedy: str, **given: Any) -> dict[str, float]:
+    """Run a step in a process of its own, and give the JSON that it prints.
+
+    Parameters
+    ----------
+    words : sequence
+        What follows the name of the Python program.
+    what, remedy : str
+        The step, and what to do if it fails, for the error.
+    **given
+        As for `subprocess.run`.
+
+    Raises
+    ------
+    InputError
+        The step failed.
+    """
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **given)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise InputError(f"The step {what}: {lines[-1]}. {remedy}")
+    return json.loads(done.stdout)
 
 
 class Job(NamedTuple):

@@ -1,11 +1,8 @@
 """Write made-up caches and time the steps on them, each in a process of its own."""
 
 import argparse
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +13,7 @@ from tqdm import tqdm
 from benchmarks.speed.cache.made_up import COLUMNS, write_cache
 from benchmarks.speed.cache.report import AFTER, BEFORE, STEPS, page
 from benchmarks.speed.record import Record
+from benchmarks.speed.workers import answer_of
 from features.command_line import add_options
 from features.errors import InputError, check_number
 
@@ -87,17 +85,12 @@ def _lines(cache: Path, rows: int, versions: Mapping[str, Path]) -> Iterator[dic
 
 def _measured(step: str, cache: Path, checkout: Path) -> dict[str, float]:
     """Run a step of a checkout on a cache; give its seconds and its process's peak in MiB."""
-    done = subprocess.run(
-        [sys.executable, "-P", Path(__file__).with_name("worker.py"), step, cache],
+    return answer_of(
+        ["-P", Path(__file__).with_name("worker.py"), step, cache],
+        f"{step!r} of {checkout} failed",
+        "Give a --before whose requirements are installed, or fewer --rows.",
         env={**os.environ, "PYTHONPATH": str(checkout)},
-        capture_output=True,
-        text=True,
-        check=False,
     )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise InputError(f"The step {step!r} of {checkout} failed: {lines[-1]}")
-    return json.loads(done.stdout)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,9 +1,6 @@
 """Write a made-up cache, and time fits to it in processes that may allocate less than it holds."""
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -12,9 +9,9 @@ from tqdm import tqdm
 from benchmarks.speed.disk.report import STEPS, page
 from benchmarks.speed.record import Record
 from benchmarks.speed.sweep.scaling import write_cache
-from benchmarks.speed.workers import ROOT
+from benchmarks.speed.workers import ROOT, answer_of
 from features.command_line import add_options
-from features.errors import InputError, check_number
+from features.errors import check_number
 
 SHARD_ROWS = 8192
 _WORKER = "benchmarks.speed.disk.worker"
@@ -71,17 +68,12 @@ def speed_disk(
 
 
 def _measured(step: str, cache: Path, C: float, limit_mb: int) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", _WORKER, step, cache, repr(C), str(limit_mb)],
+    return answer_of(
+        ["-m", _WORKER, step, cache, repr(C), limit_mb],
+        f"{step!r} failed with {limit_mb} MiB",
+        "Give a larger --limit-mb, or fewer --rows.",
         cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise InputError(f"The step {step!r} failed with {limit_mb} MiB: {lines[-1]}")
-    return json.loads(done.stdout)
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
