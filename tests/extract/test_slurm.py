@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[2] / "extract" / "README.md"
+# Several run at once: the number of the process is the number of the job.
 SBATCH = """#!{python}
-import pathlib, sys
-here = pathlib.Path(__file__).parent
-number = len(list(here.glob("job-*"))) + 1
-(here / f"job-{{number}}").write_text(pathlib.Path(sys.argv[-1]).read_text())
-print(f"Submitted batch job {{number}}")
+import os, pathlib, sys
+job = pathlib.Path(__file__).with_name(f"job-{{os.getpid()}}")
+job.write_text(pathlib.Path(sys.argv[-1]).read_text())
+print(f"Submitted batch job {{os.getpid()}}")
 """
 
 
