@@ -1,5 +1,6 @@
 """Models of open_clip: pictures and texts against the library's own forward passes."""
 
+import json
 import sys
 
 import numpy as np
@@ -21,10 +22,23 @@ from features.errors import InputError
 from tests.classify.report.test_page import Page
 
 open_clip = pytest.importorskip("open_clip", reason="the extra `open_clip` is not installed")
-NAME = "ViT-S-32-alt"
+NAME = "two-small-towers"
+SMALL = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 64, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"width": 32, "heads": 2, "layers": 2},
+}
 BACKBONE = f"open_clip/{NAME}"
 LAYER = f"{BACKBONE}/embedding"
 TEXTS = ["a cow on grass", "a red car"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _known(tmp_path_factory):
+    """open_clip's own way to know another model: its sizes in a file."""
+    path = tmp_path_factory.mktemp("models") / f"{NAME}.json"
+    path.write_text(json.dumps(SMALL))
+    open_clip.add_model_config(path)
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +125,15 @@ def test_refusals_are_one_line(cache, weights, tmp_path, monkeypatch):
         neighbors(cache, text=TEXTS, weights=str(tmp_path / "images.pth"))
     with pytest.raises(InputError, match="of vgg16. Extract again with --backbone open_clip/NAME"):
         embed_texts(ExtractConfig(), TEXTS)
-    with pytest.raises(InputError, match="no model 'ViT-S-32-al'. Give one of ViT-S-32-alt"):
-        find_backbone("open_clip/ViT-S-32-al")
+    with pytest.raises(InputError, match=f"no model '{NAME}x'. Give one of {NAME}"):
+        find_backbone(f"{BACKBONE}x")
     with pytest.raises(InputError, match="open_clip/ViT-B-32.openai"):
         find_backbone("open_clip/ViT-B-32.none")
     with pytest.raises(InputError, match="Leave --size out"):
         find_backbone(BACKBONE, 320)
-    with pytest.raises(InputError, match="has weights of ViT-S-32-alt by tags"):
+    with pytest.raises(InputError, match=f"has weights of {NAME} by tags"):
         load_weights(find_backbone(BACKBONE), "pretrained")
-    assert BACKBONE in listing("ViT-S-32-alt") and "embedding" in listing(BACKBONE)
+    assert BACKBONE in listing(NAME) and "embedding" in listing(BACKBONE)
     monkeypatch.setitem(sys.modules, "open_clip", None)
     with pytest.raises(InputError, match=r"pip install 'multilabel-from-cache\[open_clip\]'"):
         find_backbone("open_clip/RN50")
