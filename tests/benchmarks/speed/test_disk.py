@@ -1,15 +1,24 @@
 """`speed disk` on a tiny cache: every step in a process of its own, and the page of its lines."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.speed import workers
 from benchmarks.speed.disk.report import page
 from benchmarks.speed.disk.run import speed_disk
 from features.errors import InputError
+from tests import children
 
 
-def test_every_step_is_measured_and_judged(tmp_path):
+def forked(words, *, cwd, **_):
+    """Run a step in a process that need not load torch first."""
+    return children.command(*words[2:], cwd=cwd)
+
+
+def test_every_step_is_measured_and_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "subprocess", SimpleNamespace(run=forked))
     text = speed_disk(
         tmp_path / "disk.md", rows=400, columns=8, labels=4, limit_mb=2000, folder=tmp_path
     )
