@@ -116,11 +116,13 @@ class Program:
         self._process.join()
 
 
-def run_program(words: Sequence[str], *, input: str, **_: Any) -> CompletedProcess[str]:
-    """Be `subprocess.run([python, "-m", module], input=text, capture_output=True)`, but forked."""
-    python, option, module = words
+def run_program(
+    words: Sequence[str], *, input: str = "", cwd: Path | None = None, **_: Any
+) -> CompletedProcess[str]:
+    """Be `subprocess.run([python, "-m", ...], input=text, capture_output=True)`, but forked."""
+    python, option, *told = words
     assert (python, option) == (sys.executable, "-m")
-    return run(_told, input, module, cwd=Path.cwd())
+    return run(_told, input, told, cwd=cwd or Path.cwd())
 
 
 @contextlib.contextmanager
@@ -181,9 +183,9 @@ def _piped(given: Any, told: Any, module: str) -> None:
     _module([module])
 
 
-def _told(text: str, module: str) -> None:
+def _told(text: str, words: list[str]) -> None:
     sys.stdin = io.StringIO(text)
-    _module([module])
+    _module(words)
 
 
 def _module(words: list[str]) -> None:

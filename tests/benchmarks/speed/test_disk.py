@@ -1,7 +1,6 @@
 """`speed disk` on a tiny cache: every step in a process of its own, and the page of its lines."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,16 +11,11 @@ from features.errors import InputError
 from tests import children
 
 
-def forked(words, *, cwd, **_):
-    """Run a step in a process that need not load torch first."""
-    return children.command(*words[2:], cwd=cwd)
-
-
-def test_every_step_is_measured_and_judged(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "subprocess", SimpleNamespace(run=forked))
-    text = speed_disk(
-        tmp_path / "disk.md", rows=400, columns=8, labels=4, limit_mb=2000, folder=tmp_path
-    )
+def test_every_step_is_measured_and_judged(tmp_path):
+    with children.stand_in_for_subprocess(workers):
+        text = speed_disk(
+            tmp_path / "disk.md", rows=400, columns=8, labels=4, limit_mb=2000, folder=tmp_path
+        )
     header, *lines = map(json.loads, (tmp_path / "disk.jsonl").read_text().splitlines())
     assert [line["what"] for line in lines] == ["read", "fit l2", "sweep l2", "fit rmlc"]
     assert lines[0]["passes"] == 1
