@@ -12,10 +12,10 @@ from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.results import ResultFile
+from classify.solvers.threads import one_thread
 from features.errors import InputError, check_number
 
 Trial = Mapping[str, Any]
@@ -96,7 +96,7 @@ def _backend(client: Any) -> parallel_config:
 
 def _lines(work, trial: Trial, shared: tuple, run: int) -> list[dict[str, Any]]:
     _end_with(run)
-    with threadpool_limits(1):  # also where the work stays in this process
+    with one_thread():  # also where the work stays in this process
         made = work(trial, *shared)
     return [{**trial, **made}] if isinstance(made, Mapping) else [dict(line) for line in made]
 

@@ -11,13 +11,13 @@ import numpy as np
 from scipy.special import expit, logit
 from sklearn.base import clone
 from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.base import UNKNOWN, Tagger, check_sample_weight, usable_rows
 from classify.parameters import Flag, Number, OneOf, check_parameters
 from classify.row_blocks import mean_norm, mean_row
 from classify.sgd import settings_for, sgd_epochs
+from classify.solvers.threads import one_thread
 
 _TINY = 1e-7  # h is kept as far from 0 and 1
 
@@ -194,7 +194,7 @@ class LatentNoiseTagger(Tagger):
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         rows = usable_rows(targets, weights)
         # One thread: batches are too small to share, and the bits then depend on no thread count.
-        with threadpool_limits(1, user_api="blas"):
+        with one_thread("blas"):
             coef, intercept = self._start(X, targets, sample_weight)
             epochs = self._descent(X, targets, rows, weights, coef, intercept, rng)
             self.loss_curve_ = []

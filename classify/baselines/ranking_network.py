@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.base import Tagger, check_sample_weight, usable_rows
@@ -18,6 +17,7 @@ from classify.baselines.adam import adam_epochs
 from classify.losses.ranknet import ImageLoss, with_threshold
 from classify.parameters import Flag, Number, OneOf, check_parameters
 from classify.row_blocks import mean_norm, mean_row, row_blocks
+from classify.solvers.threads import one_thread
 from features.errors import InputError
 
 
@@ -72,7 +72,7 @@ class RankingNetwork(Tagger):
         self.center_ = mean_row(X, rows, weights[rows])
         self.scale_ = mean_norm(X, rows, weights[rows], self.center_)
         # One thread: batches are too small to share, and the bits then depend on no thread count.
-        with threadpool_limits(1, user_api="blas"):
+        with one_thread("blas"):
             self._descend(X, targets, rows, weights / weights[rows].mean(), rng)
         return self
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.inputs import fit_scaler, scale
@@ -24,6 +23,7 @@ from classify.selection.candidates import (
     further_paths,
 )
 from classify.selection.folds import stratified_folds
+from classify.solvers.threads import one_thread
 from features.errors import InputError
 from features.splits import Split
 
@@ -218,7 +218,7 @@ def _run(path: Path, fold: Split, X, Y, widths, weighting) -> tuple[np.ndarray, 
     start = time.perf_counter()
     shape = (len(path.Cs), len(fold.test), Y.shape[1])
     try:
-        with threadpool_limits(1), warnings.catch_warnings():
+        with one_thread(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             train = fold.train[find_learner(path.learner).rows_to_train_on(Y[fold.train])]
             scaler = fit_scaler(path.scaling, widths, X[train])

@@ -1,8 +1,10 @@
-"""Labels shared out among threads. It knows no loss and no solver."""
+"""Threads of the matrix libraries; labels shared out among some. It knows no loss and no solver."""
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from contextlib import AbstractContextManager
+from functools import lru_cache
 
 import numpy as np
 import scipy.linalg  # noqa: F401  (brings its own matrix library)
@@ -29,7 +31,7 @@ def share_labels(solve: Callable[[np.ndarray, int], None], count: int) -> None:
     >>> sorted(seen)
     [0, 1, 2, 3, 4]
     """
-    blas = _matrix_libraries()
+    blas = _libraries(len(sys.modules)).select(user_api="blas")
     threads = max((library["num_threads"] for library in blas.info()), default=1)
     share = max(1, min(threads, count))
     # Neighbors in a file are often alike in cost: deal them out in turn.
@@ -42,7 +44,27 @@ def share_labels(solve: Callable[[np.ndarray, int], None], count: int) -> None:
             list(pool.map(solve, parts, [share] * share))
 
 
-@cache
-def _matrix_libraries() -> ThreadpoolController:
-    """Find the matrix libraries of this process: numpy's and scipy's, loaded with this module."""
-    return ThreadpoolController().select(user_api="blas")
+def one_thread(user_api: str | None = None) -> AbstractContextManager[object]:
+    """Give the libraries of this process one thread each within a ``with`` statement.
+
+    It is `threadpoolctl.threadpool_limits` for many short fits: that one looks for the libraries
+    each time, which takes milliseconds, this one only after other modules were loaded.
+
+    Parameters
+    ----------
+    user_api : {"blas", "openmp"}, optional
+        Which libraries; all by default.
+
+    Examples
+    --------
+    >>> with one_thread("blas"):
+    ...     {library["num_threads"] for library in _libraries(0).select(user_api="blas").info()}
+    {1}
+    """
+    return _libraries(len(sys.modules)).limit(limits=1, user_api=user_api)
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """Find the libraries with threads; an import, seen by the count of modules, may bring more."""
+    return ThreadpoolController()

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from classify.base import UNKNOWN, BatchTagger, check_sample_weight, usable_rows
@@ -20,6 +19,7 @@ from classify.losses.class_weights import cell_weights, class_weights
 from classify.metrics import METRICS
 from classify.parameters import Flag, Number, OneOf, Presets, check_parameters
 from classify.sgd import sgd_epochs
+from classify.solvers.threads import one_thread
 from classify.warp.checks import check_loss
 from classify.warp.early_stopping import BestEpoch
 from classify.warp.objective import Objective, descent_settings
@@ -274,7 +274,7 @@ class WarpTagger(Presets, BatchTagger):
         rows, validation = self._inner_rows(targets, weights, rng)
         used_rows, used, weights = training_rows(X, targets, weights, rows)
         # One thread: batches are too small to share, and the bits then depend on no thread count.
-        with threadpool_limits(1, user_api="blas"):
+        with one_thread("blas"):
             start = self._start(X, targets, rows, sample_weight)
             by_class = self._by_class(used, weights, used_rows)
             if by_class is not None and not LOSSES[self.loss].weighs_cells:

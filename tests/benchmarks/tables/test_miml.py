@@ -13,6 +13,7 @@ import pytest
 from sklearn.metrics import coverage_error, label_ranking_loss
 
 from benchmarks.__main__ import main
+from benchmarks.report.plots import draw_curves
 from benchmarks.tables.miml.learners import KEY, MIML_LEARNERS, fit_and_evaluate
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.miml.report import best_earlier
@@ -231,6 +232,7 @@ def test_without_matplotlib_all_but_the_picture_is_written(
     made, whole, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("benchmarks.tables.experiment.draw_curves", draw_curves)
     _run(made, tmp_path)
     assert "pip install -e '.[plots]'" in capsys.readouterr().err
     expected = _bytes(whole)

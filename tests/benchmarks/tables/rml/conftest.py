@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.tables.rml.data import read_ranking_task
 from classify.results import read_results
+from tests.benchmarks.tables.curves import curves_as_numbers
 from tests.benchmarks.tables.rml.small import IDS, LABELS, problem, run
 from tests.caches import write_cache, write_data
 
@@ -24,7 +25,8 @@ def made(tmp_path_factory):
 def whole(made, tmp_path_factory):
     """The files that an undisturbed run leaves."""
     out = tmp_path_factory.mktemp("whole")
-    run(made, out)
+    with curves_as_numbers():
+        run(made, out)
     return out
 
 

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from benchmarks.report.plots import draw_curves
 from benchmarks.tables.rml import run as command
 from benchmarks.tables.rml.data import read_ranking_task
 from benchmarks.tables.rml.plan import NOISY, SEMI_SUPERVISED, SUPERVISED
@@ -119,6 +120,7 @@ def test_without_matplotlib_all_but_the_picture_is_written(
 ):
     (tmp_path / "rml.jsonl").write_bytes((whole / "rml.jsonl").read_bytes())
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("benchmarks.tables.experiment.draw_curves", draw_curves)
     run(made, tmp_path)
     assert "pip install -e '.[plots]'" in capsys.readouterr().err
     expected = files_of(whole)
