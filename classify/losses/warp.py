@@ -84,6 +84,7 @@ def violators(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         labels[i, j] = 1; 0 elsewhere.
     """
     counts = np.zeros(labels.shape, dtype=np.int64)
+    labels = np.ascontiguousarray(labels)  # loops are compiled anew for every layout
     count_violators(_negatives(scores, labels), _double(scores), labels, counts)
     return counts
 
@@ -134,7 +135,7 @@ def rank_weights(
         return rank_weight(counts)
     if mode == "sample" and uniforms is None:
         raise InputError('mode="sample" draws at random: give uniforms, or use mode="expected"')
-    harmonic = _harmonic_numbers(labels.shape[1])
+    labels, harmonic = np.ascontiguousarray(labels), _harmonic_numbers(labels.shape[1])
     weights = np.zeros(labels.shape)
     if uniforms is None or mode == "expected":
         expected_weights(counts, labels, harmonic, rounding == "round", weights)

@@ -144,10 +144,11 @@ class DBA(BagTagger):
         phi = start(Y)[bags.owners]
         slope, bias = solve_labels(*moments(phi, bags), np.ones(Y.shape), Y)
         log_beta = log_words_of(phi, counts, self.kappa)
+        present = np.ascontiguousarray(Y)  # loops are compiled anew for every layout
         self.bound_curve_: list[float] = []
         for _ in range(self.rounds):
             words = counts @ log_beta.T
-            given = (alpha, slope, bias, Y, True, MAX_SWEEPS, CHANGE)
+            given = (alpha, slope, bias, present, True, MAX_SWEEPS, CHANGE)
             infer(words, bags.starts, bags.sizes, phi, *given)
             self._note(words, bags, phi, alpha, slope, bias, Y, log_beta)
             mu, e2 = moments(phi, bags)

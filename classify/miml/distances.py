@@ -107,15 +107,24 @@ def _fill(distances, left, right, A: Bags, B: Bags, rows: slice, columns: slice,
         B.starts[columns] - B.starts[columns.start],
         B.sizes[columns],
         kind == "max",
-        distances[rows, columns],
+        distances,
+        rows.start,
+        columns.start,
     )
 
 
 # Minima of finite numbers in any order: what vector instructions need.
 @compiled(fastmath={"nnan", "ninf", "nsz", "reassoc"})
-def _reduce(squared, starts_a, sizes_a, starts_b, sizes_b, maximal, out):
-    """Write the distance of each pair of bags into `out`, from squared distances of instances."""
-    nearest = np.empty(sizes_b.max(), squared.dtype)
+def _reduce(squared, starts_a, sizes_a, starts_b, sizes_b, maximal, out, top, left):
+    """Write the distance of each pair of bags into `out`, from squared distances of instances.
+
+    `top` and `left` are the place of the first pair. A part of `out` would have two layouts, each
+    of which takes as long to compile, as array expressions do.
+    """
+    longest = 0
+    for size in sizes_b:
+        longest = max(longest, size)
+    nearest = np.empty(longest, squared.dtype)
     for i in range(len(starts_a)):
         for j in range(len(starts_b)):
             size = sizes_b[j]
@@ -128,12 +137,9 @@ def _reduce(squared, starts_a, sizes_a, starts_b, sizes_b, maximal, out):
                     least = min(least, row[c])
                 least = max(least, 0)
                 total = max(total, least) if maximal else total + np.sqrt(least)
-                if r == 0:
-                    column[:] = row
-                else:
-                    for c in range(size):
-                        column[c] = min(column[c], row[c])
+                for c in range(size):
+                    column[c] = row[c] if r == 0 else min(column[c], row[c])
             for c in range(size):
                 least = max(column[c], 0)
                 total = max(total, least) if maximal else total + np.sqrt(least)
-            out[i, j] = np.sqrt(total) if maximal else total / (sizes_a[i] + size)
+            out[top + i, left + j] = np.sqrt(total) if maximal else total / (sizes_a[i] + size)

@@ -108,6 +108,7 @@ class MIMLfast(BagTagger):
 
     def _fit(self, bags: Bags, Y: np.ndarray, rng: np.random.Generator) -> None:
         X = with_constant(bags.instances.astype(np.float64))
+        Y = np.ascontiguousarray(Y)  # loops are compiled anew for every layout
         V, W = self._start(X.shape[1], Y.shape[1], rng)
         sums = (np.zeros_like(V), np.zeros_like(W))
         harmonic = np.concatenate([[0], np.cumsum(1 / np.arange(1, Y.shape[1] + 2))])

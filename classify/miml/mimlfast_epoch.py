@@ -2,7 +2,8 @@
 
 Vectors over the shared space are contiguous: V is held transposed, (d, m). Shortening a row of V
 only notes a factor, which the next pass over V applies; the sum of a concept's vector is brought up
-to date only when the vector changes.
+to date only when the vector changes. Loops stand where array expressions would do, each of which
+takes seconds to compile: the text of numba's error for shapes that differ is compiled with it.
 """
 
 import numpy as np
@@ -46,6 +47,12 @@ def _key(W, label, U):
 def _excess(square, norm):
     """Give the factor that shortens a vector of this squared length to a norm, at most 1."""
     return norm / np.sqrt(square) if square > norm * norm else 1.0
+
+
+@compiled()
+def _scale(vector, factor):
+    for j in range(len(vector)):
+        vector[j] *= factor
 
 
 @compiled(fastmath=_ANY_ORDER)
@@ -109,13 +116,13 @@ def _update(X, V, factors, W, U, positive, negative, step, norm):
         w2[j] -= step * U[x2, j]
         square += w[j] * w[j]
         square2 += w2[j] * w2[j]
-    w *= _excess(square, norm)
-    w2 *= _excess(square2, norm)
+    _scale(w, _excess(square, norm))
+    _scale(w2, _excess(square2, norm))
 
 
 @compiled()
 def _add(total, values, factors):
-    """Add diag(factors) values in place; an array expression would allocate the sum first."""
+    """Add diag(factors) values in place."""
     for i in range(len(values)):
         row, out, factor = values[i], total[i], factors[i]
         for j in range(len(row)):
@@ -143,7 +150,7 @@ def run_epoch(
     ----------
     X : float64 array of shape (N, d)
     starts, sizes : int arrays of shape (n,)
-    Y : int8 array of shape (n, L)
+    Y : int8 array of shape (n, L), in C order
     pairs : int array of shape (p, 2)
         Bag and label; label L is the dummy.
     V, W : arrays
@@ -161,7 +168,10 @@ def run_epoch(
     updates, added : int
         Updates so far, and how often the sums were added to in this epoch.
     """
-    U = np.empty((sizes.max(), V.shape[1]))
+    longest = 0
+    for size in sizes:
+        longest = max(longest, size)
+    U = np.empty((longest, V.shape[1]))
     factors = np.ones(len(V))
     settled = np.zeros(W.shape[:2], np.int64)
     candidates = np.empty(Y.shape[1] + 1, np.int64)
@@ -189,7 +199,7 @@ def run_epoch(
             _add(sums[0], V, factors)
             added += 1
     for i in range(len(V)):
-        V[i] *= factors[i]
+        _scale(V[i], factors[i])
     for label in range(W.shape[0]):
         for k in range(W.shape[1]):
             _settle(sums[1], W, settled, added, label, k)

@@ -187,7 +187,8 @@ def bag_scores(scores: np.ndarray, shares: np.ndarray, bags: Bags) -> np.ndarray
 
 def objective(F: np.ndarray, Y: np.ndarray, coef: np.ndarray, weight_decay: float) -> float:
     """Evaluate the objective of `RankLSIM` at bag scores F (n, L) of coefficients (L, d)."""
-    return weight_decay / 2 * float((coef**2).sum()) + float(rank_slopes(F, Y)[1])
+    _, loss = rank_slopes(F, np.ascontiguousarray(Y))
+    return weight_decay / 2 * float((coef**2).sum()) + float(loss)
 
 
 def descend(X, bags, Y, shares, coef, weight_decay, steps, free=None) -> np.ndarray:
@@ -211,7 +212,7 @@ def descend(X, bags, Y, shares, coef, weight_decay, steps, free=None) -> np.ndar
     -------
     ndarray of shape (L, d)
     """
-    best, lowest = coef, np.inf
+    best, lowest, Y = coef, np.inf, np.ascontiguousarray(Y)  # one layout to compile for
     radius = np.sqrt(2 / weight_decay)
     for step in range(1, steps + 2):
         scores = X @ coef.T

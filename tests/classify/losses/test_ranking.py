@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classify.losses.kernels import count_violators, expected_weights
 from classify.losses.ranking import bce_loss, lsep_loss, pairwise_loss, softmax_loss
 from classify.losses.warp import (
     pair_loss,
@@ -273,3 +274,15 @@ def test_extreme_scores_overflow_nothing():
 def test_wrong_rank_options(options, message):
     with pytest.raises(InputError, match=message):
         rank_weights(np.zeros((1, 6), dtype=int), LABELS, **options)
+
+
+def test_labels_of_another_layout_compile_no_loop_anew():
+    rng = np.random.default_rng(0)
+    scores, labels = rng.normal(size=(6, 8)), rng.integers(-1, 2, (6, 8)).astype(np.int8)
+    first = warp_loss(scores, labels)
+    loops = (count_violators, expected_weights)
+    before = [list(loop.signatures) for loop in loops]
+    for other in (np.asfortranarray(labels), np.repeat(labels, 2, axis=1)[:, ::2]):
+        for ours, theirs in zip(warp_loss(scores, other), first, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert [list(loop.signatures) for loop in loops] == before

@@ -9,14 +9,16 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from classify.metrics import METRICS
-from classify.miml import kisar
+from classify.miml import distances, kisar
 from classify.miml.base import t_criterion
 from classify.miml.dba import DBA
+from classify.miml.dba_inference import infer
 from classify.miml.kisar import KISAR
 from classify.miml.mimlfast import MIMLfast
+from classify.miml.mimlfast_epoch import run_epoch
 from classify.miml.mimlknn import MIMLkNN
 from classify.miml.mimlsvm import MIMLSVM
-from classify.miml.ranklsim import RankLSIM
+from classify.miml.ranklsim import RankLSIM, rank_slopes
 from classify.miml.selection import GRIDS, select, settings_of, tune
 from classify.parameters import check_parameters
 from features.bags.packed import Bags
@@ -118,6 +120,18 @@ def test_constant_labels_lie_beyond_all_others(estimator, problem):
     np.testing.assert_array_equal(
         scores[:, 1:-1], clone(estimator).fit(bags, Y).decision_function(bags)
     )
+
+
+LOOPS = (infer, run_epoch, rank_slopes, distances._reduce)
+
+
+def test_labels_of_another_layout_compile_no_loop_anew(estimator, problem):
+    bags, Y = problem
+    first = clone(estimator).fit(bags, Y).decision_function(bags)
+    before = [list(loop.signatures) for loop in LOOPS]
+    again = estimator.fit(bags, np.asfortranarray(Y)).decision_function(bags)
+    np.testing.assert_array_equal(again, first)
+    assert [list(loop.signatures) for loop in LOOPS] == before
 
 
 def test_without_any_varying_label_nothing_is_solved(estimator, problem):
