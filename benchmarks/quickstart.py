@@ -4,7 +4,6 @@ It only calls the other parts in turn; each of them goes on where a killed run s
 """
 
 import argparse
-import importlib.util
 import sys
 import textwrap
 import time
@@ -22,7 +21,7 @@ from classify.metrics import MIML_METRICS
 from classify.results import read_results
 from features.command_line import add_options, default
 from features.datasets import Dataset, load_dataset
-from features.errors import InputError
+from features.errors import InputError, needs_extra
 from features.labels import write_labels_csv
 from features.splits import random_split
 
@@ -132,12 +131,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _check_page_libraries() -> None:
     """Refuse at the start what would otherwise fail after minutes of extraction."""
-    missing = [name for name in ("jinja2", "matplotlib") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"the page needs {' and '.join(missing)}, not installed here: "
-            "pip install 'multilabel-from-cache[plots]'"
-        )
+    with needs_extra("plots", "The page"):
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
 
 
 @contextmanager

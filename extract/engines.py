@@ -9,7 +9,7 @@ from torch import Tensor
 from extract.config import ENGINES, PRECISIONS
 from extract.network import FeatureNetwork
 from features.command_line import load
-from features.errors import InputError, check_choice
+from features.errors import InputError, check_choice, needs_extra
 
 Engine = Callable[[Tensor], list[np.ndarray]]
 DEVICES = "auto, cpu, cuda or cuda:N"
@@ -101,12 +101,8 @@ def openvino(network: FeatureNetwork, device: torch.device, precision: str) -> E
         raise InputError(
             "The engine openvino runs on a CPU only. Give --device cpu, or --engine eager."
         )
-    try:
+    with needs_extra("openvino", "--engine openvino", "give --engine eager"):
         import openvino as ov
-    except ImportError as error:
-        raise InputError(
-            f"The engine openvino is not installed ({error}). Run `pip install -e '.[openvino]'`."
-        ) from error
     # The latency hint makes all threads work on one batch; batches come one at a time.
     hints = {
         "INFERENCE_PRECISION_HINT": "f32",

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from features.errors import InputError
+from features.errors import InputError, needs_extra
 
 
 def connect(address: str) -> Any:
@@ -24,12 +24,8 @@ def connect(address: str) -> Any:
     InputError
         Dask is not installed, the address is malformed, or no scheduler answers there.
     """
-    try:
+    with needs_extra("dask", "--dask"):
         from distributed import Client
-    except ImportError as error:
-        raise InputError(
-            f"--dask needs Dask ({error}). Install it with `pip install -e '.[dask]'`."
-        ) from error
     try:
         if not address.startswith("local:"):
             return Client(address, timeout="20s", set_as_default=False)

@@ -1,7 +1,8 @@
 """The exception for bad input, and checks whose messages name what is allowed and what came."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
@@ -87,6 +88,40 @@ def check_number(
     noun = "an int" if whole else "a float"
     bounds = f"{left}{_shown(low)}, {_shown(high)}{right}"
     raise InputError(f"The {name!r} {kind} must be {noun} in the range {bounds}. Got {value!r}.")
+
+
+@contextmanager
+def needs_extra(extra: str, what: str, otherwise: str = "") -> Iterator[None]:
+    """Let a failed import within a ``with`` statement be the line that says what to install.
+
+    Parameters
+    ----------
+    extra : str
+        Of this project, which installs the package.
+    what : str
+        What can't be done without it, as the subject of "needs".
+    otherwise : str
+        What else may be done, after "or".
+
+    Raises
+    ------
+    InputError
+        A package is missing, or can't be loaded.
+
+    Examples
+    --------
+    >>> with needs_extra("timm", "A backbone of timm"):
+    ...     import timm_that_is_not_there
+    Traceback (most recent call last):
+    features.errors.InputError: A backbone of timm needs the extra 'timm' (No module named \
+'timm_that_is_not_there'). Run `pip install 'multilabel-from-cache[timm]'`.
+    """
+    try:
+        yield
+    except ImportError as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        remedy = f"`pip install 'multilabel-from-cache[{extra}]'`{otherwise and ', or '}{otherwise}"
+        raise InputError(f"{what} needs the extra {extra!r} ({reason}). Run {remedy}.") from error
 
 
 def _is_finite(value: Any) -> bool:

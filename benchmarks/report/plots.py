@@ -7,7 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from features.errors import InputError
+from features.errors import needs_extra
 from features.files import atomic_write
 
 _DASHES = ("--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
@@ -159,14 +159,9 @@ def draw_convergence(panels: Mapping[str, Mapping[str, Trace]], path: Path, titl
 @contextmanager
 def _figure(inches: tuple[float, float]) -> Iterator[Any]:
     """Give an empty figure under fixed settings, whatever the user's matplotlibrc holds."""
-    try:
+    with needs_extra("plots", "The picture of the curves", "do without it; all else is written"):
         import matplotlib
         from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError(
-            "nothing was plotted, as matplotlib is missing: pip install -e '.[plots]' and run the "
-            "same command again"
-        ) from None
     settings: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
     settings |= {"svg.fonttype": "none", "svg.hashsalt": "curves", "text.parse_math": False}
     with matplotlib.rc_context(settings):

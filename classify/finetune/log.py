@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from features.errors import InputError
+from features.errors import needs_extra
 from features.files import write_text
 
 
@@ -80,11 +80,6 @@ def _step(line: str) -> float:
 
 
 def _summary_writer(folder: Path):
-    try:
+    with needs_extra("tensorboard", "--tensorboard", "leave it out"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise InputError(
-            "tensorboard is not installed: pip install -e '.[tensorboard]', or leave "
-            "--tensorboard out"
-        ) from None
     return SummaryWriter(folder)

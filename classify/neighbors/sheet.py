@@ -1,6 +1,5 @@
 """A contact sheet of neighbors: one page with the pictures side by side, by the report's markup."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 from classify.report.page import Card, Cards, Section, Tag, write_page, written_by
 from classify.report.pictures import Thumbnails, thumbnail
 from features.cache import FeatureCache
-from features.errors import InputError
+from features.errors import needs_extra
 from features.labels import some_of
 
 if TYPE_CHECKING:
@@ -26,10 +25,8 @@ def require_libraries() -> None:
     InputError
         jinja2 is missing.
     """
-    if importlib.util.find_spec("jinja2") is None:
-        raise InputError(
-            "the page needs jinja2, not installed here: pip install 'multilabel-from-cache[plots]'"
-        )
+    with needs_extra("plots", "The page"):
+        import jinja2  # noqa: F401
 
 
 def write_sheet(

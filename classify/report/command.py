@@ -1,7 +1,6 @@
 """``multilabel report``: one HTML page about one's own data, from result lines and a cache."""
 
 import argparse
-import importlib.util
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from classify.metrics import METRICS
 from classify.report.where import require_pictures
 from features.command_line import add_options
-from features.errors import InputError, check_choice, check_number
+from features.errors import InputError, check_choice, check_number, needs_extra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,12 +158,9 @@ def _check(metric: str | None, pictures: int, folds: int, seed: int, jobs: int) 
 
 def _check_libraries() -> None:
     """Refuse at the start what would otherwise fail after the fits."""
-    missing = [name for name in ("jinja2", "matplotlib") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"the report needs {' and '.join(missing)}, not installed here: "
-            "pip install 'multilabel-from-cache[plots]'"
-        )
+    with needs_extra("plots", "The report"):
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
 
 
 def _own_command(given: dict[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from features.command_line import add_options
-from features.errors import InputError
+from features.errors import InputError, needs_extra
 
 if TYPE_CHECKING:  # help texts import this module, and are not to wait for torch
     from torch import Tensor
@@ -80,14 +80,10 @@ def export_onnx(*, model: Path, out: Path, weights: str | None = None) -> Path:
 
 
 def _require_packages() -> None:
-    try:
+    with needs_extra("onnx", "export-onnx"):
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"ONNX is not installed ({error}). Run `pip install -e '.[onnx]'`."
-        ) from error
 
 
 def _is_ours(file: BinaryIO) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from extract.backbones.bare import Run, bare, first_line, probe
 from extract.backbones.layers import Layer, node_of
 from extract.backbones.records import Backbone, Preparation
-from features.errors import InputError
+from features.errors import InputError, needs_extra
 
 EMBEDDING = "embedding"
 _FITS = {"shortest": "center", "longest": "border", "squash": "squash"}
@@ -29,13 +29,8 @@ def open_clip() -> Any:
     InputError
         It is not installed.
     """
-    try:
+    with needs_extra("open_clip", "A backbone of open_clip"):
         import open_clip
-    except ImportError as error:
-        raise InputError(
-            f"Backbones of open_clip need the package open_clip_torch ({error}). Run "
-            "`pip install 'multilabel-from-cache[open_clip]'`."
-        ) from error
     return open_clip
 
 

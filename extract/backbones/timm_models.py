@@ -18,20 +18,15 @@ from torch import Tensor, nn
 from extract.backbones.bare import Run, bare, first_line, probe
 from extract.backbones.layers import Layer, Node, node_of
 from extract.backbones.records import Backbone, Preparation
-from features.errors import InputError
+from features.errors import InputError, needs_extra
 
 FEATURES, POOLED, OUTPUT = "features", "pooled", "output"
 _INNER = re.compile(r"(?:block|stage)([0-9]+)")
 
 
 def _timm() -> Any:
-    try:
+    with needs_extra("timm", "A backbone of timm"):
         import timm
-    except ImportError as error:
-        raise InputError(
-            f"Backbones of timm need the package timm ({error}). Run "
-            "`pip install 'multilabel-from-cache[timm]'`."
-        ) from error
     return timm
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from features import files
 from features.cache import FeatureCache
-from features.errors import InputError
+from features.errors import InputError, needs_extra
 from features.files.locks import locked_name
 from features.files.ownership import claim
 from features.manifest import canonical
@@ -149,14 +149,9 @@ def _write_parquet(cache: FeatureCache, path: Path, names: list[str]) -> None:
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    try:
+    with needs_extra("parquet", "Writing parquet", "give an --out that ends in .npz"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
-        raise InputError(
-            "Writing parquet needs pyarrow. Install it with `pip install -e '.[parquet]'`, or give "
-            "an --out that ends in .npz."
-        ) from None
     return pyarrow, pyarrow.parquet
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import InputError
+from features.errors import InputError, needs_extra
 from features.inputs.file_names import NOT_A_PATH
 from features.sources.stored import AsFile, Stored
 
@@ -25,13 +25,8 @@ def arrow_library() -> Any:
     InputError
         It is not installed.
     """
-    try:
+    with needs_extra("parquet", "Reading parquet"):
         import pyarrow.parquet
-    except ImportError as error:
-        raise InputError(
-            "Reading parquet needs pyarrow. Install it with "
-            "`pip install 'multilabel-from-cache[parquet]'`."
-        ) from error
     return pyarrow
 
 

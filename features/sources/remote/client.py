@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from features.errors import InputError
+from features.errors import InputError, needs_extra
 from features.files import sha256_of_text
 from features.sources.remote.address import WEB, Address
 from features.sources.remote.errors import Lost, NetworkFault, may_pass, sorted_error
@@ -204,13 +204,8 @@ def _system(place: Address) -> Any:
 
 
 def _made(place: Address) -> Any:
-    try:
+    with needs_extra("remote", f"Reading {place.scheme}://"):
         import fsspec
-    except ImportError as error:
-        raise InputError(
-            f"Reading {place.scheme}:// needs fsspec. Install it with "
-            "`pip install 'multilabel-from-cache[remote]'`."
-        ) from error
     options: dict[str, Any] = {}
     try:
         if place.scheme in WEB:

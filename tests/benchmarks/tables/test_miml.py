@@ -234,7 +234,7 @@ def test_without_matplotlib_all_but_the_picture_is_written(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setattr("benchmarks.tables.experiment.draw_curves", draw_curves)
     _run(made, tmp_path)
-    assert "pip install -e '.[plots]'" in capsys.readouterr().err
+    assert "pip install 'multilabel-from-cache[plots]'" in capsys.readouterr().err
     expected = _bytes(whole)
     del expected["miml_curves.png"]
     assert _bytes(tmp_path) == expected

@@ -122,7 +122,7 @@ def test_without_matplotlib_all_but_the_picture_is_written(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setattr("benchmarks.tables.experiment.draw_curves", draw_curves)
     run(made, tmp_path)
-    assert "pip install -e '.[plots]'" in capsys.readouterr().err
+    assert "pip install 'multilabel-from-cache[plots]'" in capsys.readouterr().err
     expected = files_of(whole)
     del expected["rml_noise.png"]
     assert files_of(tmp_path) == expected
