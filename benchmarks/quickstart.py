@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.report.files import claim_page
 from benchmarks.report.markdown import table
 from benchmarks.report.statistics import heading
 from benchmarks.synthetic.images import render_dataset
@@ -84,6 +85,7 @@ def quickstart(
         raise InputError(f"n is {n}, splits {splits}: give 24 pictures or more and 1 split or more")
     _check_page_libraries()
     out = Path(out)
+    claim_page(out / "index.html")
     stages: dict[str, float] = {}
     with _timed(stages, "render"):
         data = load_dataset(render_dataset(out / "pictures", n=n, seed=seed))

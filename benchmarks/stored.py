@@ -2,16 +2,21 @@
 
 import gzip
 import json
-from collections.abc import Mapping
+import re
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from benchmarks.catalog import CATALOG, Entry
 from classify.results import parse_results
-from features.errors import InputError, check_choice
+from features.errors import InputError, check_choice, plain_words
 from features.files import write_bytes
+from features.files.ownership import make_folder, require_ours
 
 RESULTS = Path(__file__).parent / "results"
+_NAME = re.compile(r"[a-zA-Z0-9][\w.-]*/[a-zA-Z0-9][\w.-]*", re.ASCII)
+_TAKEN = ("earlier", "notes")  # folders of other things
 PLAIN = 100_000  # bytes of a result file above which it is stored compressed
 
 Line = dict[str, Any]
@@ -68,11 +73,15 @@ def read_stored(path: Path) -> Stored:
     data = path.read_bytes()
     try:
         text = gzip.decompress(data) if path.suffix == ".gz" else data
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path} is no gzip file ({error}): store its lines again") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{path} is no gzip file ({plain_words(error)}): store its lines again"
+        ) from error
     header, lines = parse_results(path, text)
-    first = json.loads(text.split(b"\n", 1)[0])
-    return Stored(path, header, first.get("run", {}), [lines[key] for key in sorted(lines)])
+    run = json.loads(text.split(b"\n", 1)[0]).get("run", {})
+    if not isinstance(run, dict):
+        raise InputError(f"{path}, line 1: run must be an object. Got {run!r}. Store it again.")
+    return Stored(path, header, run, [lines[key] for key in sorted(lines)])
 
 
 def store(source: Path, name: str, run: Mapping[str, Any], *, folder: Path = RESULTS) -> Path:
@@ -96,20 +105,40 @@ def store(source: Path, name: str, run: Mapping[str, Any], *, folder: Path = RES
     Raises
     ------
     InputError
-        `source` is no result file.
+        `source` is no result file of a table, `name` has another form, or something else than an
+        earlier run of that table is there.
     """
+    if not _NAME.fullmatch(name) or name.partition("/")[0] in _TAKEN:
+        raise InputError(
+            "The 'name' option must be TABLE/RUN, of letters, digits, dots, dashes and "
+            f"underscores, as in miml/msrc_v2. Got {name!r}."
+        )
+    if not source.is_file():
+        raise InputError(f"{source} is no file: give the result lines that a command wrote.")
     first, _, rest = source.read_bytes().partition(b"\n")
     parse_results(source, first + b"\n" + rest)
-    head = json.loads(first)
+    head = json.loads(first.decode("utf-8-sig"))
+    table = head["header"].get("table")
+    check_choice("table", table, CATALOG, kind="header field")
     known = {name: value for name, value in run.items() if value}
     head["run"] = {**head.get("run", {}), **known}
     data = json.dumps(head, ensure_ascii=False).encode() + b"\n" + rest
-    path = folder / f"{name}.jsonl"
+    plain = folder / f"{name}.jsonl"
+    packed = plain.with_name(f"{plain.name}.gz")
+    for path in (plain, packed):
+        require_ours(path, _is_of(path, table), what=f"a result file of {table}")
+    make_folder(plain.parent)
     if len(data) > PLAIN:
-        path, data = path.with_name(f"{path.name}.gz"), gzip.compress(data, mtime=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
+        path, other, data = packed, plain, gzip.compress(data, mtime=0)
+    else:
+        path, other = plain, packed
     write_bytes(path, data)
+    other.unlink(missing_ok=True)  # of an earlier run that was smaller or larger
     return path
+
+
+def _is_of(path: Path, table: str) -> Callable[[BinaryIO], bool]:
+    return lambda file: read_stored(path).header.get("table") == table
 
 
 def stored_runs(folder: Path = RESULTS) -> list[Stored]:

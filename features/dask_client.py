@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from features.errors import InputError, needs_extra
+from features.errors import InputError, needs_extra, plain_words
 
 
 def connect(address: str) -> Any:
@@ -39,5 +39,6 @@ def connect(address: str) -> Any:
         )
     except (OSError, ValueError, RuntimeError, TimeoutError) as error:
         raise InputError(
-            f"No Dask scheduler at {address!r} ({error}). Give tcp://HOST:PORT or local:N."
+            f"No Dask scheduler at {address!r} ({plain_words(error)}). Give tcp://HOST:PORT or "
+            "local:N."
         ) from error

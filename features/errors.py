@@ -1,6 +1,8 @@
 """The exception for bad input, and checks whose messages name what is allowed and what came."""
 
 import math
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -42,6 +44,34 @@ def check_choice(name: str, value: Any, options: Iterable[Any], *, kind: str = "
     if value not in allowed:
         listed = ", ".join(map(str, allowed))
         raise InputError(f"The {name!r} {kind} must be one of {listed}. Got {value!r}.")
+
+
+def check_distinct(name: str, values: Iterable[Any], *, kind: str = "option") -> None:
+    """Refuse a list that names something twice.
+
+    Parameters
+    ----------
+    name, kind : str
+        As for `check_choice`.
+    values : iterable
+
+    Raises
+    ------
+    InputError
+        With the first value that comes again.
+
+    Examples
+    --------
+    >>> check_distinct("layers", ["fc6", "fc7"])
+    >>> check_distinct("layers", ["fc6", "fc6"])
+    Traceback (most recent call last):
+    features.errors.InputError: The 'layers' option names 'fc6' twice. Name each once.
+    """
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise InputError(f"The {name!r} {kind} names {value!r} twice. Name each once.")
+        seen.add(value)
 
 
 def check_number(
@@ -133,3 +163,38 @@ def _is_finite(value: Any) -> bool:
 
 def _shown(bound: float) -> str:
     return str(bound) if isinstance(bound, int) else f"{bound:g}"
+
+
+_NUMBER = re.compile(r"\[Errno -?\d+\] ?")  # Python's, before the system's words
+
+
+def plain_words(error: BaseException, *, known: object = None) -> str:
+    """Say why something failed, on one line, and of the system's errors without their numbers.
+
+    Parameters
+    ----------
+    error : BaseException
+    known : object, optional
+        A path that the message names anyway.
+
+    Examples
+    --------
+    >>> error = FileNotFoundError(2, "No such file or directory", "a.csv")
+    >>> plain_words(error), plain_words(error, known="a.csv")
+    ('a.csv: No such file or directory', 'No such file or directory')
+    >>> plain_words(ConnectionError("[Errno 111] Connection refused"))
+    'Connection refused'
+    """
+    cause = getattr(error, "reason", None)
+    if isinstance(cause, BaseException):  # urllib's error, around the system's
+        return plain_words(cause, known=known)
+    if not isinstance(error, OSError) or error.errno is None or not error.strerror:
+        return _NUMBER.sub("", " ".join(str(error).split())) or type(error).__name__
+    buried = "errno = " in error.strerror  # in HDF5's own words
+    words = os.strerror(error.errno) if buried else " ".join(str(error.strerror).split())
+    names = [
+        os.fsdecode(name)
+        for name in (error.filename, error.filename2)
+        if name is not None and not isinstance(name, int) and str(name) != str(known)
+    ]
+    return ": ".join([" -> ".join(names), words] if names else [words])

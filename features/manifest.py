@@ -1,6 +1,5 @@
 """The manifest of a cache: everything that can change a value, and nothing else."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -75,25 +74,16 @@ def write_or_check(folder: Path, manifest: Manifest) -> None:
 
 
 def require_new_or_cache(folder: Path) -> None:
-    """Refuse a folder that has files under the names of a cache's files, and no manifest.
+    """Refuse to fill a folder that holds something and has no manifest.
 
     Raises
     ------
     InputError
         The folder is a data set, or another program's.
     """
-    # Another process may make the manifest and then files: they are looked for first.
-    theirs = sorted(path.name for path in folder.iterdir() if _is_of_a_cache(path.name))
-    if theirs and not (folder / schema.MANIFEST).exists():
-        raise InputError(
-            f"{folder} holds {theirs[0]} and no {schema.MANIFEST}, so it is no feature cache and "
-            f"is left as it is. Restore {schema.MANIFEST}, or give another folder."
-        )
+    from features.files.ownership import require_own_folder  # only writers need it
 
-
-def _is_of_a_cache(name: str) -> bool:
-    shards = re.fullmatch(r"(shard|maps)-[0-9]+\.h5", name)
-    return bool(shards) or name in (schema.INDEX, schema.MARKS, schema.LABELS, schema.VIEW)
+    require_own_folder(folder, schema.MANIFEST, what="feature cache")
 
 
 def grow(folder: Path, manifest: Manifest) -> None:

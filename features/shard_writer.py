@@ -18,7 +18,7 @@ import numpy as np
 
 from features import files, schema
 from features.checks.seals import add_seal, check_seal, structure
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.schema import MESSAGE_BYTES, Manifest
 from features.shards import blocks, checksum, dataset_names, kinds, open_shard, shard_length
 
@@ -243,6 +243,7 @@ class _explained:
     ) -> None:
         if isinstance(error, (OSError, RuntimeError)) and not isinstance(error, InputError):
             raise InputError(
-                f"Can't write {self._target}: {error}. Finished shards are kept. Free space or "
-                "give write permission, then run the same command again."
+                f"Can't write {self._target}: {plain_words(error, known=self._target)}. Finished "
+                "shards are kept. Free space or give write permission, then run the same command "
+                "again."
             ) from error

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.report.files import claim_page
 from benchmarks.report.machine import describe_machine
-from classify.results import Line, claim_results
+from classify.results import Line
 from features.errors import InputError
 from features.files import write_text
-from features.files.ownership import begins, claim
 
 LINEAR = 1.1  # largest exponent that counts as linear: 1, and the noise of the times
 KEY = ("part", "what", "round")
@@ -63,8 +63,8 @@ class Record:
         if out is not None:
             if Path(out).suffix != ".md":
                 raise InputError(f"The 'out' option must end in .md. Got {str(out)!r}.")
-            self._out = claim(Path(out), begins(b"# "), what="a page of a measurement")
-            self._lines_file = claim_results(Path(out).with_suffix(".jsonl"))
+            self._out = claim_page(Path(out))
+            self._lines_file = claim_page(Path(out).with_suffix(".jsonl"))
 
     def add(self, part: str, lines: Iterable[Line]) -> None:
         """Add the lines of a part; ``what`` and ``round`` tell them apart."""

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from benchmarks.synthetic.textures import GROUNDS, LABELS, paint_image
 from features.errors import InputError
 from features.files import atomic_write, remove_temporaries, write_text
+from features.files.ownership import make_folder
 
 # The probability of each label in images of a scene. Columns of labels.csv are in LABELS' order.
 SCENES: dict[str, dict[str, float]] = {
@@ -118,7 +119,7 @@ def _claim(folder: Path, recipe: dict[str, object]) -> None:
         return
     if (folder / "images").exists() or (folder / "labels.csv").exists():
         raise InputError(f"{folder} holds a data set that was not made here: give another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_text(path, json.dumps(recipe) + "\n")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.report.files import claim_page
 from benchmarks.report.plots import Panel, draw_curves
 from benchmarks.tables.method import Case, Method, Name, best_of
 from benchmarks.tables.task import Task
@@ -20,6 +21,7 @@ from classify.parallel import Trial, run_grid
 from classify.results import Line, ResultFile
 from features.errors import InputError
 from features.files import remove_temporaries, write_text
+from features.files.ownership import make_folder
 
 
 class Experiment(ABC):
@@ -204,27 +206,30 @@ def run_trials(
 def open_folder(out: Path, lines: str, *pages: str) -> Path:
     """Make the folder of a table where it is missing; remove what killed runs left in it.
 
+    Call it before anything is computed.
+
     Parameters
     ----------
     out : Path
     lines : str
         Name of the result file that is written first.
     *pages : str
-        Names of the files that are made from lines.
+        Names of the other files that will be written.
 
     Raises
     ------
     InputError
-        A page is there without the lines: someone else made it.
+        A page is there without the lines, or is of another kind: someone else made it.
     """
     out = Path(out)
+    make_folder(out)
     for name in pages:
         if (out / name).exists() and not (out / lines).exists():
             raise InputError(
                 f"{out / name} exists and {lines}, from which this command makes it, does not: "
                 "move it away, or give another folder"
             )
-    out.mkdir(parents=True, exist_ok=True)
+        claim_page(out / name)
     remove_temporaries(out)
     return out
 

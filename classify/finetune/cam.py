@@ -16,7 +16,7 @@ from classify.finetune.run import load_run
 from extract.images import ImageFailure, Transform, load_image
 from features.errors import InputError
 from features.files import atomic_write
-from features.files.ownership import require_ours
+from features.files.ownership import make_folder, require_ours
 
 SHOWN = 3  # labels, where none are named
 OPACITY = 0.5
@@ -60,7 +60,7 @@ def draw_maps(
         raise InputError(f"the network knows no label {unknown[0]!r}; it knows {', '.join(names)}")
     _require_names("images", {path: path.stem for path in dict.fromkeys(images)})
     _require_names("labels", {name: _in_file_name(name) for name in labels or names})
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     written = []
     for path in dict.fromkeys(images):
         try:

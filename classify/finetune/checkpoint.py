@@ -3,6 +3,7 @@
 Knows names, tensors, where a training stands and a JSON story; their meaning is the trainer's.
 """
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from extract.weights import checksum
-from features.errors import InputError
+from features.checks.causes import unreadable
+from features.errors import InputError, plain_words
 from features.files import write_bytes
 from features.manifest import differences
 
@@ -79,13 +81,19 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         The file can't be read, is none of ours, or is damaged.
     """
     try:
+        with open(path, "rb"):  # gives the system's reason, which safetensors hides
+            pass
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()["about"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         story, digest = about["story"], about["sha256"]
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise unreadable(path, error) from error  # says nothing about what it holds
+        missing = isinstance(error, KeyError)
+        reason = f"it has no {error}" if missing else plain_words(error, known=path)
         raise InputError(
-            f"{path} can't be read as a checkpoint of a fine-tuning ({error!r}); give the folder "
+            f"{path} can't be read as a checkpoint of a fine-tuning ({reason}); give the folder "
             "of a run, or delete it and train again"
         ) from error
     if checksum(tensors, tensors) != digest:

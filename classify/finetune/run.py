@@ -23,7 +23,7 @@ from classify.finetune.networks import Network, map_layer
 from classify.finetune.objectives import Objective
 from classify.finetune.processes import Processes, joined
 from classify.finetune.story import read_story
-from classify.finetune.train import LOG, MODEL, STATE, Trainer
+from classify.finetune.train import MODEL, STATE, Trainer
 from classify.metrics import METRICS
 from classify.models import library_versions
 from classify.results import ResultFile
@@ -37,7 +37,7 @@ from features.datasets import Dataset, load_dataset
 from features.errors import InputError
 from features.files import atomic_write, remove_temporaries, write_text
 from features.files.locks import locked_folder
-from features.files.ownership import require_ours, write_once
+from features.files.ownership import make_folder, require_ours, require_own_folder, write_once
 from features.labels import read_split_csv, some_of
 from features.manifest import require_equal
 from features.missing import hide_in_rows
@@ -85,8 +85,7 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
     record = _record(config, dataset, (split, validation), tensors)
     with joined(config.device) as processes, ExitStack() as held:
         if processes.first:
-            out.mkdir(parents=True, exist_ok=True)
-            _require_another(out, dataset)
+            make_folder(out)
             held.enter_context(locked_folder(out))
             _open_folder(out, config, record, dataset, (split, validation))
         processes.wait()
@@ -101,12 +100,6 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
         scores, _ = trainer.predict(split.test)
         _publish(out, processes, scores, Y[split.test], position.best_epoch, record)
     return out
-
-
-def _require_another(out: Path, dataset: Dataset) -> None:
-    """Refuse the data set's own folder, in which `split.csv` means something else."""
-    if dataset.archive is None and dataset.root.exists() and out.samefile(dataset.root):
-        raise InputError(f"{out} is the data set itself. Give another --out.")
 
 
 def build_objective(config: FinetuneConfig, Y: np.ndarray, rows: np.ndarray) -> Objective:
@@ -204,7 +197,8 @@ def _open_folder(
     parts: tuple[Split, np.ndarray],
 ) -> None:
     """Make or check the folder, before anything is computed."""
-    (out / "checkpoint").mkdir(parents=True, exist_ok=True)
+    require_own_folder(out, CONFIG, what="run folder", also=(SPLIT, "checkpoint"))
+    make_folder(out / "checkpoint")
     for folder in (out, out / "checkpoint"):
         remove_temporaries(folder)
     path = out / CONFIG
@@ -217,7 +211,7 @@ def _open_folder(
     part_of |= {int(row): "train" for row in split.train}
     part_of |= {int(row): "test" for row in split.test}
     lines = [f"{_quoted(dataset.ids[row])},{part_of[row]}\n" for row in sorted(part_of)]
-    for name in (SCORES, RESULTS, LOG, STATE, MODEL):
+    for name in (STATE, MODEL):
         require_ours(out / name, lambda file: False, what="part of a run")  # it has no config.json
     text = "image,split\n" + "".join(lines)
     write_once(out / SPLIT, text.encode("utf-8"), remedy="Give another --out.")

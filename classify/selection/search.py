@@ -24,7 +24,7 @@ from classify.selection.candidates import (
 )
 from classify.selection.folds import stratified_folds
 from classify.solvers.threads import one_thread
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.splits import Split
 
 LOOSE = 1e-3  # relative gap at which metrics no longer move
@@ -227,7 +227,7 @@ def _run(path: Path, fold: Split, X, Y, widths, weighting) -> tuple[np.ndarray, 
             scores = np.array([model.decision_function(test) for model in models])
         return scores.astype(np.float32), time.perf_counter() - start, ""
     except Exception as error:  # a candidate that fails is a line of the table
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {plain_words(error)}"
         return np.full(shape, np.nan, np.float32), time.perf_counter() - start, reason
 
 

@@ -104,6 +104,8 @@ def read_content(path: Path) -> tuple[Mapping[str, Any], Arrays]:
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise InputError("it is no file")
+    with open(path, "rb"):  # gives the system's reason, which safetensors hides
+        pass
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

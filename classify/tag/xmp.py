@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.files import require_regular, write_bytes
 
 NAMESPACES = {
@@ -106,8 +106,9 @@ def _read(sidecar: Path) -> Element:
         builder = _WithoutDTD(insert_comments=True)
         root = ElementTree.parse(sidecar, ElementTree.XMLParser(target=builder)).getroot()
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
+        reason = plain_words(error, known=sidecar)
         raise InputError(
-            f"{sidecar} can't be read as an XMP sidecar ({error}), and stays as it is. Move it "
+            f"{sidecar} can't be read as an XMP sidecar ({reason}), and stays as it is. Move it "
             "away, or repair it with the program that wrote it."
         ) from error
     if root.find(f".//{_name('rdf:RDF')}") is None and root.tag != _name("rdf:RDF"):

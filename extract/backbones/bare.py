@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from features.errors import plain_words
+
 Run = Callable[[nn.Module, Tensor], Mapping[str, Tensor]]
 
 
@@ -131,4 +133,5 @@ def needed_names(network: nn.Module, run: Run, size: int) -> set[str]:
 
 def first_line(error: Exception) -> str:
     """Give the first line of a library's message, which may have a traceback below it."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    said = str(error).strip()
+    return plain_words(Exception(said.splitlines()[0]) if said else error)

@@ -6,11 +6,13 @@ command line, the manifest, and fine-tuning. Loading this module loads no torch.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 
 from extract.backbones.layers import Layer, Node
 from features.errors import InputError, check_choice
 
+NEAR = 6  # places in a network that a message names
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -107,18 +109,25 @@ class Backbone:
         if name in named:
             return named[name]
         nodes = dict(self.nodes)
-        node_name, _, pool = name.partition("/")
-        node = nodes.get(node_name)
-        if node is None:
-            check_choice("layers", name, [*named, *nodes])
-            raise AssertionError
-        pools = node.pools
-        if pool not in pools and (pool or not pools) and name != node_name:
-            listed = ", ".join(f"{node_name}/{one}" for one in pools) or node_name
-            raise InputError(f"The 'layers' option must be one of {listed}. Got {name!r}.")
+        node_name, slash, pool = name.partition("/")
+        if node_name not in nodes:
+            raise InputError(self._no_layer(name))
+        pools = nodes[node_name].pools
+        if slash:
+            check_choice("layers", name, [f"{node_name}/{one}" for one in pools] or [node_name])
         pool = pool or next(iter(pools), "")
         full = f"{node_name}/{pool}" if pool else node_name
-        return node.layer(full, pool, self.size)
+        return nodes[node_name].layer(full, pool, self.size)
+
+    def _no_layer(self, name: str) -> str:
+        """Say what layers there are; of many places in a network, those with the nearest names."""
+        places = [one for one, _ in self.nodes]
+        listed = ", ".join([layer.name for layer in self.layers])
+        if places:
+            near = get_close_matches(name.strip().lower(), places, NEAR, cutoff=0)
+            listed += f", or a place in the network, such as {', '.join(near)}"
+            listed += f" (`extract --list {self.name}` shows all)"
+        return f"The 'layers' option must be one of {listed}. Got {name!r}."
 
     def place(self, layer: Layer) -> tuple[int, str]:
         """Give where a layer comes in the order of a cache: named layers, then nodes by depth."""

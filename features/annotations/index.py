@@ -8,6 +8,7 @@ from features.annotations.catalog import AUTO, find_format
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
 from features.files import remove_temporaries
+from features.files.ownership import make_folder
 from features.labels import write_labels_csv
 
 
@@ -58,7 +59,7 @@ def index_annotations(
         raise InputError(f"{link} exists and is not {images}. Give another --out.")
     dataset = record.read(source, images, strict_names=strict_names)
     assert dataset.labels is not None  # every reader gives labels
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     remove_temporaries(out)
     if not link.exists() and not out.samefile(images):
         link.symlink_to(images.resolve(), target_is_directory=True)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from features.annotations.matlab import read_mat
 from features.datasets import Dataset, index_images
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.inputs.listing import list_images, visible
 from features.labels import some_of
 
@@ -141,7 +141,9 @@ def _numbers_in_picture(path: Path) -> np.ndarray:
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} can't be read ({error}). Unpack it again.") from None
+        raise InputError(
+            f"{path} can't be read ({plain_words(error, known=path)}). Unpack it again."
+        ) from None
     red, green, blue = pixels.astype(np.int32).T
     numbers = []
     for code in np.unique(red << 16 | green << 8 | blue).tolist():

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from features.bags.packed import Bags, BagSet
-from features.errors import InputError
+from features.errors import InputError, plain_words
 
 
 def read_arff(path: Path) -> BagSet:
@@ -33,7 +33,7 @@ def read_arff(path: Path) -> BagSet:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} can't be read ({error})") from None
+        raise InputError(f"{path} can't be read ({plain_words(error, known=path)})") from None
     content = [(number, line.strip()) for number, line in enumerate(lines, start=1)]
     content = [(number, line) for number, line in content if line and not line.startswith("%")]
     header = [line for _, line in content if line.startswith("@")]

@@ -7,7 +7,7 @@ import numpy as np
 
 from features.bags.packed import Bags
 from features.cache import FeatureCache
-from features.errors import InputError, check_choice
+from features.errors import InputError, check_choice, check_distinct
 
 
 def instance_layers(cache: FeatureCache) -> list[str]:
@@ -64,6 +64,7 @@ def resolve_instances(cache: FeatureCache, layers: Sequence[str] | None) -> list
         layers = pooled or found
     for name in layers:
         check_choice("layers", name, found, kind=f"option for the instances of {cache.folder}")
+    check_distinct("layers", layers)
     counts = {name: math.prod(cache.maps[name][1:]) if name in cache.maps else 4 for name in layers}
     if len(set(counts.values())) != 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())

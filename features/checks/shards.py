@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from features import schema
+from features.errors import plain_words
 from features.schema import MESSAGE_BYTES, Manifest, Status
 
 FOREIGN = "it belongs to a run with another manifest"
@@ -52,9 +53,9 @@ def misfit(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> s
     except (MemoryError, OSError) as error:
         if isinstance(error, MemoryError) or error.errno:
             raise
-        return f"it can't be read as a shard ({_line(error)})"
+        return f"it can't be read as a shard ({plain_words(error)})"
     except Exception as error:  # an edited file can make h5py raise any exception
-        return f"it can't be read as a shard ({_line(error)})"
+        return f"it can't be read as a shard ({plain_words(error)})"
 
 
 def lacks_rows(file: h5py.File, number: int, manifest: Manifest) -> bool:
@@ -157,7 +158,3 @@ def _storage_fault(dataset: h5py.Dataset, chunks: tuple[int, ...] | None, size: 
 def _attribute(file: h5py.File, name: str) -> str:
     value: Any = file.attrs.get(name, b"")
     return value.decode("ascii", "replace") if isinstance(value, bytes) else ""
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

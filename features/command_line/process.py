@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.interrupts import INTERRUPTED, LINE
 
 DEBUG = "TAGGING_DEBUG"
@@ -29,6 +29,7 @@ _REMEDIES = {
     errno.ENOENT: "Give a path that exists.",
     errno.EISDIR: "Give a file, not a folder.",
     errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.EIO: "Check the disk or the network, then run the same command again.",
     errno.ELOOP: "Symbolic links there link to each other: give another path.",
 }  # fmt: skip
 #: What torch's and other allocators write into a RuntimeError.
@@ -93,8 +94,8 @@ def describe(error: BaseException) -> str:
 
 
 def _described(error: BaseException) -> str:
-    text = _plain(str(error))
-    detail = f" ({text})" if text else ""
+    text = _plain(plain_words(error))
+    detail = f" ({text})" if str(error) else ""
     if isinstance(error, InputError):
         return text
     if _is_memory(error, text):
@@ -110,7 +111,8 @@ def _described(error: BaseException) -> str:
         return f"{text}. Raise the limit (`ulimit -n`) or give fewer --jobs or --workers."
     if isinstance(error, OSError) and error.errno is not None:
         # The system's own words, with the file.
-        return f"{text}. {_REMEDIES[error.errno]}" if error.errno in _REMEDIES else text
+        remedy = _REMEDIES.get(error.errno, "Mend that, then run the same command again.")
+        return f"{text}. {remedy}"
     if isinstance(error, RecursionError):
         return f"an input is nested too deeply to be read{detail}. Restore it or make it anew."
     return (

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from features import files, schema
 from features.commands.verify import verify_shard
-from features.errors import InputError
+from features.errors import InputError, plain_words
+from features.files.ownership import make_folder
 from features.files.ranges import locked_numbers
 from features.index import Index, index_fault, read_index, rewrite_index
 from features.labels import read_labels_csv
@@ -58,13 +59,7 @@ def merge(out: Path, caches: Sequence[Path]) -> Path:
     rows = _rows(caches[0], manifest)
     labels = _common_labels([out, *caches], rows)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"{out} can't be made a cache: a file stands where a folder is needed, and is left as "
-            "it is. Give another path, or move the file away."
-        ) from error
-    try:
+        make_folder(out)
         require_new_or_cache(out)
         files.remove_temporaries(out)
         write_or_check(out, manifest)
@@ -77,8 +72,9 @@ def merge(out: Path, caches: Sequence[Path]) -> Path:
                 rewrite_index(out, rows, manifest)
                 write_view(out, manifest)
     except OSError as error:
+        reason = plain_words(error, known=out)
         raise InputError(
-            f"Merging into {out} stopped: {error}. Its shards are kept. Free space or give "
+            f"Merging into {out} stopped: {reason}. Its shards are kept. Free space or give "
             "write permission, then run the same command again."
         ) from error
     return out

@@ -14,7 +14,7 @@ from features import schema
 from features.cache import FeatureCache
 from features.checks.causes import os_text
 from features.checks.shards import lacks_rows, layer_names, misfit
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.index import IndexRow, index_fault, outcomes, read_index
 from features.manifest import Manifest, manifest_hash, read_manifest
 from features.shards import (
@@ -200,7 +200,7 @@ def _label_faults(folder: Path) -> Iterator[str]:
     try:
         FeatureCache(folder).labels  # noqa: B018
     except (InputError, OSError) as error:
-        yield str(error)
+        yield plain_words(error)
 
 
 def _fault(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> str:
@@ -216,7 +216,7 @@ def _fault(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> s
             raise
         reason = f" ({os_text(error)})"
     except (RuntimeError, ValueError) as error:  # HDF5's trees of chunks are damaged
-        reason = f" ({' '.join(str(error).split())})"
+        reason = f" ({plain_words(error)})"
     return (
         f"its bytes don't give its checksum{reason}. Delete this file and run extract again, which "
         "makes only this shard anew."

@@ -190,11 +190,18 @@ def remove_temporaries(folder: Path) -> int:
     Kept are files whose writer lives, on whatever machine, those that this process has no
     permission to write, and those whose name is not of the form that `Temporary` gives.
     """
-    return sum(
-        _removed(path)
-        for path in folder.glob(f"*{TEMPORARY}")
-        if _TEMPORARY_NAME.fullmatch(path.name)
-    )
+    return sum(_removed(path) for path in folder.glob(f"*{TEMPORARY}") if is_temporary(path.name))
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a name is of the form that `Temporary` gives.
+
+    Examples
+    --------
+    >>> is_temporary("a.csv.0123456789abcdef.part"), is_temporary("mine.part")
+    (True, False)
+    """
+    return bool(_TEMPORARY_NAME.fullmatch(name))
 
 
 def require_regular(path: Path) -> None:

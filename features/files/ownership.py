@@ -1,12 +1,13 @@
 """Files that this program made, told by what is in them: no others are replaced."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from features.errors import InputError
-from features.files import Temporary, create, require_regular
+from features.files import Temporary, create, is_temporary, require_regular
 
 LONGEST_LINE = 1 << 24  # bytes; a first line of ours is shorter
 
@@ -51,6 +52,59 @@ def require_ours(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) 
         )
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they are missing.
+
+    Raises
+    ------
+    InputError
+        A file stands there, or where a folder above it would be.
+    OSError
+        Nothing can be made there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{folder} can't be made: a file stands where a folder is needed, and is left as it "
+            "is. Give another path, or move the file away."
+        ) from error
+
+
+def require_own_folder(folder: Path, mark: str, *, what: str, also: Collection[str] = ()) -> None:
+    """Refuse to fill a folder that holds something and has no file that says it is ours.
+
+    Hidden files, such as those of file managers, and our temporaries don't count.
+
+    Parameters
+    ----------
+    folder : Path
+        It exists.
+    mark : str
+        Name of the file that comes before all others.
+    what : str
+        What the folder would be, such as "feature cache".
+    also : collection of str
+        Names that may come before the mark.
+
+    Raises
+    ------
+    InputError
+        The folder is a data set, or another program's.
+    """
+    # Another process may make the mark and then files: they are looked for first.
+    theirs = sorted(
+        name
+        for name in os.listdir(folder)
+        if not (name.startswith(".") or name in also or is_temporary(name))
+    )
+    if theirs and not (folder / mark).exists():
+        raise InputError(
+            f"{folder} holds {theirs[0]} and no {mark}, so it is no {what} and is left as it is. "
+            f"Give a folder that is new or empty, or restore {mark}."
+        )
+
+
 def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path:
     """Check that a file can be written under a name, before what it is to hold is computed.
 
@@ -74,7 +128,7 @@ def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path
     OSError
         Nothing can be written there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     require_ours(path, is_ours, what=what)
     if path.is_symlink():
         if not path.exists():

@@ -241,6 +241,7 @@ def test_labels_may_come_from_another_file(cache, tmp_path):
             "The 'scaling' option must be one of none, max, .* Got 'unit'.",
         ),
         ({"layers": ["net/x"]}, "must be one of net/pool, net/fc. Got 'net/x'"),
+        ({"layers": ["net/fc", "net/fc"]}, "option names 'net/fc' twice. Name each once."),
         ({"C": 0.0}, r"The 'C' option must be a float in the range \(0, inf\). Got 0.0."),
         ({"learner": "wsabie", "C": 1.0}, "'wsabie' takes no C. Got 1.0: leave --C out."),
         ({"learner": "ss-rmlc"}, "needs unlabeled rows, and all .* labels: give --labels a file"),

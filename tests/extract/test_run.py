@@ -316,7 +316,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_work(data, tmp_path, mon
 
 def test_a_folder_that_can_not_be_written_is_one_line(data, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="Can't write the cache .* Give an --out that can be"):
+    with pytest.raises(InputError, match="can't be made: a file stands where a folder is"):
         run(CONFIG, load_dataset(data), tmp_path / "file" / "c")
 
 

@@ -141,7 +141,7 @@ def refused(message, out, *parts):
 def test_a_file_in_place_of_the_folder_is_left_as_it_is(tmp_path, parts, name):
     (tmp_path / "file").write_text("precious")
     (tmp_path / "gone").symlink_to("nowhere")
-    refused(f"{name} can't be made a cache: a file stands where a folder", tmp_path / name, *parts)
+    refused(f"{name} can't be made: a file stands where a folder", tmp_path / name, *parts)
     assert (tmp_path / "file").read_text() == "precious"
 
 

@@ -365,11 +365,10 @@ def test_a_folder_with_files_of_others_is_left_alone(config, data, tmp_path, nam
 def test_the_folder_of_the_data_set_and_other_files_beside_a_cache(config, data, tmp_path):
     label(data, [(name, 0, 1) for name in old_names()])
     text = (data / "labels.csv").read_text()
-    with pytest.raises(InputError, match=r"holds labels.csv and no manifest.json"):
+    with pytest.raises(InputError, match=r"holds images and no manifest.json"):
         run(config, load_dataset(data), data)
     assert (data / "labels.csv").read_text() == text
-    out = tmp_path / "c"
-    out.mkdir()
+    out = run(config, load_dataset(data), tmp_path / "c")
     (out / "notes.txt").write_text("mine")
     run(config, load_dataset(data), out)
     assert (out / "notes.txt").read_text() == "mine"

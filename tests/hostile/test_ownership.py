@@ -227,7 +227,7 @@ def test_labels_that_were_corrected_in_the_cache_are_kept(data, tmp_path, tiny_b
 
 def test_the_data_set_is_no_cache(data, tiny_backbone):
     before = contents(data)
-    refused("holds labels.csv and no manifest.json", extract, data, data, tiny_backbone)
+    refused("holds images and no manifest.json", extract, data, data, tiny_backbone)
     assert contents(data) == before
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.report.files import claim_page
 from benchmarks.speed.sweep.plan import QUICK, Plan
+from benchmarks.speed.sweep.solver import PENALTIES
 from features.command_line import add_options
 from features.errors import check_number
 
@@ -72,7 +74,8 @@ def speed_sweep(
     plan = QUICK if quick else Plan()
     plan = replace(plan, rounds=rounds or plan.rounds, limit=limit or plan.limit)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        for name in ("speed-sweep.md", *(f"speed-sweep-{penalty}.png" for penalty in PENALTIES)):
+            claim_page(Path(out) / name)
     second = None if corel is None else (corel, corel_split, corel_labels)
     text = measure_all(out, plan, cache, second, solvers, threads, scaling=scaling)
     print(text)

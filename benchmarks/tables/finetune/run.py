@@ -60,6 +60,8 @@ def finetune(
         "layers": "" if store is None else ", ".join(layers or store.layers),
         "cache": "" if store is None else store.manifest_hash,
     }
+    if out.suffix != ".md":
+        raise InputError(f"The 'out' option must end in .md. Got {str(out)!r}.")
     stored = out.with_suffix(".jsonl")
     open_folder(out.parent, stored.name, out.name)
     with ResultFile(stored, key=KEY, header=header) as results:

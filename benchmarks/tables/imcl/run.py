@@ -131,7 +131,8 @@ def imcl(
     methods = {one.name: one for one in find_partial_learners(plan.learners)}
     task = read_partial_task(Path(cache), layers, split_file)
     experiment = PartialExperiment(task, methods, plan.scheme)
-    out = open_folder(out, "selection.jsonl", "imcl.md", "imcl_gain.png", "neighbors.html")
+    pages = ("imcl.jsonl", "imcl.md", "imcl_gain.png", "neighbors.html")
+    out = open_folder(out, "selection.jsonl", *pages)
     header, trials = _select(experiment, plan, out, jobs)
     _write(out, header, _fit(experiment, trials, out, header, jobs), plan)
     if data is not None and IMCL in methods:

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables.experiment import complete, draw_or_note, write_page
+from benchmarks.tables.experiment import complete, draw_or_note, open_folder, write_page
 from benchmarks.tables.miml.bags_curves import curves
 from benchmarks.tables.miml.bags_data import BagTask, paper_of_task, read_bag_task
 from benchmarks.tables.miml.bags_methods import KEY, METHODS, run_method
@@ -14,7 +14,7 @@ from benchmarks.tables.miml.bags_summary import NETWORK, NO_INSTANCES, REGIONS
 from benchmarks.tables.miml.published import MIML_TABLES
 from classify.parallel import Trial
 from features.errors import InputError, check_choice, check_number
-from features.files import remove_temporaries, sha256_of_text
+from features.files import sha256_of_text
 from features.splits import splits_hash
 
 PACKAGES = ("liblinear-official", "numba", "numpy", "scikit-learn", "scipy")
@@ -85,8 +85,7 @@ def _run(
     task: BagTask, trials: Sequence[Trial], header: Mapping[str, Any], out: Path, jobs: int
 ) -> Path:
     """Run the fits that the result file lacks, then write and print the page and draw curves."""
-    out.mkdir(parents=True, exist_ok=True)
-    remove_temporaries(out)
+    open_folder(out, "bags.jsonl", "bags.md", "bags_curves.png")
     lines = complete(
         run_method, trials, out / "bags.jsonl", key=KEY, header=header, shared=(task,), jobs=jobs,
         description="fits",

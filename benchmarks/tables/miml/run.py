@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.tables.experiment import complete, draw_or_note, print_notes, write_page
+from benchmarks.tables.experiment import (
+    complete,
+    draw_or_note,
+    open_folder,
+    print_notes,
+    write_page,
+)
 from benchmarks.tables.miml.ablations import run_ablations
 from benchmarks.tables.miml.ablations_report import path_panels, sections
 from benchmarks.tables.miml.learners import (
@@ -22,7 +28,7 @@ from benchmarks.tables.task import Task
 from classify.parallel import Trial
 from classify.results import Line
 from features.errors import InputError, check_number
-from features.files import remove_temporaries, write_text
+from features.files import write_text
 
 PACKAGES = ("liblinear-official", "numpy", "scikit-learn")
 
@@ -81,7 +87,8 @@ def miml(
     check_number("seed", seed, whole=True, low=0)
     task = read_task([Path(cache)], Path(data), layers=layers)
     plan = _plan(task, range(seed, seed + splits), learners, published, curve_sizes)
-    out = Path(out)
+    more = ("ablations.jsonl", "miml_path.png") if ablations else ()
+    out = open_folder(out, "miml.jsonl", "miml.md", "miml_curves.png", *more)
     lines = _run_table(plan, out, jobs)
     if ablations:
         _add_ablations(plan, lines, out, jobs)
@@ -156,8 +163,6 @@ def _plan(
 def _run_table(plan: _Plan, out: Path, jobs: int) -> list[Line]:
     """Run the fits that the result file lacks, then write and print the page and draw curves."""
     print_notes(plan.task)
-    out.mkdir(parents=True, exist_ok=True)
-    remove_temporaries(out)
     header, shared = plan.header, (plan.task.X, plan.task.Y)
     lines = complete(
         fit_and_evaluate, plan.trials, out / "miml.jsonl", key=KEY, header=header, shared=shared,

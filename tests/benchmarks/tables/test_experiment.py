@@ -119,6 +119,7 @@ def test_a_page_that_someone_else_made_is_kept(tmp_path):
         open_folder(tmp_path, "rml.jsonl", "rml.md")
     assert (tmp_path / "rml.md").read_text() == "my notes"
     (tmp_path / "rml.jsonl").write_text("")
+    (tmp_path / "rml.md").write_text("# Losses\n")
     assert open_folder(tmp_path, "rml.jsonl", "rml.md") == tmp_path
     assert open_folder(tmp_path / "new", "rml.jsonl", "rml.md").is_dir()
 
