@@ -48,32 +48,25 @@ __all__ = [
     "load_model",
 ]
 
-_MODULES = {
-    "DBA": "classify.miml.dba",
-    "KISAR": "classify.miml.kisar",
-    "MIMLSVM": "classify.miml.mimlsvm",
-    "MIMLfast": "classify.miml.mimlfast",
-    "MIMLkNN": "classify.miml.mimlknn",
-    "RankLSIM": "classify.miml.ranklsim",
-    "CnnRnnTagger": "classify.finetune.cnn_rnn",
-    "CurriculumTagger": "classify.baselines.curriculum",
-    "Fast0TagTagger": "classify.baselines.fast0tag",
-    "InteractiveTagger": "classify.imcl.tagger",
-    "LatentNoiseTagger": "classify.baselines.latent_noise",
-    "LogisticTagger": "classify.logistic",
-    "SemiSupervisedTagger": "classify.warp.semi_supervised",
-    "TaggerModel": "classify.models",
-    "WarpTagger": "classify.warp.tagger",
-    "WsabieTagger": "classify.baselines.wsabie",
-    "load_model": "classify.model_files",
-}
+_MODULES = {"TaggerModel": "classify.models", "load_model": "classify.model_files"}
 
 
 def __getattr__(name: str) -> "Any":
-    if name not in _MODULES:
+    module = _MODULES.get(name) or _estimators().get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    return getattr(import_module(module), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_estimators()})
+
+
+def _estimators() -> "dict[str, str]":
+    """Map the estimators of all learners to their modules."""
+    from classify.learners import LEARNERS
+
+    places = [
+        place for one in LEARNERS.values() for place in (one.constructor, one.around) if place
+    ]
+    return {name: module for module, _, name in (place.partition(":") for place in places)}

@@ -25,6 +25,7 @@ def test_the_estimator_of_every_learner_is_importable_from_the_package():
     for learner in LEARNERS.values():
         name = learner.constructor.partition(":")[2]
         assert issubclass(getattr(classify, name), BaseEstimator), name
+        assert name in dir(classify)
 
 
 @pytest.mark.parametrize("line", ["import classify", "from classify import learners"])
