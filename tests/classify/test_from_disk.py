@@ -74,16 +74,21 @@ def test_a_descent_from_disk_has_the_bits_of_memory(cache, tmp_path):
     np.testing.assert_array_equal(disk.coef_, memory.coef_)
 
 
+SWEEP = {"learner": ["l2", "rmlc"], "C": [0.1, 1.0], "splits": 1, "folds": 2, "scaling": ["max"]}
+
+
+@pytest.fixture(scope="module")
+def in_memory(cache, tmp_path_factory):
+    path = tmp_path_factory.mktemp("memory") / "s.jsonl"
+    return read_results(sweep(cache, path, jobs=1, **SWEEP))
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_sweep_from_disk_has_the_lines_of_memory(cache, tmp_path, jobs):
-    options = {"learner": ["l2", "rmlc"], "C": [0.1, 1.0], "splits": 2, "folds": 2}
-    options |= {"scaling": ["max"], "jobs": jobs}
-    found = []
-    for from_disk in (False, True):
-        path = tmp_path / f"{from_disk}.jsonl"
-        found.append(read_results(sweep(cache, path, from_disk=from_disk, **options)))
-    assert found[0][0] == found[1][0]
-    for memory, disk in zip(*(lines for _, lines in found), strict=True):
+def test_a_sweep_from_disk_has_the_lines_of_memory(cache, in_memory, tmp_path, jobs):
+    out = sweep(cache, tmp_path / "s.jsonl", from_disk=True, jobs=jobs, **SWEEP)
+    header, lines = read_results(out)
+    assert header == in_memory[0]
+    for memory, disk in zip(in_memory[1], lines, strict=True):
         assert disk["error"] is None
         assert {name: disk[name] for name in KEY} == {name: memory[name] for name in KEY}
         np.testing.assert_allclose(disk["inner"], memory["inner"], atol=0.02)

@@ -198,7 +198,7 @@ def _sweep(cache, path, options):
 
 
 def test_a_killed_sweep_goes_on_with_the_same_lines(cache, tmp_path):
-    options = {**OPTIONS, "learner": ["rmlc"], "scaling": ["none"]}
+    options = {**OPTIONS, "learner": ["rmlc"], "scaling": ["none"], "select": "none"}
     undisturbed = sweep(cache, tmp_path / "whole.jsonl", **options).read_bytes()
     path = tmp_path / "s.jsonl"
     child = multiprocessing.get_context("forkserver").Process(

@@ -14,7 +14,7 @@ from classify.predictions import predict
 from classify.training import fit
 from features.cache import FeatureCache
 from features.errors import InputError
-from tests.classify.test_training import cache, model  # noqa: F401
+from tests.classify.test_training import cache, few_strengths, model  # noqa: F401
 
 
 def test_a_model_of_the_second_format_still_loads(cache, tmp_path):
@@ -67,7 +67,7 @@ def test_auto_is_the_default_and_the_model_tells_what_was_compared(cache, model,
     np.testing.assert_array_equal(again.scores(X), loaded.scores(X))
 
 
-def test_a_blend_is_kept_in_a_file(cache, tmp_path, monkeypatch):
+def test_a_blend_is_kept_in_a_file(cache, few_strengths, tmp_path, monkeypatch):
     from classify.selection import blend
 
     def two(found, data):
@@ -88,8 +88,29 @@ def test_a_blend_is_kept_in_a_file(cache, tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("calibration", ["platt", "isotonic", "none"])
-@pytest.mark.parametrize("thresholds", ["f1", "recall:1", "top:1", "zero"])
+#: Of rules and calibrations that others go through one by one.
+OTHER_PAIRS = (
+    ("f1", "isotonic"),
+    ("recall:1", "platt"),
+    ("recall:1", "none"),
+    ("top:1", "platt"),
+    ("top:1", "isotonic"),
+    ("zero", "none"),
+)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "calibration"),
+    [
+        ("f1", "platt"),
+        ("recall:1", "isotonic"),
+        ("top:1", "none"),
+        ("zero", "platt"),
+        ("f1", "none"),
+        ("zero", "isotonic"),
+        *(pytest.param(*pair, marks=pytest.mark.slow) for pair in OTHER_PAIRS),
+    ],
+)
 def test_a_named_learner_may_be_calibrated(cache, tmp_path, thresholds, calibration):
     path, out = tmp_path / "m.safetensors", tmp_path / "p.csv"
     options = {"thresholds": thresholds, "calibration": calibration}

@@ -42,10 +42,15 @@ def planted(tmp_path_factory):
     }
 
 
-def test_planted_flips_come_first_with_and_without_a_model(planted, tmp_path):
+@pytest.fixture(scope="module")
+def model(planted, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "m.safetensors"
+    fit(planted[0], path, learner="l2", scaling="max", C=10.0)
+    return path
+
+
+def test_planted_flips_come_first_with_and_without_a_model(planted, model):
     cache, flips = planted
-    model = tmp_path / "m.safetensors"
-    fit(cache, model, learner="l2", scaling="max", C=10.0)
     for options in ({}, {"model": model}):
         found = [one for one in audit(cache, **options) if one["kind"] == "doubtful label"]
         first = [(one["image"], one["label"]) for one in found[:10]]
@@ -54,36 +59,36 @@ def test_planted_flips_come_first_with_and_without_a_model(planted, tmp_path):
         assert confidences == sorted(confidences) and confidences[-1] < 0.5
 
 
-def test_out_of_fold_scores_are_of_the_models_learner(planted, tmp_path):
+def test_out_of_fold_scores_are_of_the_models_learner(planted, model):
     from classify.selection.candidates import Candidate
     from classify.selection.search import folded, try_one
 
     cache, _ = planted
-    fit(cache, tmp_path / "m.safetensors", learner="l2", scaling="max", C=10.0)
     features = FeatureCache(cache)
     X, Y = features.read(), features.labels
-    scores = out_of_fold(load_model(tmp_path / "m.safetensors"), X, Y, folds=3, seed=0)
+    scores = out_of_fold(load_model(model), X, Y, folds=3, seed=0)
     data = folded(X, Y, [12], metric="map", folds=3, seed=0, jobs=1)
     candidate = Candidate("l2", "max", 10.0)
     expected = try_one(candidate, data).scores[candidate]
     np.testing.assert_allclose(scores, expected, rtol=0.05, atol=0.1)
 
 
-def test_repeats_and_parted_pairs_are_told(planted, tmp_path):
+def test_repeats_and_parted_pairs_are_told(planted, model, tmp_path):
     cache, _ = planted
     split = tmp_path / "split.csv"
     parts = ["test" if row == 40 else "train" for row in range(N)]
     lines = [f"{row:02}.jpg,{part}" for row, part in enumerate(parts)]
     split.write_text("\n".join(["image,split", *lines]) + "\n")
-    (pair,) = [one for one in audit(cache, split=split, cosine=0.999) if one["kind"] == "near"]
+    found = audit(cache, model=model, split=split, cosine=0.999)
+    (pair,) = [one for one in found if one["kind"] == "near"]
     assert pair["images"] == ["03.jpg", "40.jpg"] and pair["cosine"] > 0.9999
     assert pair["parted"] and pair["split"] == ["train", "test"]
 
 
-def test_rare_labels_are_counted(planted):
+def test_rare_labels_are_counted(planted, model):
     cache, _ = planted
     Y = FeatureCache(cache).labels
-    rare = [one for one in audit(cache) if one["kind"] == "rare label"]
+    rare = [one for one in audit(cache, model=model) if one["kind"] == "rare label"]
     assert rare == [
         {"kind": "rare label", "label": "rare", "positive": int(Y[:, 3].sum()),
          "negative": int((Y[:, 3] == 0).sum())}
@@ -140,7 +145,7 @@ def test_unknown_cells_are_no_suspects():
     assert len(suspects(confidence, Y, 99, 1.1)) == 6
 
 
-def test_the_command_prints_a_summary_and_keeps_all_findings(planted, tmp_path, capsys):
+def test_the_command_prints_a_summary_and_keeps_all_findings(planted, model, tmp_path, capsys):
     cache, _ = planted
     out = tmp_path / "audit.jsonl"
     main(["audit", str(cache), "--out", str(out), "--count", "30", "--cosine", "0.999"])
@@ -148,7 +153,8 @@ def test_the_command_prints_a_summary_and_keeps_all_findings(planted, tmp_path, 
     found = [json.loads(line) for line in out.read_text().splitlines()]
     assert text == summary(found) + "\n"
     assert "1 pairs of nearly identical pictures\n  03.jpg = 40.jpg (cosine 1.0000)" in text
-    main(["audit", str(cache), "--out", str(out), "--cosine", "0.999"])  # its own file is replaced
+    # Its own file is replaced.
+    main(["audit", str(cache), "--out", str(out), "--cosine", "0.999", "--model", str(model)])
 
 
 def test_a_cache_without_labels_is_searched_for_repeats_only(tmp_path):

@@ -90,7 +90,11 @@ def assert_close(out, other):
 
 @pytest.mark.parametrize(
     ("model", "head_init"),
-    [("bce", "zeros"), ("ss-rml", "logistic"), ("imcl", "logistic")],
+    [
+        pytest.param("bce", "zeros", marks=pytest.mark.slow),  # which the others go beyond
+        ("ss-rml", "logistic"),
+        ("imcl", "logistic"),
+    ],
 )
 def test_two_processes_equal_one(model, head_init, data, tmp_path):
     config = replace(CONFIG, model=model, head_init=head_init, **HIDDEN)

@@ -1,5 +1,7 @@
 """Shapes, counts and scores of the heads, by hand and against the co-projection paper's tables."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,7 @@ def size(tensors):
     return sum(tensor.numel() for tensor in tensors)
 
 
+@cache
 def meta_network(name, head):
     """A network without memory, for shapes and counts."""
     backbone = find_backbone(name)

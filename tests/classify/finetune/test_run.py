@@ -81,7 +81,8 @@ def test_the_features_of_a_real_network_are_two_commands_away(data, tmp_path, ca
         "--data", str(data), "--backbone", "resnet18", "--size", "32", "--weights", str(finished),
         "--out", str(cache), "--device", "cpu",
     ])  # fmt: skip
-    main(["fit", str(cache), "--layers", "resnet18/gap", "--out", str(tmp_path / "m.safetensors")])
+    out = ["--learner", "l2", "--out", str(tmp_path / "m.safetensors")]
+    main(["fit", str(cache), "--layers", "resnet18/gap", *out])
     dataset = load_dataset(data)
     _, network, _ = load_run(finished)
     pixels = next(Images(dataset, Transform(32)).batches([range(len(dataset))]))

@@ -37,6 +37,12 @@ def small_set(folder, *, n=N, names=NAMES, ids=None, unknown=False):
     return data, write_labelled_cache(folder / "cache", data, layers)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pages without drawings, which take most of the time, for what they have no part in."""
+    monkeypatch.setattr("classify.report.figures.to_element", lambda *_: "<svg></svg>")
+
+
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
     """Sixty pictures, and a sweep of l1 and l2 on five splits."""

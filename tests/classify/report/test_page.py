@@ -162,6 +162,7 @@ def test_the_commands_on_the_page_make_it_anew(place, tmp_path):
     assert (swept.read_bytes(), out.read_bytes()) == first
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_model_predicts_instead(place, tmp_path):
     model = tmp_path / "m.safetensors"
     fit(place.cache, model, learner="l1", C=5.0, thresholds="top:1", calibration="isotonic")
@@ -176,6 +177,7 @@ def test_a_model_predicts_instead(place, tmp_path):
         report([place.sweep], cache=place.cache, out=out, model=model, learner="l2, none")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_learner_can_be_named(place, tmp_path):
     options = {"cache": place.cache, "out": tmp_path / "r.html", "jobs": 1}
     out = report([place.sweep], learner="l1, none", **options)
@@ -196,6 +198,7 @@ def test_results_without_a_learner_that_can_be_trained_ask_for_a_model(place, tm
     assert "No two ways" not in page.source and "other" in page.source
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_bags_are_predicted_as_bags(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.gamma(1.0, 1.0, (40, 8))
@@ -208,6 +211,7 @@ def test_bags_are_predicted_as_bags(tmp_path):
     assert "Predictions of ranklsim, none, C = 1 for all 40 images" in " ".join(page.texts)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_unknown_cells_are_no_obstacle(tmp_path):
     _, cache = small_set(tmp_path, unknown=True)
     out = sweep(
@@ -234,6 +238,7 @@ def test_hostile_names_are_text(tmp_path):
     assert [row[0] for row in page.table("Counts and measures")[1:]] == HOSTILE
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_only_its_own_file_is_replaced(place, tmp_path):
     out = tmp_path / "mine.html"
     out.write_text("<!doctype html><html><body>mine</body></html>")
@@ -279,6 +284,7 @@ def test_a_missing_library_names_the_extra(place, tmp_path, monkeypatch, missing
         report([place.sweep], cache=place.cache, out=tmp_path / "r.html")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_prints_where_the_page_is(place, tmp_path, capsys):
     out = tmp_path / "r.html"
     words = [str(place.sweep), "--cache", str(place.cache), "--out", str(out), "--jobs", "1"]

@@ -62,6 +62,7 @@ def test_doubtful_labels_are_those_of_the_audit(page, place, tmp_path):
     assert confidences == sorted(confidences) and confidences[-1] < 0.5
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_missing_pictures_are_told_once_and_cost_no_row(place, tmp_path, capsys):
     data = shutil.copytree(place.data, tmp_path / "data")
     for image in sorted((data / "images").iterdir())[::2]:
@@ -75,6 +76,7 @@ def test_missing_pictures_are_told_once_and_cost_no_row(place, tmp_path, capsys)
     assert 0 < len(page.all("img")) < len([a for t, a in page.elements if a.get("class") == "name"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_data_and_without_pictures_there_are_none(place, tmp_path):
     out = tmp_path / "r.html"
     page = Page(report([place.sweep], cache=place.cache, out=out, jobs=1))

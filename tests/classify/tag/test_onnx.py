@@ -268,8 +268,10 @@ def test_files_of_others_and_other_endings_are_refused(model, tmp_path):
     assert not (tmp_path / "t.onnx").exists()
 
 
-def test_a_file_that_differs_from_torch_is_not_written(model, tmp_path, monkeypatch):
+def test_a_file_that_differs_from_torch_is_not_written(model, exported, tmp_path, monkeypatch):
     out = tmp_path / "t.onnx"
+    made = exported.read_bytes()
+    monkeypatch.setattr("classify.tag.onnx_command._exported", lambda *_: made)
     monkeypatch.setattr("classify.tag.onnx_command.TOLERANCE", -1.0)
     with pytest.raises(InputError, match="scores differ from torch's"):
         export_onnx(model=model, out=out, weights="random:3")
