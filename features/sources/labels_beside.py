@@ -1,6 +1,7 @@
 """Labels in a `labels.csv` that stands beside a list or a file of pictures."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,38 @@ from features.datasets import Dataset
 from features.errors import InputError
 from features.inputs.file_names import match_listed
 from features.labels import read_labels_csv
+from features.sources.remote.address import Address
+from features.sources.remote.client import read_whole
+from features.sources.remote.errors import NetworkFault
+
+
+def labelled_beside(dataset: Dataset, folders: Sequence[Path]) -> Dataset:
+    """Take the labels of the first `labels.csv` that there is.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folders : sequence of Path
+        Where to look, in this order; folders on servers too.
+
+    Returns
+    -------
+    Dataset
+        As it came where no folder has one.
+
+    Raises
+    ------
+    InputError
+        As `labelled` raises, or a server doesn't answer.
+    """
+    for folder in dict.fromkeys(folders):
+        labels_csv = folder / "labels.csv"
+        if isinstance(labels_csv, Address):
+            with suppress(NetworkFault):  # there are servers that say 403 for what is not there
+                return labelled(dataset, labels_csv, read_whole(labels_csv, -1))
+        elif labels_csv.is_file():
+            return labelled(dataset, labels_csv)
+    return dataset
 
 
 def labelled(dataset: Dataset, labels_csv: Path, content: bytes | None = None) -> Dataset:

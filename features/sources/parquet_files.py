@@ -14,7 +14,7 @@ from features.datasets import Dataset, Members, index_images
 from features.errors import InputError
 from features.inputs.file_names import CONTROL, NOT_A_PATH
 from features.sources.base import Fault, Opened, Source
-from features.sources.labels_beside import labelled
+from features.sources.labels_beside import labelled_beside
 from features.sources.parquet_columns import (
     IDS,
     arrow_library,
@@ -25,7 +25,6 @@ from features.sources.parquet_columns import (
     opened_parquet,
     other_columns,
 )
-from features.sources.remote.address import Address
 from features.sources.remote.errors import NetworkFault
 from features.sources.stored import Stored, changed_error, stored
 
@@ -141,11 +140,7 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
     """
     dataset = load_rows(paths, strict_names=strict_names)
     folder = paths[0].parent
-    for place in (folder, folder.parent) if folder.name == "data" else (folder,):
-        labels_csv = place / "labels.csv"
-        if not isinstance(labels_csv, Address) and labels_csv.is_file():
-            return labelled(dataset, labels_csv)
-    return dataset
+    return labelled_beside(dataset, [folder, folder.parent] if folder.name == "data" else [folder])
 
 
 def load_rows(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:

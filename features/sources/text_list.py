@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from features.datasets import Dataset, index_images
@@ -10,11 +9,9 @@ from features.errors import InputError
 from features.inputs.file_names import CONTROL, not_plain
 from features.inputs.text_lines import text_lines
 from features.labels import some_of
-from features.sources.labels_beside import labelled
+from features.sources.labels_beside import labelled_beside
 from features.sources.remote import load as remote
 from features.sources.remote.address import Address
-from features.sources.remote.client import read_whole
-from features.sources.remote.errors import NetworkFault
 
 
 def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
@@ -49,7 +46,7 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
         raise InputError(f"{path} lists no images; it must list one or more.")
     if isinstance(path, Address) or any(map(remote.is_listed, lines)):
         dataset = remote.load_list(path, lines, strict_names=strict_names)
-        return _with_labels(path, dataset)
+        return labelled_beside(dataset, [path.parent, dataset.root])
     root, names = _placed(path, lines)
     images = root / "images"
     if all(name.startswith("images/") for name in names):
@@ -57,21 +54,7 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
     else:
         images = root
     dataset = index_images(images, names, source=path, root=root, strict_names=strict_names)
-    labels_csv = root / "labels.csv"
-    return labelled(dataset, labels_csv) if labels_csv.is_file() else dataset
-
-
-def _with_labels(path: Path, dataset: Dataset) -> Dataset:
-    """Look for labels beside a list of addresses, and in the folder that all lie in."""
-    for folder in dict.fromkeys([path.parent, dataset.root]):
-        labels_csv = folder / "labels.csv"
-        if not isinstance(labels_csv, Address):
-            if labels_csv.is_file():
-                return labelled(dataset, labels_csv)
-            continue
-        with suppress(NetworkFault):  # there are servers that say 403 for what is not there
-            return labelled(dataset, labels_csv, read_whole(labels_csv, -1))
-    return dataset
+    return labelled_beside(dataset, [root])
 
 
 def _placed(path: Path, lines: list[str]) -> tuple[Path, list[str]]:

@@ -132,6 +132,14 @@ def test_parquet(web, store):
     store.pipe_file("/set/data/a.parquet", raw)
     for name in (f"{web.url}/a.parquet", "memory://set", "memory://set/data/a.parquet"):
         assert read(load_dataset(name)) == dict(PICTURES)
+    store.pipe_file("/set/labels.csv", LABELS)  # beside the folder `data`
+    web.files["labels.csv"] = LABELS
+    for name in (f"{web.url}/a.parquet", "memory://set", "memory://set/data/a.parquet"):
+        dataset = load_dataset(name)
+        assert dataset.label_names == ("cat",)
+        assert dict(zip(dataset.ids, dataset.labels[:, 0].tolist(), strict=True)) == {
+            "b.jpg": 0, "cats/a.png": -1, "c d.jpg": 1,
+        }  # fmt: skip
     web.files["a.parquet"] = raw[:-9]
     with pytest.raises(InputError, match="no whole parquet file"):
         load_dataset(f"{web.url}/a.parquet")

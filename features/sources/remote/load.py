@@ -43,6 +43,15 @@ def load_folder(root: Address, *, strict_names: bool = False) -> Dataset:
         index_images, images, root=root, strict_names=strict_names,
         members=Members(folder, front, pictures),
     )  # fmt: skip
+    tables = [
+        folder.place(name)
+        for name in found.others
+        if name.endswith(".parquet") and posixpath.dirname(name) in ("", "data")
+    ]
+    if tables and not found.pictures:
+        from features.sources import parquet_files
+
+        return parquet_files.load(tables, strict_names=strict_names)
     if LABELS in folder:
         labels_csv = root / LABELS
         ids, labels, names = read_labels_csv(
@@ -53,15 +62,6 @@ def load_folder(root: Address, *, strict_names: bool = False) -> Dataset:
         found.others = [name for name in found.others if name.startswith(front)]
         notes = (*folder.notes, *found.left_out(beside=BESIDE))
         return index(pictures, source=images, notes=notes)
-    tables = [
-        folder.place(name)
-        for name in found.others
-        if name.endswith(".parquet") and posixpath.dirname(name) in ("", "data")
-    ]
-    if tables:
-        from features.sources import parquet_files
-
-        return parquet_files.load(tables, strict_names=strict_names)
     lines = "; ".join([f"No images in {root}", *folder.notes, *found.left_out()])
     raise InputError(f"{lines}. Put some there ({' '.join(sorted(image_suffixes()))}).")
 
