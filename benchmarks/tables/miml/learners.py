@@ -1,4 +1,4 @@
-"""The logistic regressions of the table, one record each, and how one is fitted and evaluated.
+"""The learners of the table, one record each, and how one is fitted and evaluated.
 
 A record added here is a row added to the table.
 """
@@ -37,7 +37,7 @@ SCALERS: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True)
 class Learner:
-    """All settings of one logistic regression.
+    """All settings of one logistic regression, or of the constant predictor.
 
     Attributes
     ----------
@@ -46,7 +46,8 @@ class Learner:
     title : str
         Name in tables.
     penalty, C, tol, bias
-        As in `classify.logistic.LogisticTagger`.
+        As in `classify.logistic.LogisticTagger`; a penalty "none" is that of the constant
+        predictor, which gives every image each label's frequency in training and decides for none.
     scaling : {"none", "max01", "x57.4"}
         max01 divides each column by its largest training value; x57.4 multiplies all by `CAFFE`.
     published : str, optional
@@ -61,6 +62,11 @@ class Learner:
     bias: str = "penalized"
     scaling: str = "none"
     published: str | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it sees no image."""
+        return self.penalty == "none"
 
     def fields(self) -> dict[str, Any]:
         """Give the fields that identify the learner in a result line."""
@@ -86,6 +92,7 @@ MIML_LEARNERS = (
     Learner("lr-max01", "LR, max01", "l2", scaling="max01"),
     Learner("l1lr-x57.4", "L1LR, x57.4", "l1", scaling="x57.4"),
     Learner("lr-x57.4", "LR, x57.4", "l2", scaling="x57.4"),
+    Learner("constant", "constant (training frequency)", "none", C=0.0, tol=0.0, bias="none"),
 )
 
 
@@ -106,22 +113,28 @@ def fit_and_evaluate(
     dict
         The metrics of `MIML_METRICS`; ``objective`` and ``nonzeros``, means over the labels that
         have both classes in training (the bias is not counted); and ``constant_labels``, the number
-        of the other labels.
+        of the other labels. The constant predictor has the metrics alone.
     """
     split = random_split(len(X), trial["seed"])
     (split,) = learning_curve_subsets(split, [trial["n_train"]])
+    if trial["penalty"] == "none":
+        frequency = Y[split.train].mean(axis=0)
+        return _metrics(Y[split.test], np.tile(frequency - 1, (len(split.test), 1)))
     options = {name: trial[name] for name in ("penalty", "C", "tol", "bias")}
     tagger = LogisticTagger(solver="liblinear", **options)
     model = make_pipeline(SCALERS[trial["scaling"]](), tagger).fit(X[split.train], Y[split.train])
     scores = model.decision_function(X[split.test])
-    values = {name: METRICS[name].function(Y[split.test], scores) for name in MIML_METRICS}
     fitted = ~np.isnan(tagger.objective_)
     return {
-        **values,
+        **_metrics(Y[split.test], scores),
         "objective": float(tagger.objective_[fitted].mean()) if fitted.any() else np.nan,
         "nonzeros": mean_nonzeros(tagger),
         "constant_labels": int((~fitted).sum()),
     }
+
+
+def _metrics(truth: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    return {name: METRICS[name].function(truth, scores) for name in MIML_METRICS}
 
 
 def mean_nonzeros(tagger: LogisticTagger, columns: slice = slice(None)) -> float:

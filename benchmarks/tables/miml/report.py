@@ -46,6 +46,7 @@ def summarize(trials: Iterable[Trial], lines: Iterable[Mapping[str, Any]]) -> Su
         group: {
             field: over_splits([line[field] for line in members])
             for field in (*MIML_METRICS, "objective", "nonzeros", "constant_labels")
+            if field in members[0]
         }
         for group, members in groups.items()
     }
@@ -127,7 +128,7 @@ def readme(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     paper, n_train = paper_of(header), header["train_rows"]
     summary, rows = summarize(lines, lines), []
     for one in learners_of(lines):
-        if one.bias != "penalized" or one.scaling != "none":
+        if one.is_constant or one.bias != "penalized" or one.scaling != "none":
             continue
         if paper and one.published:
             quoted = paper.rows[one.published]
@@ -202,6 +203,8 @@ def _differences(summary, learners, paper, n_train) -> str:
 def _fits(summary, learners, n_train) -> str:
     rows = []
     for one in learners:
+        if one.is_constant:
+            continue
         fit = summary[one.learner, n_train]
         rows.append(
             [
