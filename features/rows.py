@@ -92,15 +92,14 @@ class CacheRows:
         if out is None:
             out = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
         shards, local = np.divmod(rows, self._step)
-        ends = [*(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(rows)]
-        start = 0
-        for end in ends if len(rows) else []:  # runs of rows of one shard: all in one step
-            here, column = _as_slice(local[start:end]), 0
-            for layer in self._parts[int(shards[start])]:
+        order = np.argsort(shards, kind="stable")
+        ends = np.flatnonzero(np.diff(shards[order])) + 1
+        for some in np.split(order, ends) if len(rows) else []:  # those of one shard in one step
+            places, here, column = _as_slice(some), _as_slice(local[some]), 0
+            for layer in self._parts[int(shards[some[0]])]:
                 width = layer.shape[1]
-                out[start:end, column : column + width] = layer[here]
+                out[places, column : column + width] = layer[here]
                 column += width
-            start = end
         return out
 
 

@@ -26,6 +26,17 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unsynced() -> Iterator[None]:
+    """No file of a test must outlast a loss of power: waiting for the disk would take minutes.
+
+    Tests of a stop at each write count and stop these calls as they do those that wait.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 def _shared(part: str) -> Path:
     path = SHARED / part
     if not path.exists():

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classify.results import ResultFile, read_results
@@ -63,6 +63,7 @@ def test_finished_keys_are_known_after_reopening(path):
     assert read_results(path) == ({**HEADER, "key": list(KEY)}, [ALL[0]])
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(allow_infinity=False), max_size=5), st.text())
 def test_values_come_back_exactly(tmp_path_factory, values, text):
     path = tmp_path_factory.mktemp("exact") / "r.jsonl"

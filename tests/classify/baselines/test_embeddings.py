@@ -15,7 +15,7 @@ from features.errors import InputError
 TAGGERS = [WsabieTagger, Fast0TagTagger]
 
 
-@parametrize_with_checks([WsabieTagger(8), Fast0TagTagger(hidden=16)])
+@parametrize_with_checks([WsabieTagger(8, epochs=10), Fast0TagTagger(hidden=16, epochs=10)])
 def test_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)
 

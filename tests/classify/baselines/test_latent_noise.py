@@ -13,7 +13,7 @@ from classify.metrics import mean_average_precision
 from features.errors import InputError
 
 
-@parametrize_with_checks([LatentNoiseTagger(), LatentNoiseTagger("relevance")])
+@parametrize_with_checks([LatentNoiseTagger(epochs=10), LatentNoiseTagger("relevance", epochs=10)])
 def test_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)
 

@@ -8,7 +8,7 @@ from classify.metrics import mean_average_precision
 from features.errors import InputError
 
 
-@parametrize_with_checks([CnnRnnTagger(8, epochs=20, learning_rate=0.05)])
+@parametrize_with_checks([CnnRnnTagger(8, epochs=10, learning_rate=0.1)])
 def test_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)
 

@@ -36,7 +36,7 @@ def problem():
     [
         LogisticTagger("l2", tol=2e-15, class_weight="balanced"),
         LogisticTagger("l2", solver="liblinear", tol=1e-12, class_weight="balanced"),
-        WarpTagger(loss="bce", class_weight="balanced"),
+        WarpTagger(loss="bce", class_weight="balanced", epochs=10),
     ]
 )
 def test_is_a_scikit_learn_estimator(estimator, check):

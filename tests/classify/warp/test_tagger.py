@@ -21,7 +21,9 @@ from tests.classify.losses.test_ranking import literal_warp
 LOSSES = list(losses.LOSSES)
 
 
-@parametrize_with_checks([WarpTagger(), WarpTagger(rank_mode="sample"), WarpTagger("bce")])
+@parametrize_with_checks(
+    [WarpTagger(epochs=5), WarpTagger(rank_mode="sample", epochs=5), WarpTagger("bce", epochs=5)]
+)
 def test_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)
 
