@@ -149,9 +149,10 @@ def needs_extra(extra: str, what: str, otherwise: str = "") -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         remedy = f"`pip install 'multilabel-from-cache[{extra}]'`{otherwise and ', or '}{otherwise}"
-        raise InputError(f"{what} needs the extra {extra!r} ({reason}). Run {remedy}.") from error
+        raise InputError(
+            f"{what} needs the extra {extra!r} ({plain_words(error)}). Run {remedy}."
+        ) from error
 
 
 def _is_finite(value: Any) -> bool:
