@@ -257,10 +257,22 @@ def _from_json(raw: bytes) -> Line:
     """Give the object in `raw`, or an empty one where there is none."""
     try:
         # A float of the text: 1e999 would be infinite. json itself would guess at UTF-16.
-        line = json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
+        line = json.loads(
+            raw.decode("utf-8-sig"),
+            object_pairs_hook=_without_repeats,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
     except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested too deeply
         return {}
     return line if isinstance(line, dict) else {}
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in an object")
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -105,7 +105,8 @@ class Job:
         except OSError as error:
             reason = plain_words(error, known=out)
             raise InputError(
-                f"Can't write the cache {out}: {reason}. Give an --out that can be written."
+                f"Can't write the cache {out}: {reason}. Give an --out that can be "
+                "written, or free space there."
             ) from error
         needed = self.bytes_missing()
         if needed > free:

@@ -7,12 +7,12 @@ tests.
 
 import hashlib
 import math
-import pickle
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torchvision import models
 
@@ -34,6 +34,7 @@ PACKAGES: Mapping[str, Callable[[], dict[str, Tensor]]] = {
 }
 _SUFFIXES = (".pth", ".pt", ".safetensors")
 RUN_MODEL = "checkpoint/model.safetensors"  # the network in the folder of a fine-tuning
+_OURS = '{"format": '  # how its metadata begin
 
 
 class WeightsUnavailable(InputError):
@@ -82,7 +83,9 @@ def load_weights(backbone: Backbone, source: str) -> Tensors:
     elif source.startswith("random:"):
         return RandomTensors(backbone, source.removeprefix("random:"))
     else:
-        tensors = read_state_dict(_file(source), _required(backbone))
+        path = _file(source)
+        tensors = read_state_dict(path, _required(backbone))
+        _require_unchanged(path)
     return _checked(backbone, tensors, source)
 
 
@@ -113,7 +116,9 @@ def _from_torchvision(backbone: Backbone) -> Tensors:
             f"torchvision's file for {backbone.weights} can't be had ({plain_words(error)}). Give "
             f"{others}."
         ) from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file can make torch raise any exception
         raise InputError(
             f"torchvision's file for {backbone.weights} is damaged ({first_line(error)}). Delete "
             f"it from {torch.hub.get_dir()} and run again."
@@ -212,6 +217,23 @@ def _file(source: str) -> Path:
     if not is_file:
         raise InputError(f"The 'weights' option must be {WEIGHTS}. Got {source!r}.")
     return path
+
+
+def _require_unchanged(path: Path) -> None:
+    """Refuse the network of a fine-tuning that is not as it was written: it holds its checksum."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = (file.metadata() or {}).get("about", "")
+            if not about.startswith(_OURS):
+                return
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return  # who reads it tells why it can't be read
+    if f'"sha256": "{checksum(tensors, tensors)}"' not in about:
+        raise InputError(
+            f"The weights {path} are damaged: their checksum differs. Restore the file, or train "
+            "again into another folder."
+        )
 
 
 def _required(backbone: Backbone) -> dict[str, tuple[int, ...]]:

@@ -179,7 +179,8 @@ def _scores(features: "FeatureCache", model: "TaggerModel | None", Y, folds, see
     if model is not None:
         return out_of_fold(model, X, Y, folds, seed)
     widths = input_widths(features, names, takes)
-    found, data = search(X, Y, widths, folds=folds, seed=seed, jobs=jobs)
+    without = "--model FILE, which `fit --learner l2` makes without folds"
+    found, data = search(X, Y, widths, folds=folds, seed=seed, jobs=jobs, without=without)
     return found.scores[found.ranked(data.metric)[0].candidate]
 
 

@@ -74,8 +74,8 @@ class Log:
 
 def _step(line: str) -> float:
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
+        return math.inf if isinstance(step := json.loads(line)["step"], str) else float(step)
+    except (OverflowError, ValueError, KeyError, TypeError):
         return math.inf
 
 

@@ -93,6 +93,7 @@ def search(
     jobs: int = -1,
     progress: bool = True,
     weighting: Weighting | None = None,
+    without: str = "--learner l2, which needs no folds",
 ) -> tuple[Search, Data]:
     """Compare L2 on every scaling, then slower learners on the best scalings.
 
@@ -117,6 +118,8 @@ def search(
         Whether a bar on stderr shows how far it is.
     weighting : mapping, optional
         A `class_weight` or `rare_weight`; learners that take neither then don't take part.
+    without : str
+        What the command has for rows that can't be cut into folds.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def search(
     if not best:
         reasons = sorted({one.error for one in found.tried} - {""}) or [
             f"{metric} has no value on a fold, where too few images have a label or lack it; give "
-            "more of both, or --learner l2, which needs no folds"
+            f"more of both, or {without}"
         ]
         raise InputError(f"no candidate could be fitted: {'; '.join(reasons)}")
     finalists = [one.candidate.scaling for one in best[: candidates.FINALISTS]]

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,12 @@ def tag(
     from features.files.ownership import claim
 
     if out is not None:
+        if format == "wide" and out.is_file():
+            raise InputError(
+                f"{out} exists, and is left as it is: a csv of this form may hold corrected "
+                "labels. Give another name, move the file away, or give --format long or jsonl, "
+                "whose files are replaced."
+            )
         claim(out, is_ours(format), what="a file of tags in this format")
     tagger = Tagger.load(
         model, weights=weights, device=device, batch_size=batch_size, workers=workers
@@ -127,15 +134,17 @@ def _write_sidecars(
     root: Path, places: dict[str, str], tagged: Iterable["Tagged"], dry_run: bool
 ) -> None:
     from classify.tag.xmp import add_tags, missing_tags, sidecar_of
+    from features.files.locks import locked_folder
 
     change = missing_tags if dry_run else add_tags
     changed = count = 0
-    for one in tagged:
-        sidecar = sidecar_of(root / places[one.image])
-        added = change(sidecar, one.present)
-        if added and dry_run:
-            print(f"{sidecar}: {', '.join(added)}")
-        changed, count = changed + bool(added), count + len(added)
+    with nullcontext() if dry_run else locked_folder(root):
+        for one in tagged:
+            sidecar = sidecar_of(root / places[one.image])
+            added = change(sidecar, one.present)
+            if added and dry_run:
+                print(f"{sidecar}: {', '.join(added)}")
+            changed, count = changed + bool(added), count + len(added)
     verb = "would be added to" if dry_run else "added to"
     print(f"{count} tags {verb} {changed} sidecars", file=sys.stderr)
 

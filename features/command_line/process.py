@@ -113,6 +113,8 @@ def _described(error: BaseException) -> str:
         # The system's own words, with the file.
         remedy = _REMEDIES.get(error.errno, "Mend that, then run the same command again.")
         return f"{text}. {remedy}"
+    if isinstance(error, RuntimeError) and text.startswith("Symlink loop"):  # pathlib's, on 3.11
+        return f"{text}. {_REMEDIES[errno.ELOOP]}"
     if isinstance(error, RecursionError):
         return f"an input is nested too deeply to be read{detail}. Restore it or make it anew."
     return (

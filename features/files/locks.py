@@ -94,15 +94,17 @@ def locked_name(path: Path) -> Iterator[None]:
 
 
 def _locked(path: Path, folder: Path) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     while True:
         try:
             descriptor = os.open(path, flags, 0o666)
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise InputError(f"{path} is a symbolic link. Remove it.") from error
+            require_regular(path)
             raise
         try:
+            require_regular(path)
             _lock(descriptor, folder)
             if same_file(descriptor, path):
                 if os.fstat(descriptor).st_size:

@@ -77,6 +77,7 @@ RAISED = {
         "a: .*. Give a shorter",
     ),
     "links in a ring": (OSError(errno.ELOOP, "Too many levels", "a"), "a: .* link to each other"),
+    "pathlib's ring": (RuntimeError("Symlink loop from 'a'"), "'a'. .* link to each other"),
     "read only": (OSError(errno.EROFS, "Read-only file system", "a"), "a: .* Give another place"),
     "open files": (OSError(errno.EMFILE, "Too many open files", "a"), "ulimit -n"),
     "input or output": (

@@ -27,6 +27,7 @@ from extract.run import run
 from features.cache import FeatureCache
 from features.datasets import load_dataset
 from features.errors import InputError, check_number
+from features.files.locks import locked_folder
 from tests.caches import write_cache, write_data, write_labelled_cache
 from tests.hostile.damage import edited_json
 
@@ -100,6 +101,18 @@ def test_sidecars_that_are_no_files_are_left_alone(tmp_path):
         for change in (missing_tags, add_tags):
             refused(f"{name}.xmp is {kind}", change, tmp_path / f"{name}.xmp", ["cat"])
     assert not (tmp_path / "nothing").exists() and (tmp_path / "dangling.xmp").is_symlink()
+
+
+def test_of_two_that_tag_one_folder_the_second_gets_one_line(trained, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "a.png")
+    given = {"model": trained / "model", "weights": "random:0", "format": "xmp"}
+    with locked_folder(tmp_path / "photos"):
+        refused("photos is being written by another run", tag, tmp_path / "photos", **given)
+        assert sorted(os.listdir(tmp_path / "photos")) == [".lock", "a.png"]
+        tag(tmp_path / "photos", dry_run=True, **given)
+    tag(tmp_path / "photos", **given)
+    assert "a.png" in os.listdir(tmp_path / "photos") and ".lock" not in os.listdir(tmp_path)
 
 
 def test_a_sidecar_behind_a_link_is_added_to_where_it_lies(tmp_path):

@@ -5,6 +5,8 @@ from dataclasses import asdict
 
 import pytest
 
+from benchmarks.tables.finetune.report import METRICS
+from benchmarks.tables.finetune.run import finetune as table_of_runs
 from classify.finetune.config import CONFIG, FinetuneConfig, read_run
 from features.errors import InputError
 
@@ -96,3 +98,17 @@ def test_a_text_that_is_none_is_one_line(tmp_path, change, message):
     text = write(tmp_path)
     (tmp_path / CONFIG).write_text(change(text))
     refused(tmp_path, message)
+
+
+@pytest.mark.parametrize("name", ["seed", "map", "rates"])
+def test_a_table_names_what_the_results_of_a_run_lack(tmp_path, name):
+    settings = ("splits", "seed", "model", "backbone", "size", "missing", "unlabelled")
+    header = dict.fromkeys(settings, 0) | {"rates": {}, "key": ["part"]}
+    lines = [{"header": header}, {"part": 1} | dict.fromkeys(METRICS, 0)]
+    whole = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "results.jsonl").write_text(whole.replace(f'"{name}"', '"x"'))
+    with pytest.raises(InputError, match=f"results.jsonl lacks {name}, which every finished run"):
+        table_of_runs(tmp_path / "t.md", runs=[tmp_path])
+    (tmp_path / "results.jsonl").write_text(whole.splitlines()[0] + "\n")
+    with pytest.raises(InputError, match="results.jsonl lacks example_ap, which"):
+        table_of_runs(tmp_path / "t.md", runs=[tmp_path])

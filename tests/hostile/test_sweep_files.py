@@ -139,7 +139,12 @@ def test_an_edited_line_is_named_and_nothing_is_lost(cache, swept, tmp_path, edi
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("raw", [b"NaN", b"[]", b"{}", b'{"C": NaN}', b'{"C": 1}}', b"\xff", b" "])
+REPEATED = b'{"learner": "l1", "scaling": "none", "split": 9, "C": 1.0, "split": 8}'
+
+
+@pytest.mark.parametrize(
+    "raw", [b"NaN", b"[]", b"{}", b'{"C": NaN}', b'{"C": 1}}', b"\xff", b" ", REPEATED]
+)
 def test_a_line_that_is_no_line_is_named(cache, swept, tmp_path, raw):
     path = tmp_path / "s.jsonl"
     path.write_bytes(swept + raw + b"\n")

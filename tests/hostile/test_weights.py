@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from classify.finetune.checkpoint import save_checkpoint
 from extract import weights
 from extract.__main__ import main
 from extract.backbones import find_backbone
@@ -247,3 +248,28 @@ def test_the_command_ends_with_one_line(tmp_path, capsys):
     assert caught.value.code == 1 and not (tmp_path / "c").exists()
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "git lfs pull" in said
+
+
+@pytest.mark.parametrize("place", ["run", "run/checkpoint/model.safetensors", "copy.safetensors"])
+def test_the_network_of_a_fine_tuning_is_read_as_it_was_written(good, tmp_path, place):
+    path = tmp_path / (f"run/{weights.RUN_MODEL}" if place == "run" else place)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(path, good, {"step": 1})
+    assert_same(load_weights(TINY, str(tmp_path / place)), good)
+    raw = bytearray(path.read_bytes())
+    raw[-6] ^= 1  # still a finite number
+    path.write_bytes(raw)
+    with pytest.raises(InputError, match="safetensors are damaged: their checksum differs. Rest"):
+        load_weights(TINY, str(tmp_path / place))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage\n", bytes(20), b"PK\x03\x04", b"<html>"])
+def test_a_damaged_download_of_torchvision_is_one_line(tmp_path, monkeypatch, content):
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth").write_bytes(content)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(
+        InputError, match="file for ResNet18.* is damaged .* Delete it from"
+    ) as told:
+        load_weights(find_backbone("resnet18"), "torchvision")
+    assert "\n" not in str(told.value)

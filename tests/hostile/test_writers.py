@@ -1,5 +1,6 @@
 """Two writers of one thing, and files that this program made told from others."""
 
+import os
 import subprocess
 import sys
 
@@ -69,6 +70,16 @@ def test_a_planted_lock_is_not_followed(tmp_path):
     with pytest.raises(InputError, match="is a symbolic link. Remove it"), locked_folder(tmp_path):
         pass
     assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a folder"])
+@pytest.mark.parametrize("name", [LOCK, f".tags.csv{LOCK}"])
+def test_what_is_no_file_is_no_lock(tmp_path, name, kind):
+    (os.mkfifo if kind == "a named pipe" else os.mkdir)(tmp_path / name)
+    locked = locked_folder(tmp_path) if name == LOCK else locked_name(tmp_path / "tags.csv")
+    with pytest.raises(InputError, match=f"{name} is {kind}"):
+        locked.__enter__()
+    assert os.listdir(tmp_path) == [name]
 
 
 @pytest.mark.parametrize("name", [LOCK, f".tags.csv{LOCK}"])

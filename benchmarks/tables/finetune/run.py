@@ -91,14 +91,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _line(run: Path) -> Line:
     """Read the settings and metrics of a run folder as one flat line."""
+    from benchmarks.tables.finetune.report import METRICS
+
     path = run / "results.jsonl"
     if not path.is_file():
         raise InputError(
             f"{run} has no results.jsonl; give the folder of a finished `python -m classify "
             "finetune`"
         )
-    header, (line, *_) = read_results(path)
-    header, line = current_names(header), current_names(line)
+    header, lines = read_results(path)
+    header, line = current_names(header), current_names(lines[0] if lines else {})
+    needed = {*KEY, "rates", "model", "backbone", "size", "missing", "unlabelled", *METRICS}
+    if lacking := sorted(needed - {"settings"} - (header | line).keys()):
+        raise InputError(
+            f"{path} lacks {lacking[0]}, which every finished run has. Restore it, or train again "
+            "into another folder."
+        )
     settings = _settings(header)
     flat = {name: value for name, value in header.items() if not isinstance(value, dict | list)}
     rates = {f"{part}_learning_rate": value for part, value in header["rates"].items()}

@@ -17,9 +17,11 @@ def test_the_log_is_cut_where_a_run_goes_on(tmp_path):
         log.add(torch.ones(1), 4)
         log.write({"step": step}, timed=True, first=True)
     with open(tmp_path / "log.jsonl", "a") as file:
+        file.write('{"step": "2"}\n{"step": "x"}\n{"step": null}\n{"step": [1]}\n["step"]\n')
         file.write('{"step": 2, "half')
     log.cut(2)
     assert [line["step"] for line in logged(tmp_path)] == [1, 2]
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
 
 
 def test_tensorboard_gets_the_numbers_of_the_log(tmp_path, monkeypatch):

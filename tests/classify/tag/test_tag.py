@@ -135,7 +135,7 @@ def test_a_file_of_others_is_left_alone(trained, album, tmp_path):
     out = tmp_path / "labels.csv"
     for form, text in (("wide", "image,cat\nx.png,1\n"), ("long", "image,label\nx.png,cat\n")):
         out.write_text(text)
-        with pytest.raises(InputError, match="exists and is not a file of tags in this format"):
+        with pytest.raises(InputError, match="exists(, and is left as it is| and is not a file)"):
             tag(album, model=trained[0], out=out, format=form, weights="random:3")
         assert out.read_text() == text
     assert not (tmp_path / "labels.cache").exists()
