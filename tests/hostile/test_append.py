@@ -212,7 +212,7 @@ def test_a_data_set_in_another_order_is_the_same_cache(config, data, before):
     assert contents(before) == whole
 
 
-@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_stop_at_every_write_of_an_append_ends_in_the_same_bytes(
     config, data, before, tmp_path, unsynced, step
 ):  # fmt: skip
