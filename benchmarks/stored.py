@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from benchmarks.catalog import CATALOG, Entry
-from classify.results import parse_results
+from classify.results import in_order, parse_results
 from features.errors import InputError, check_choice, plain_words
 from features.files import write_bytes
 from features.files.ownership import make_folder, require_ours
@@ -81,7 +81,7 @@ def read_stored(path: Path) -> Stored:
     run = json.loads(text.split(b"\n", 1)[0]).get("run", {})
     if not isinstance(run, dict):
         raise InputError(f"{path}, line 1: run must be an object. Got {run!r}. Store it again.")
-    return Stored(path, header, run, [lines[key] for key in sorted(lines)])
+    return Stored(path, header, run, in_order(lines))
 
 
 def store(source: Path, name: str, run: Mapping[str, Any], *, folder: Path = RESULTS) -> Path:

@@ -91,7 +91,7 @@ class ResultFile:
     @property
     def lines(self) -> list[Line]:
         """All lines, in the order of their keys."""
-        return _in_order(self._lines)
+        return in_order(self._lines)
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add a line and put it on disk before returning.
@@ -200,7 +200,7 @@ def read_results(
     """
     data = Path(path).read_bytes()
     header, lines = parse_results(Path(path), data[: data.rfind(b"\n") + 1], odd)
-    return header, _in_order(lines)
+    return header, in_order(lines)
 
 
 def parse_results(
@@ -283,7 +283,7 @@ def _finite(text: str) -> float:
     return float(text) if math.isfinite(float(text)) else _no_constant(text)
 
 
-def _in_order(lines: Mapping[tuple, Line]) -> list[Line]:
+def in_order(lines: Mapping[tuple, Line]) -> list[Line]:
     """Sort lines by their keys: None, then numbers, then text."""
     return [lines[key] for key in sorted(lines, key=lambda key: [_rank(one) for one in key])]
 
