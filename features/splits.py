@@ -113,7 +113,8 @@ def duplicate_groups(digests: Sequence[str] | np.ndarray) -> np.ndarray:
 def _candidates(digests: np.ndarray) -> np.ndarray:
     """Find the rows whose checksum may occur twice, by a number of 64 bits: few of millions."""
     known = np.flatnonzero(digests != b"")
-    words = digests.astype(f"S{-(-digests.itemsize // 8) * 8}").view(np.uint64)
+    whole = f"S{-(-digests.itemsize // 8) * 8}"  # 64 hexadecimal digits are: no copy of them
+    words = np.ascontiguousarray(digests).astype(whole, copy=False).view(np.uint64)
     keys = np.zeros(len(digests), dtype=np.uint64)
     for column in words.reshape(len(digests), -1).T:
         keys = (keys ^ column) * _ODD
