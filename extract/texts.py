@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from extract.backbones import Backbone, find_backbone
-from extract.backbones.bare import bare, first_line, learned_names
+from extract.backbones.bare import bare, learned_names
 from extract.backbones.open_clip_models import EMBEDDING, open_clip
 from extract.config import ExtractConfig
 from extract.weights import Tensors, load_weights
 from features.command_line import load
-from features.errors import InputError
+from features.errors import InputError, first_words
 
 _OF_PICTURES = ("visual.", "logit_")  # what no text depends on begins so
 AT_ONCE = 64  # texts per forward pass
@@ -81,6 +81,6 @@ def _tokens(backbone: Backbone, texts: Sequence[str]) -> torch.Tensor:
         return open_clip().get_tokenizer(backbone.arguments[0])(list(texts))
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"The words of {backbone.name} can't be had here ({first_line(error)}). Ask on a "
+            f"The words of {backbone.name} can't be had here ({first_words(error)}). Ask on a "
             "machine that reaches the hub of its tokenizer once, or extract with another backbone."
         ) from error

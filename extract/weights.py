@@ -18,13 +18,12 @@ from torchvision import models
 
 from extract import npm_package, package_index
 from extract.backbones import BACKBONES, Backbone
-from extract.backbones.bare import first_line
 from extract.backbones.records import LIBRARIES
 from extract.config import WEIGHTS
 from extract.network import parameter_names, parameter_shapes
 from extract.weight_files import read_state_dict, require_plain
 from features.command_line import load
-from features.errors import InputError, plain_words
+from features.errors import InputError, first_words, plain_words
 
 Tensors = Mapping[str, Tensor]
 #: What loads weights from an index of packages.
@@ -120,7 +119,7 @@ def _from_torchvision(backbone: Backbone) -> Tensors:
         raise
     except Exception as error:  # a damaged file can make torch raise any exception
         raise InputError(
-            f"torchvision's file for {backbone.weights} is damaged ({first_line(error)}). Delete "
+            f"torchvision's file for {backbone.weights} is damaged ({first_words(error)}). Delete "
             f"it from {torch.hub.get_dir()} and run again."
         ) from error
 

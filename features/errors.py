@@ -199,3 +199,15 @@ def plain_words(error: BaseException, *, known: object = None) -> str:
         if name is not None and not isinstance(name, int) and str(name) != str(known)
     ]
     return ": ".join([" -> ".join(names), words] if names else [words])
+
+
+def first_words(error: BaseException) -> str:
+    r"""Give the first line of a library's message, which may have a traceback below it.
+
+    Examples
+    --------
+    >>> first_words(RuntimeError("sizes differ:\n  at conv1"))
+    'sizes differ:'
+    """
+    said = str(error).strip()
+    return plain_words(Exception(said.splitlines()[0]) if said else error)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from features.errors import InputError, plain_words
+from features.errors import InputError, first_words
 
 ROOT = Path(__file__).parents[2]
 MATRIX_SIDE = 4096  # of the matrices that the worker `LIMIT` multiplies on a CPU
@@ -273,7 +273,7 @@ def _timed(job: Job) -> dict[str, Any]:
 
 
 def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {plain_words(error)}"[:200]
+    return f"{type(error).__name__}: {first_words(error)}"[:200]
 
 
 def _print(line: dict[str, Any]) -> None:

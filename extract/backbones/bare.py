@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from features.errors import plain_words
-
 Run = Callable[[nn.Module, Tensor], Mapping[str, Tensor]]
 
 
@@ -129,9 +127,3 @@ def needed_names(network: nn.Module, run: Run, size: int) -> set[str]:
         if is_learned(name) and name.rpartition(".")[0] in owners | bare_norms
     }
     return needed | statistics
-
-
-def first_line(error: Exception) -> str:
-    """Give the first line of a library's message, which may have a traceback below it."""
-    said = str(error).strip()
-    return plain_words(Exception(said.splitlines()[0]) if said else error)

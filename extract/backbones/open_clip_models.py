@@ -12,10 +12,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from extract.backbones.bare import Run, bare, first_line, probe
+from extract.backbones.bare import Run, bare, probe
 from extract.backbones.layers import Layer, node_of
 from extract.backbones.records import Backbone, Preparation
-from features.errors import InputError, needs_extra
+from features.errors import InputError, first_words, needs_extra
 
 EMBEDDING = "embedding"
 _FITS = {"shortest": "center", "longest": "border", "squash": "squash"}
@@ -61,7 +61,7 @@ def backbone(name: str, size: int | None = None) -> Backbone:
         network: Any = bare(lambda: build(model, tag))
     except (ImportError, RuntimeError, OSError) as error:  # a text tower of the hub, say
         raise InputError(
-            f"open_clip/{name} can't be made here ({first_line(error)}). Give another --backbone."
+            f"open_clip/{name} can't be made here ({first_words(error)}). Give another --backbone."
         ) from error
     own = {**network.visual.preprocess_cfg, **_transform(config)}
     side = own["size"] if isinstance(own["size"], int) else max(own["size"])
@@ -74,7 +74,7 @@ def backbone(name: str, size: int | None = None) -> Backbone:
         found = probe(network, runner((EMBEDDING,)), side)[EMBEDDING]
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
         raise InputError(
-            f"open_clip/{name} can't be run ({first_line(error)}). Give another --backbone."
+            f"open_clip/{name} can't be run ({first_words(error)}). Give another --backbone."
         ) from error
     node = node_of(EMBEDDING, found)
     if node is None or node.layout != "vector":

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from extract.backbones.bare import Run, bare, first_line, probe
+from extract.backbones.bare import Run, bare, probe
 from extract.backbones.layers import Layer, Node, node_of
 from extract.backbones.records import Backbone, Preparation
-from features.errors import InputError, needs_extra
+from features.errors import InputError, first_words, needs_extra
 
 FEATURES, POOLED, OUTPUT = "features", "pooled", "output"
 _INNER = re.compile(r"(?:block|stage)([0-9]+)")
@@ -208,7 +208,7 @@ def _nodes(name: str, arguments: tuple[str, int], size: int) -> dict[str, Node]:
         found = probe(network, _everything, size)
     except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
         raise InputError(
-            f"timm/{name} can't take pictures of {size} x {size} pixels ({first_line(error)}). "
+            f"timm/{name} can't take pictures of {size} x {size} pixels ({first_words(error)}). "
             "Leave --size out, or give another."
         ) from error
     inner = [value for key, value in found.items() if key not in (FEATURES, POOLED, OUTPUT)]

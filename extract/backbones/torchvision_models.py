@@ -16,10 +16,10 @@ from torch import Tensor, fx, nn
 from torchvision import models, ops
 from torchvision.models.feature_extraction import NodePathTracer
 
-from extract.backbones.bare import bare, first_line
+from extract.backbones.bare import bare
 from extract.backbones.layers import Layer, Node, node_of
 from extract.backbones.records import Backbone, Preparation
-from features.errors import InputError
+from features.errors import InputError, first_words
 
 IMAGES = 3  # of the probe: no side and no number of heads or windows that could be taken for it
 #: Where a classifier begins: what is stored by default lies before it.
@@ -173,7 +173,7 @@ def _nodes(name: str, model: str, size: int) -> dict[str, Node]:
         noting.run(torch.empty((IMAGES, 3, size, size), device="meta"))
     except (RuntimeError, AssertionError, ValueError, IndexError) as error:
         raise InputError(
-            f"{name} can't take pictures of {size} x {size} pixels ({first_line(error)}). Give "
+            f"{name} can't take pictures of {size} x {size} pixels ({first_words(error)}). Give "
             "another --size."
         ) from error
     class_token = hasattr(network, "class_token")

@@ -90,7 +90,7 @@ def shared_cache(tmp_path_factory):
 
 @given(
     rows=st.lists(st.integers(0, ROWS - 1), max_size=60),
-    layers=st.lists(st.sampled_from(["net/pool", "net/fc"]), min_size=1, max_size=3),
+    layers=st.lists(st.sampled_from(["net/pool", "net/fc"]), min_size=1, unique=True),
 )
 @settings(deadline=None)
 def test_read_equals_plain_indexing_for_any_order_and_repeats(shared_cache, rows, layers):

@@ -71,7 +71,7 @@ def test_chosen_layers_and_no_labels(with_failures, tmp_path, ending):
     (with_failures / "labels.csv").unlink()
     path = tmp_path / f"out.{ending}"
     export(with_failures, path)  # an earlier export is replaced
-    export(with_failures, path, layers=["net/fc", "net/fc"])
+    export(with_failures, path, layers=["net/fc"])
     if ending == "npz":
         with np.load(path) as got:
             assert sorted(got) == ["id", "manifest", "net/fc", "row"]
@@ -109,6 +109,7 @@ def test_what_cannot_be_exported_is_named(with_failures, tmp_path, monkeypatch):
     refuses("out.csv ends in '.csv'. Give a name that ends in .npz or .parquet", "out.csv")
     refuses("gone is not a folder. Make it first", "gone/out.npz")
     refuses("must be one of net/pool, net/fc. Got 'net/map'", "out.npz", layers=["net/map"])
+    refuses("names 'net/fc' twice. Name each once", "out.npz", layers=["net/fc", "net/fc"])
     refuses("has no vector layer to write. Read spatial maps with h5py", "out.npz", layers=[])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     refuses(
