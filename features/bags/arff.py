@@ -33,7 +33,9 @@ def read_arff(path: Path) -> BagSet:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} can't be read ({plain_words(error, known=path)})") from None
+        raise InputError(
+            f"{path} can't be read ({plain_words(error, known=path)}). Give ARFF in UTF-8."
+        ) from None
     content = [(number, line.strip()) for number, line in enumerate(lines, start=1)]
     content = [(number, line) for number, line in content if line and not line.startswith("%")]
     header = [line for _, line in content if line.startswith("@")]
