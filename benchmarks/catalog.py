@@ -127,9 +127,10 @@ _ENTRIES = (
     _entry(
         "speed sweep",
         "seconds and objective of fits, regularization paths and whole sweeps, beside every peer",
-        "--cache msrc.cache --out speed",
+        "--cache msrc.cache --out speed-sweep.md",
         "speed.sweep.run",
         ("add_arguments", "speed_sweep"),
+        page="speed.sweep.report:page",
     ),
     _entry(
         "speed warp",

@@ -45,7 +45,12 @@ def _greedy(X, penalty):
     return fit
 
 
+def _diverging(X, penalty):
+    return lambda Y, Cs, level: [np.full((Y.shape[1], X.shape[1] + 1), np.nan) for _ in Cs]
+
+
 _LEVELS = {"l1": (0.1,), "l2": (0.1,)}
-zeros, missing, slow, failing, greedy = (
-    Peer(build, "knob", _LEVELS) for build in (_zeros, _missing, _slow, _failing, _greedy)
+zeros, missing, slow, failing, greedy, diverging = (
+    Peer(build, "knob", _LEVELS)
+    for build in (_zeros, _missing, _slow, _failing, _greedy, _diverging)
 )

@@ -1,14 +1,10 @@
-"""Targets of a measurement beside what was measured, as a Markdown report."""
+"""Targets of a measurement beside what was measured."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from benchmarks.report.claims import FAILS, HOLDS, NOT_SHOWN
 from benchmarks.report.markdown import table
-from benchmarks.report.plots import Trace
-from features import files
 
 
 class Target(NamedTuple):
@@ -27,39 +23,6 @@ class Target(NamedTuple):
     asked: str
     measured: str
     met: bool | None
-
-
-@dataclass
-class Report:
-    """Sections as they grow: text and targets by title.
-
-    Attributes
-    ----------
-    preamble : str
-    path : Path, optional
-        A file that holds all there is after every addition, so that a kill loses one section.
-    """
-
-    preamble: str
-    path: Path | None = None
-    texts: dict[str, list[str]] = field(default_factory=dict)
-    targets: dict[str, list[Target]] = field(default_factory=dict)
-    traces: dict[str, dict[str, dict[str, Trace]]] = field(default_factory=dict)
-
-    def add(self, title: str, text: str, targets: Sequence[Target] = ()) -> None:
-        """Add to a section."""
-        self.texts.setdefault(title, []).append(text)
-        self.targets.setdefault(title, []).extend(targets)
-        if self.path is not None:
-            files.write_text(self.path, str(self))
-
-    def __str__(self) -> str:
-        parts = [self.preamble]
-        for title, texts in self.texts.items():
-            parts.append(f"## {title}\n")
-            parts += texts
-            parts.append(targets_table(self.targets[title]))
-        return "\n".join(parts)
 
 
 def at_least(what: str, factor: float, slow: float | None, fast: float | None) -> Target:

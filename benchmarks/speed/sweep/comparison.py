@@ -4,81 +4,17 @@ Objective, gap and non-zeros are computed here from the weights, whatever a solv
 Knows no file format and no target.
 """
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.report.plots import Trace
-from benchmarks.report.targets import Report
-from benchmarks.speed.sweep.data import OPTIMUM, Task
+from benchmarks.speed.sweep.data import Task
+from benchmarks.speed.sweep.points import Point, Timings
 from benchmarks.speed.sweep.solver import FitResult, Solver
 from classify.logistic import objective_and_gap
-
-
-@dataclass
-class Point:
-    """One setting of one solver: what it reached, and the seconds of every round.
-
-    Attributes
-    ----------
-    level : float or None
-        Setting of the solver's knob; None is its default.
-    labels : list of int
-        Those it was timed on.
-    ratio, gap : float
-        Of the worst label: the objective over the optimum, the duality gap over the objective.
-    nonzeros : float
-        Mean number of columns with weight.
-    peak_mb : float
-    seconds : list of float
-        For all labels, scaled to them where it was timed on fewer.
-    """
-
-    level: float | None
-    labels: list[int]
-    ratio: float
-    gap: float
-    nonzeros: float
-    peak_mb: float
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def time(self) -> float:
-        """Median of the rounds, in seconds for all labels."""
-        return statistics.median(self.seconds)
-
-
-@dataclass
-class Timings:
-    """Points of one solver; `notes` are its settings that gave none, with the reason."""
-
-    points: list[Point] = field(default_factory=list)
-    notes: dict[float | None, str] = field(default_factory=dict)
-
-    @property
-    def default(self) -> Point | None:
-        """The point of its default setting."""
-        return next((point for point in self.points if point.level is None), None)
-
-    def add(self, level: float | None, made: "Point | str") -> None:
-        """Take a point, or the reason why a setting gave none."""
-        if isinstance(made, Point):
-            self.points.append(made)
-        else:
-            self.notes[level] = made
-
-    def wanted(self, excesses: Sequence[float]) -> list[Point]:
-        """Its default, and its fastest way to each excess."""
-        points = [self.default, *(self.within(excess) for excess in excesses)]
-        return list({id(point): point for point in points if point is not None}.values())
-
-    def within(self, excess: float) -> Point | None:
-        """Fastest point whose worst label is so near to its optimum, such as 1e-3."""
-        near = [point for point in self.points if point.ratio <= 1 + excess]
-        return min(near, key=lambda point: point.time, default=None)
+from classify.results import Line
 
 
 @dataclass
@@ -118,7 +54,7 @@ class Comparison:
         """
         running = [c for c in solvers if self.penalty in c.peer.levels]
         for solver in tqdm(running, desc=str(self), unit="solver"):
-            one = self.timings[solver.name] = Timings()
+            one = self.timings[solver.name] = Timings(knob=solver.peer.knob)
             for level in (None, *solver.peer.levels[self.penalty]):
                 point = self._first(solver, level, limit)
                 one.add(level, point)
@@ -143,24 +79,28 @@ class Comparison:
         for name, one in self.timings.items():
             wanted = [id(point) for point in one.wanted(self.excesses)]
             for point in one.points:
-                seconds = point.seconds[0] / self._scale(point.labels)
-                if seconds <= (longest if id(point) in wanted else brief):
+                if point.seconds[0] <= (longest if id(point) in wanted else brief):
                     chosen.append((solvers[name], point))
         for _ in tqdm(range(rounds), desc=str(self), unit="round"):
             for solver, point in chosen:
                 turn = self._turn(solver, point.level, point.labels)
                 if isinstance(turn, FitResult):
-                    point.seconds.append(turn.seconds * self._scale(point.labels))
+                    point.seconds.append(turn.seconds)
 
     def start_again(self, solvers: Mapping[str, Solver]) -> "Comparison":
         """Time the wanted points once, with other solvers; return the comparison between those."""
         comparison = replace(self, timings={})
         for name, one in self.timings.items():
-            comparison.timings[name] = Timings(notes=dict(one.notes))
+            comparison.timings[name] = Timings(notes=dict(one.notes), knob=one.knob)
             for point in one.wanted(self.excesses) if name in solvers else []:
                 again = self._timed(solvers[name], point.level, point.labels)
                 comparison.timings[name].add(point.level, again)
         return comparison
+
+    def lines(self) -> Iterator[Line]:
+        """Give the result lines of all solvers."""
+        for name, one in self.timings.items():
+            yield from ({"solver": name, **line} for line in one.lines())
 
     def __str__(self) -> str:
         return f"{self.task.name}, {self.penalty}"
@@ -169,35 +109,29 @@ class Comparison:
         """Time one setting: on all labels, or on as many as the limit allows."""
         total = self.task.Y.shape[1]
         if solver.peer.together:
-            return self._timed(solver, level, self.task.some_labels(total))
-        probe = self._timed(solver, level, self.task.some_labels(1), limit=3 * limit)
+            return self._timed(solver, level, total)
+        probe = self._timed(solver, level, 1, limit=3 * limit)
         if isinstance(probe, str):
             return f"{probe} a label" if probe.startswith("over") else probe
         count = min(total, int(limit * total / probe.time))
-        if count < 2:
-            return probe
-        return self._timed(solver, level, self.task.some_labels(count))
+        return probe if count < 2 else self._timed(solver, level, count)
 
     def _timed(
-        self,
-        solver: Solver,
-        level: float | None,
-        labels: list[int],
-        *,
-        limit: float | None = None,
+        self, solver: Solver, level: float | None, labels: int, *, limit: float | None = None
     ) -> Point | str:
         turn = self._turn(solver, level, labels, limit=limit)
         if isinstance(turn, str):
             return turn
-        values = evaluate(self.task, turn.weights[0], labels, self.penalty, self.C)
-        return Point(level, labels, *values, turn.peak_mb, [turn.seconds * self._scale(labels)])
+        if not np.isfinite(turn.weights).all():
+            return "weights that are no finite numbers"
+        some = self.task.some_labels(labels)
+        values = evaluate(self.task, turn.weights[0], some, self.penalty, self.C)
+        total = self.task.Y.shape[1]
+        return Point(level, labels, total, *values, turn.peak_mb, [turn.seconds])
 
-    def _turn(self, solver, level, labels, *, limit=None) -> FitResult | str:
-        what = {"penalty": self.penalty, "Cs": [self.C], "level": level, "labels": labels}
-        return solver.fit(**what, limit=limit)
-
-    def _scale(self, labels: list[int]) -> float:
-        return self.task.Y.shape[1] / len(labels)
+    def _turn(self, solver, level, labels: int, *, limit=None) -> FitResult | str:
+        what = {"penalty": self.penalty, "Cs": [self.C], "level": level}
+        return solver.fit(**what, labels=self.task.some_labels(labels), limit=limit)
 
 
 def evaluate(
@@ -221,19 +155,3 @@ def evaluate(
     ratio = (objective / task.optimum(penalty, C)[labels]).max()
     nonzeros = float((coef != 0).sum(axis=1).mean())
     return float(ratio), float((gap / objective).max()), nonzeros
-
-
-def keep_trace(report: Report, comparison: Comparison) -> None:
-    """Keep the curves of a comparison in the report, for its picture."""
-    curves = report.traces.setdefault(comparison.penalty, {})
-    curves[str(comparison.task)] = {
-        name: Trace(
-            sorted(map(_place, one.points), key=lambda place: -place[1]),
-            _place(one.default) if one.default else None,
-        )
-        for name, one in comparison.timings.items()
-    }
-
-
-def _place(point: Point) -> tuple[float, float]:
-    return point.time, max(point.ratio - 1, OPTIMUM)

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass, field
 
+PENALTIES = ("l1", "l2")
+TOL = 1e-3  # relative gap asked of this project's paths and sweeps: no objective is further off
+EXCESSES = {"l1": (1e-3,), "l2": (1e-3, 1e-4)}  # of the optimum, at which times are compared
+NEAREST = {"l1": 1e-6, "l2": 1e-5}  # where the curves end
+BRIEF, LONGEST = 0.5, 10.0  # times the limit: turns that are always, and never, timed again
+LONG = 5.0  # seconds from which a size is timed once
 #: 10 values of C from 0.01 to 100, evenly spaced in their logarithms.
 PATH = tuple(float(f"{10 ** (-2 + 4 * step / 9):.6g}") for step in range(10))
 

@@ -5,12 +5,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report.files import claim_page
-from benchmarks.speed.sweep.plan import QUICK, Plan
-from benchmarks.speed.sweep.solver import PENALTIES
+from benchmarks.report.machine import version_of
+from benchmarks.report.targets import count_of
+from benchmarks.speed.sweep.plan import BRIEF, LONG, PENALTIES, QUICK, Plan, Sizes
 from features.command_line import add_options
-from features.errors import check_number
+from features.errors import InputError, check_number
+
+LIBRARIES = ("numba", "liblinear-official", "celer", "skglm", "cyanure", "snapml")
 
 
 def speed_sweep(
@@ -34,7 +38,8 @@ def speed_sweep(
     cache : Path
         Features with labels; the first random split's training rows are fitted.
     out : Path, optional
-        Folder for `speed-sweep.md`, written anew after every section, and a picture a penalty.
+        File for the page, ``.md``; the result lines go beside it, to ``.jsonl``, and a picture a
+        penalty, to ``-l1.png`` and ``-l2.png``.
     corel : Path, optional
         A second cache for the comparisons at one C, whose rows and words `corel_split` chooses.
     corel_split : Path, optional
@@ -56,15 +61,19 @@ def speed_sweep(
     Returns
     -------
     str
-        Markdown.
+        The page.
 
     Raises
     ------
     InputError
-        No labels, an unknown solver, or a second cache without its split.csv.
+        No labels, an unknown solver, two caches of one name, a second cache without its split.csv,
+        or `out` holds something else.
     """
-    from benchmarks.speed.sweep.measure import measure_all
+    from benchmarks.report.plots import draw_convergence
+    from benchmarks.speed.record import Record
+    from benchmarks.speed.sweep.measure import Measured, measure_all
     from benchmarks.speed.sweep.peers import PEERS, find_peer
+    from benchmarks.speed.sweep.report import found_in, page, traces_of
 
     solvers = tuple(PEERS) if solvers is None else solvers
     for name in solvers:
@@ -73,13 +82,46 @@ def speed_sweep(
         check_number("threads", count, whole=True, low=1)
     plan = QUICK if quick else Plan()
     plan = replace(plan, rounds=rounds or plan.rounds, limit=limit or plan.limit)
+    if corel is not None and Path(corel).stem == Path(cache).stem:
+        raise InputError(f"{corel} has the name of {cache}, which tells their lines apart: copy it")
+    pictures = {}
     if out is not None:
-        for name in ("speed-sweep.md", *(f"speed-sweep-{penalty}.png" for penalty in PENALTIES)):
-            claim_page(Path(out) / name)
+        names = {penalty: f"{Path(out).stem}-{penalty}.png" for penalty in PENALTIES}
+        pictures = {one: claim_page(Path(out).with_name(name)) for one, name in names.items()}
+    record = Record("speed-sweep", page, out, _facts(plan, max(threads)))
     second = None if corel is None else (corel, corel_split, corel_labels)
-    text = measure_all(out, plan, cache, second, solvers, threads, scaling=scaling)
-    print(text)
+    measure_all(Measured(record, plan, solvers, threads), cache, second, scaling=scaling)
+    text = record.finish()
+    for penalty, path in pictures.items():
+        draw_convergence(traces_of(found_in(record.lines), penalty), path, f"{penalty}, C = 1")
     return text
+
+
+def _facts(plan: Plan, threads: int) -> dict[str, Any]:
+    """Give what all lines have in common."""
+    return {
+        "libraries": ", ".join(f"{name} {version_of(name)}" for name in LIBRARIES),
+        "rounds": plan.rounds,
+        "limit": plan.limit,
+        "brief": BRIEF * plan.limit,
+        "scaling": _describe(plan.sizes, plan.rounds, threads),
+    }
+
+
+def _describe(sizes: Sizes, rounds: int, threads: int) -> str:
+    n, d, L = sizes.base
+    columns, labels = sizes.tall
+    most, stored = max(sizes.rows), max(sizes.rows) * columns * 4 / 2**20
+    larger = "larger" if stored > sizes.limit_mb else "not larger, at these sizes,"
+    return (
+        f"Synthetic features, {n} rows x {d:,} columns x {L} labels where they don't vary, C = 1, "
+        f"{count_of(threads, 'thread')}; medians of {count_of(rounds, 'round')}, but sizes that "
+        f"take over {LONG:g} s are timed once; splits are those of the sweep above. Rows: the "
+        f"first of a cache of {most:,} x {columns:,} float32 values with {labels} labels, "
+        f"{stored:,.0f} MiB, {larger} than the {sizes.limit_mb:,} MiB that RLIMIT_DATA lets the "
+        "process allocate (mapped files, which the kernel may drop, are not part of it). There C "
+        f"is {sizes.rows_C:g} / rows, so that loss and penalty keep their balance; one round."
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +131,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         speed_sweep,
         {
             "cache": "feature cache with labels, as of MSRC v2",
-            "out": "folder for the page and the pictures",
+            "out": "file for the page, .md; the lines and pictures go beside it",
             "corel": "feature cache of Corel5k, for the comparisons at one C",
             "corel_split": "its split.csv",
             "corel_labels": "labels of it, at most",

@@ -3,21 +3,18 @@
 The rows come from a cache that is larger than the memory the fitting process may allocate.
 """
 
-import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.report.markdown import table
-from benchmarks.report.targets import Target, count_of
-from benchmarks.speed.record import LINEAR, exponent
 from benchmarks.speed.sweep.data import Task
-from benchmarks.speed.sweep.paths import TOL
 from benchmarks.speed.sweep.peers import OURS
-from benchmarks.speed.sweep.plan import Sizes
-from benchmarks.speed.sweep.solver import PENALTIES, Solver, completed
+from benchmarks.speed.sweep.plan import LONG, PENALTIES, TOL, Sizes
+from benchmarks.speed.sweep.solver import Solver, completed
+from classify.results import Line
 from features import schema
 from features.datasets import Dataset
 from features.index import index_hash, write_index
@@ -26,7 +23,6 @@ from features.manifest import Manifest, write_or_check
 from features.shard_writer import ShardWriter
 
 FACTORS, RELEVANT = 32, 10  # hidden factors of a row; columns that a label depends on
-LONG = 5.0  # seconds from which a size is timed once
 POSITIVE = 0.1  # share of the rows that have a label
 
 
@@ -112,10 +108,8 @@ def write_shards(
     return manifest
 
 
-def measure_scaling(
-    folder: Path, sizes: Sizes, *, threads: int, rounds: int, splits: Mapping[str, Sequence[float]]
-) -> tuple[str, list[Target]]:
-    """Time both penalties at every size, and fit the exponents.
+def scaling_lines(folder: Path, sizes: Sizes, *, threads: int, rounds: int) -> Iterator[Line]:
+    """Time both penalties at every size.
 
     Parameters
     ----------
@@ -125,89 +119,46 @@ def measure_scaling(
     threads : int
         Of the process that fits.
     rounds : int
-        Interleaved; but the rows, and what takes over 5 s, are timed once.
-    splits : mapping of str to sequence of float
-        Seconds of each split of a sweep, by penalty.
+        In turns; but the rows, and what takes over 5 s, are timed once.
 
-    Returns
-    -------
-    report : str
-    targets : list of Target
-        For labels, splits and columns.
+    Yields
+    ------
+    dict
+        A line per size and round.
     """
     n, d, L = sizes.base
     features = Generator(max(sizes.columns), max(sizes.labels)).rows(n)
     task = Task.make("synthetic", folder / "arrays", *features)
-    scaling = {
-        "labels": (sizes.labels, [{"labels": range(size), "columns": d} for size in sizes.labels]),
-        "columns": (sizes.columns, [{"labels": range(L), "columns": k} for k in sizes.columns]),
+    turns = {
+        "labels": {size: {"labels": range(size), "columns": d} for size in sizes.labels},
+        "columns": {size: {"labels": range(L), "columns": size} for size in sizes.columns},
     }
-    lines: list[list[str]] = []
-    targets: list[Target] = []
     with Solver(OURS, task.folder, threads) as ours:
-        for name, (values, turns) in scaling.items():
+        for axis, by_size in turns.items():
             for penalty in PENALTIES:
-                seconds = _time(ours, penalty, turns, rounds)
-                _add(lines, targets, penalty, name, values, seconds)
-    for penalty, times in splits.items():
-        counts = [k for k in (1, 3, 10, 30, 100) if k <= len(times)]
-        _add(lines, targets, penalty, "splits", counts, [sum(times[:k]) for k in counts])
-    lines += _time_rows(folder / "cache", sizes, threads)
-    head = ["seconds at tolerance 1e-3", "from the smallest to the largest", "exponent"]
-    text = (
-        f"Synthetic features, {n} rows x {d:,} columns x {L} labels where they don't vary, C = 1, "
-        f"{count_of(threads, 'thread')}; medians of {count_of(rounds, 'round')}, but sizes that "
-        f"take over {LONG:g} s are timed once; splits are those of the sweep above.\n\n"
-        f"{table(head, lines)}\n"
-        f"{_cache_line(folder / 'cache', sizes)}\n"
-    )
-    return text, targets
-
-
-def _time(ours: Solver, penalty: str, turns: Sequence[dict], rounds: int) -> list[float]:
-    seconds: list[list[float]] = [[] for _ in turns]
-    for _ in tqdm(range(rounds), desc=f"scaling, {penalty}", unit="round"):
-        for times, what in zip(seconds, turns, strict=True):
-            if times and times[0] > LONG:
-                continue
-            turn = completed(ours.fit(penalty=penalty, level=TOL, **{"Cs": [1.0], **what}))
-            times.append(turn.seconds)
-    return [statistics.median(times) for times in seconds]
-
-
-def _time_rows(folder: Path, sizes: Sizes, threads: int) -> list[list[str]]:
-    """Time more and more rows of a cache under the limit.
-
-    The weight of the mean loss is kept: C falls as the rows become more.
-    """
+                yield from _timed(ours, penalty, axis, by_size, rounds)
     columns, labels = sizes.tall
-    write_cache(folder, max(sizes.rows), columns, labels, shard_rows=8192)
-    turns = [
-        {"Cs": [sizes.rows_C / rows], "rows": rows, "labels": range(labels)} for rows in sizes.rows
-    ]
-    lines: list[list[str]] = []
-    with Solver(OURS, folder, threads, limit_mb=sizes.limit_mb) as ours:
+    cache = folder / "cache"
+    write_cache(cache, max(sizes.rows), columns, labels, shard_rows=8192)
+    # The weight of the mean loss is kept: C falls as the rows become more.
+    given = {"labels": range(labels)}
+    by_size = {k: {"Cs": [sizes.rows_C / k], "rows": k, **given} for k in sizes.rows}
+    with Solver(OURS, cache, threads, limit_mb=sizes.limit_mb) as ours:
         for penalty in PENALTIES:
-            _add(lines, [], penalty, "rows", sizes.rows, _time(ours, penalty, turns, 1))
-    return lines
+            yield from _timed(ours, penalty, "rows", by_size, 1)
 
 
-def _add(lines, targets, penalty: str, name: str, values, seconds) -> None:
-    slope = exponent(values, seconds)
-    pairs = zip(values, seconds, strict=True)
-    measured = ", ".join(f"{value:,}: {time:.3g}" for value, time in pairs)
-    lines.append([f"{penalty}, {name}", measured, f"{slope:.2f}"])
-    what, met = f"{penalty}, exponent in {name}", None if np.isnan(slope) else slope <= LINEAR
-    targets.append(Target(what, "at most 1", f"{slope:.2f}", met))
-
-
-def _cache_line(folder: Path, sizes: Sizes) -> str:
-    columns, labels = sizes.tall
-    rows, stored = max(sizes.rows), max(sizes.rows) * columns * 4 / 2**20
-    size = "larger" if stored > sizes.limit_mb else "not larger, at these sizes,"
-    return (
-        f"Rows: the first of a cache of {rows:,} x {columns:,} float32 values with {labels} labels,"
-        f" {stored:,.0f} MiB, {size} than the {sizes.limit_mb:,} MiB that RLIMIT_DATA lets the "
-        "process allocate (mapped files, which the kernel may drop, are not part of it). There C "
-        f"is {sizes.rows_C:g} / rows, so that loss and penalty keep their balance; one round."
-    )
+def _timed(
+    ours: Solver, penalty: str, axis: str, turns: Mapping[int, dict[str, Any]], rounds: int
+) -> Iterator[Line]:
+    long: set[int] = set()
+    for number in tqdm(range(rounds), desc=f"scaling, {penalty}", unit="round"):
+        for size, what in turns.items():
+            if size in long:
+                continue
+            given = {"penalty": penalty, "level": TOL, "Cs": [1.0], **what}
+            turn = completed(ours.fit(**given))
+            if turn.seconds > LONG:
+                long.add(size)
+            about = {"penalty": penalty, "axis": axis, "size": size}
+            yield {**about, "round": number, "seconds": turn.seconds}

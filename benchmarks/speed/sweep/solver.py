@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.speed.sweep.peers import find_peer
+from benchmarks.speed.sweep.plan import PENALTIES
 from benchmarks.speed.workers import Worker, run_together
 
-PENALTIES = ("l1", "l2")
 # What numpy, numba and the peers take their number of threads from, before they are imported.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 

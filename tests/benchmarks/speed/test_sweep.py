@@ -8,14 +8,17 @@ from scipy.optimize import minimize
 
 from benchmarks.speed import workers
 from benchmarks.speed.sweep import run
-from benchmarks.speed.sweep.comparison import Comparison, Point, Timings, evaluate
+from benchmarks.speed.sweep.comparison import Comparison, evaluate
+from benchmarks.speed.sweep.comparison_report import ahead, comparison_targets
 from benchmarks.speed.sweep.data import Task, first_task, second_task, usable
 from benchmarks.speed.sweep.peers import OURS, PEERS, REFERENCE, find_peer
 from benchmarks.speed.sweep.plan import QUICK
-from benchmarks.speed.sweep.report import ahead, comparison_targets
+from benchmarks.speed.sweep.points import Found, Point, Timings
+from benchmarks.speed.sweep.report import page
 from benchmarks.speed.sweep.run import speed_sweep
 from benchmarks.speed.sweep.scaling import Generator, write_cache
 from benchmarks.speed.sweep.solver import FitResult, Solver
+from benchmarks.stored import read_stored, store
 from features.cache import FeatureCache
 from features.errors import InputError
 from tests import children
@@ -50,7 +53,9 @@ def report(made, tmp_path_factory):
     plan = replace(QUICK, sizes=replace(QUICK.sizes, limit_mb=4000))
     with pytest.MonkeyPatch.context() as patch, children.stand_in_for_subprocess(workers):
         patch.setattr(run, "QUICK", plan)
-        text = speed_sweep(made, out, solvers=solvers, threads=[1], rounds=1, quick=True)
+        text = speed_sweep(
+            made, out / "sweep.md", solvers=solvers, threads=[1], rounds=2, quick=True
+        )
     return text, out
 
 
@@ -65,14 +70,14 @@ def _cells(text, first):
 
 def test_every_section_has_its_table_and_its_targets(report):
     text, out = report
-    assert (out / "speed-sweep.md").read_text() == text
+    assert (out / "sweep.md").read_text() == text
     for title in ("L1, one C", "L1, a path of C", "L2, one C", "L2, a path of C"):
         section = _section(text, title)
         tables = [line for line in section.splitlines() if line.startswith("|:--")]
         assert len(tables) == 2
         assert "asked |" in section and "verdict |" in section
     sweep = _section(text, "The whole sweep")
-    assert "2 splits x 4 labels x 3 values of C; 1 thread" in sweep
+    assert "2 splits x 3 values of C; 1 thread" in sweep
     assert sweep.count("scaled from 1 label of a split") == 4
     assert sweep.count("at least 20 x") == 2
     scaling = _section(text, "Scaling")
@@ -85,9 +90,16 @@ def test_every_section_has_its_table_and_its_targets(report):
     assert "not larger, at these sizes, than the 4,000 MiB" in scaling
 
 
+def test_stored_lines_give_the_page(report, tmp_path):
+    text, out = report
+    stored = read_stored(store(out / "sweep.jsonl", "speed/x", {}, folder=tmp_path))
+    assert page(stored.header, stored.lines) == text
+    assert {line["round"] for line in stored.lines if line["part"] == "path"} == {0, 1}
+
+
 def test_the_curves_have_pictures(report):
     for penalty in ("l1", "l2"):
-        assert (report[1] / f"speed-sweep-{penalty}.png").read_bytes()[1:4] == b"PNG"
+        assert (report[1] / f"sweep-{penalty}.png").read_bytes()[1:4] == b"PNG"
 
 
 def test_an_absent_peer_is_listed_with_the_reason(report):
@@ -178,6 +190,13 @@ def test_a_setting_that_fails_is_a_note(task):
     assert [point.level for point in one.points] == [None]
 
 
+def test_weights_that_are_no_numbers_are_a_note(task):
+    with Solver(_name("diverging"), task.folder, 1) as solver:
+        found = Comparison(task, "l2", 1.0, (1e-3,), 1e-6)
+        found.explore([solver], limit=1.0)
+    assert [line["failed"] for line in found.lines()] == ["weights that are no finite numbers"] * 2
+
+
 def test_memory_is_limited_and_the_cache_is_not_part_of_it(made):
     turn = {"penalty": "l1", "Cs": [1.0], "labels": [0]}
     with Solver(_name("greedy"), made, 1, limit_mb=512) as solver:
@@ -187,16 +206,17 @@ def test_memory_is_limited_and_the_cache_is_not_part_of_it(made):
 
 
 def _lane(*points):
-    return Timings([Point(level, [0], ratio, 0.0, 1, 1, [time]) for level, ratio, time in points])
+    made = [Point(level, 1, 1, ratio, 0.0, 1, 1, [time]) for level, ratio, time in points]
+    return Timings(made, knob="tol")
 
 
-def test_targets_compare_equal_objectives(task):
+def test_targets_compare_equal_objectives():
     timings = {
         OURS: _lane((None, 1.0, 2.0), (0.1, 1.0005, 1.0)),
         REFERENCE: _lane((None, 1.05, 6.0), (1e-5, 1.0009, 20.0), (1e-6, 1.0, 30.0)),
         "celer": _lane((None, 1.02, 0.5), (0.1, 99.0, 0.1)),
     }
-    found = Comparison(task, "l1", 1.0, (1e-3,), 1e-6, timings)
+    found = Found("made up", "l1", 1, (45, 8, 1), 50.0, timings)
     equal, default = comparison_targets(found, 10, default_factor=7)
     assert (equal.measured, equal.met) == ("20.0 x", True)
     assert (default.measured, default.met) == ("6.0 x", False)
