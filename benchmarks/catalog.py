@@ -133,6 +133,14 @@ _ENTRIES = (
         page="speed.sweep.report:page",
     ),
     _entry(
+        "speed logistic",
+        "L2 of many rows and a path of L1 for many labels, beside an earlier version",
+        "--before ../earlier --out speed-logistic.md",
+        "speed.logistic.run",
+        ("add_arguments", "speed_logistic"),
+        page="speed.logistic.report:page",
+    ),
+    _entry(
         "speed warp",
         "an epoch of ramp-loss WARP beside logistic descents, larger caches, and propagation",
         "--out speed-warp.md",

@@ -27,7 +27,7 @@ COMMANDS = [
     "benchmarks quickstart",
     *(
         f"benchmarks speed {name}"
-        for name in ("extract", "finetune", "imcl", "miml", "sweep", "threads", "warp")
+        for name in ("extract", "finetune", "imcl", "logistic", "miml", "sweep", "threads", "warp")
     ),
 ]
 

@@ -10,6 +10,11 @@ from classify.results import Line
 STEPS = ("read", "fit l2", "sweep l2", "fit rmlc")
 GAP = 1e-4  # the estimator's own tolerance
 SETTLED = 0.02  # change of the loss in the last epoch
+TARGETS = (
+    ("fit l2", "fit l2, relative gap", GAP, "gap"),
+    ("sweep l2", "sweep l2, relative gap", GAP, "gap"),
+    ("fit rmlc", "fit rmlc, change of the loss in the last epoch", SETTLED, "last_change"),
+)
 
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
@@ -44,15 +49,9 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
             "the worst line's. The time of a descent is that of its random rows.\n",
             table(head, rows),
             targets_table(
-                [
-                    at_most("fit l2, relative gap", GAP, found["fit l2"]["gap"]),
-                    at_most("sweep l2, relative gap", GAP, found["sweep l2"]["gap"]),
-                    at_most(
-                        "fit rmlc, change of the loss in the last epoch",
-                        SETTLED,
-                        found["fit rmlc"]["last_change"],
-                    ),
-                ]
+                at_most(what, asked, found[step][field])
+                for step, what, asked, field in TARGETS
+                if step in found
             ),
         ]
     )

@@ -21,6 +21,8 @@ def test_every_step_is_measured_and_judged(tmp_path):
     assert lines[0]["passes"] == 1
     assert lines[1]["gap"] <= 1e-4
     assert page(header["header"], lines) == text
+    part = page(header["header"], lines[:2])  # of a run that was stopped
+    assert "fit l2, relative gap" in part and "fit rmlc" not in part
     assert not list(tmp_path.glob("speed-disk-*"))
 
 

@@ -1,0 +1,1 @@
+"""Logistic regression of many rows and many labels, beside an earlier version."""
