@@ -148,8 +148,13 @@ def draw_convergence(panels: Mapping[str, Mapping[str, Trace]], path: Path, titl
         for axes, (name, traces) in zip(columns, panels.items(), strict=True):
             for number, (solver, trace) in enumerate(traces.items()):
                 _draw_trace(axes, solver, trace, number)
-            axes.set(xscale="log", yscale="log", title=name)
-            axes.set(xlabel="seconds for all labels", ylabel="objective / optimum - 1, worst label")
+            _logarithmic(axes, "x")
+            _logarithmic(axes, "y")
+            axes.set(
+                title=name,
+                xlabel="seconds for all labels",
+                ylabel="objective / optimum - 1, worst label",
+            )
             axes.grid(alpha=0.3)
             axes.legend(fontsize="x-small")
         figure.suptitle(title)
@@ -174,6 +179,16 @@ def _save_png(figure: Any, path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
 
 
+def _logarithmic(axes: Any, name: str) -> None:
+    """Make an axis logarithmic, with its numbers as plain text: formulas are not parsed."""
+    from matplotlib.ticker import LogFormatter
+
+    getattr(axes, f"set_{name}scale")("log")
+    axis = getattr(axes, f"{name}axis")
+    axis.set_major_formatter(LogFormatter())
+    axis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))  # where a decade is all
+
+
 def _draw_trace(axes: Any, solver: str, trace: Trace, number: int) -> None:
     color = f"C{number % 10}"
     if trace.points:
@@ -193,7 +208,7 @@ def _draw(axes: Any, panel: Panel, names: Sequence[str] = ()) -> None:
     for (name, value), style in zip(panel.references.items(), cycle(_DASHES), strict=False):
         axes.axhline(value, color="0.4", linestyle=style, label=name)
     if panel.log:
-        axes.set_xscale("log")
+        _logarithmic(axes, "x")
     axes.set_ylim(bottom=panel.bottom)
     axes.set_title(panel.title)
     axes.set_xlabel(panel.xlabel)

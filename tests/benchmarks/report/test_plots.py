@@ -61,3 +61,6 @@ def test_convergence_has_a_line_a_solver_and_a_star_for_its_default(figures, tmp
         assert (star.get_marker(), star.get_xydata().tolist()) == ("*", [[0.15, 1e-3]])
         assert star.get_color() == line.get_color()
         assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+        figures[0].canvas.draw()
+        labels = [one.get_text() for one in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+        assert "1" in labels and not any("$" in label for label in labels)
