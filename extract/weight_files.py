@@ -22,8 +22,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from extract.decoding.sources import kind_of
 from features.errors import InputError
+from features.inputs.other_kinds import kind_of
 
 #: Items that hold the network; where there are several, the earlier one is taken. Averaged
 #: weights ("ema") come first: they are the ones that a training is evaluated with.

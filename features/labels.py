@@ -21,7 +21,9 @@ from features.inputs.label_values import label_value
 SPLIT_NAMES = ("train", "val", "test")
 
 
-_ROW_NUMBER = re.compile(r"|#|unnamed: *\d+|id|index|idx|row|no\.?|nr\.?")
+_ROW_NUMBER = re.compile(
+    r"|#|unnamed: *\d+|id|index|idx|row|no\.?|nr\.?|(image|img|photo|file)[ _-]?id"
+)
 
 
 class _Values(dict[str, int]):
@@ -103,7 +105,7 @@ def is_row_number(name: str) -> bool:
 
     Examples
     --------
-    >>> is_row_number(""), is_row_number("Unnamed: 0"), is_row_number("image")
+    >>> is_row_number(""), is_row_number("image_id"), is_row_number("image")
     (True, True, False)
     """
     return bool(_ROW_NUMBER.fullmatch(name.strip().casefold()))
@@ -116,7 +118,9 @@ def _bad_cell(
         try:
             label_value(cell)
         except InputError as error:
-            return InputError(f"{path}, line {line}, column {name!r}: {error}")
+            return InputError(
+                f"{path}, line {line}, column {name!r}: {error} Remove a column that is no label."
+            )
     raise AssertionError("every cell is a label's value")
 
 

@@ -5,26 +5,12 @@ from contextlib import contextmanager
 
 from extract.decoding import budget
 from extract.decoding.reasons import Reason
+from features.inputs.other_kinds import kind_of
 from features.sources.base import Fault, Source
 
 FILE_BYTES_PER_PIXEL = 16  # of four 32-bit samples, uncompressed
 FILE_HEADERS = 64 << 20  # bytes of metadata and further frames that a file may have beside them
-#: How files begin that are often found under an image's name.
-_OTHER_KINDS = (
-    (b"version https://git-lfs", "a Git LFS pointer; run `git lfs pull`"),
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
-    (b"<svg", "an SVG drawing"),
-    (b"<?xml", "an XML file"),
-    (b"%!ps", "a PostScript file"),
-    (b"\xc5\xd0\xd3\xc6", "a PostScript file"),
-    (b"%pdf", "a PDF file"),
-    (b"pk\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\x89hdf", "an HDF5 file"),
-    (b"\xff\x0a", "a JPEG XL file"),
-    (b"\x00\x00\x00\x0cjxl ", "a JPEG XL file"),
-)
+_JPEG_XL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -68,21 +54,9 @@ def _as_failure() -> Iterator[None]:
         raise Reason[fault.reason].failure(**fault.facts) from fault
 
 
-def kind_of(raw: bytes) -> str:
-    """Say what a file is that begins so, if it is often found under another's name; or nothing.
-
-    Examples
-    --------
-    >>> kind_of(b"<!DOCTYPE html>"), kind_of(b"data")
-    ('an HTML page', '')
-    """
-    start = raw[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return next((kind for begins, kind in _OTHER_KINDS if start.startswith(begins)), "")
-
-
 def unidentified(raw: bytes) -> Exception:
     """Say what bytes are that no decoder recognizes."""
-    if kind := kind_of(raw):
+    if kind := "a JPEG XL file" if raw.startswith(_JPEG_XL) else kind_of(raw):
         return Reason.OTHER_KIND.failure(kind=kind)
     if raw[4:8] == b"ftyp":
         if raw[8:12] in _HEIF_BRANDS:

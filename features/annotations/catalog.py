@@ -80,6 +80,7 @@ class Format(NamedTuple):
 
 
 AUTO = "auto"
+_LOOKED_AT = 20  # files in a folder of no known form
 FORMATS = (
     Format("coco", "COCO and LVIS", "an instances JSON file", "coco", "read_coco"),
     Format(
@@ -160,10 +161,25 @@ def find_format(name: str, source: "Path") -> Format:
         raise InputError(f"{source} may be {names}. Say which by --format.")
     if reason := next((reason for *_, reason in judged if reason), ""):
         raise InputError(reason)
+    if near := _nearby(source):
+        raise InputError(f"{source} is of no known form; {near}. Give that as --source.")
     raise InputError(
         f"{source} is of no known form. Give one of {', '.join(NAMES)} as --format, which then "
         "says what is wrong; `python -m features index --format` describes them."
     )
+
+
+def _nearby(source: "Path") -> str:
+    """Say that the folder of a file, or a file of a folder, is of a known form; or nothing."""
+    from features.inputs.text_lines import beginning
+
+    near = [source.parent]
+    if source.is_dir():
+        near = sorted(path for path in source.iterdir() if path.is_file())[:_LOOKED_AT]
+    else:
+        beginning(source)  # one of another kind is told so
+    found = ((path, format) for path in near for format in FORMATS if format.fits(path))
+    return next((f"{path} looks like {format.name}" for path, format in found), "")
 
 
 def describe_formats() -> str:

@@ -9,13 +9,23 @@ from features.errors import InputError
 from features.inputs.listing import Listing, scan
 from features.labels import some_of
 
+#: Folders that divide a data set by something else than what its pictures show.
+_NO_CLASSES = frozenset(
+    {
+        *("train", "training", "val", "valid", "validation", "dev", "test", "testing", "unlabeled"),
+        *("train2017", "val2017", "test2017", "image", "images", "img", "imgs", "jpegimages"),
+        *("photos", "pictures", "masks", "annotations", "labels"),
+    }
+)
+
 
 def recognizes(source: Path) -> bool:
-    """Tell whether all pictures of a folder lie in two or more folders inside it."""
+    """Tell whether all pictures of a folder lie in folders inside it that may be of classes."""
     if not source.is_dir():
         return False
     folders = {PurePosixPath(picture).parent.name for picture in scan(source).pictures}
-    return len(folders) > 1 and "" not in folders
+    classes = {name for name in folders if name.casefold() not in _NO_CLASSES}
+    return len(folders) > 1 and "" not in folders and bool(classes)
 
 
 def read_class_folders(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:

@@ -88,8 +88,9 @@ def read_coco(source: Path, images: Path, *, strict_names: bool = False) -> Data
 
 
 def _load(source: Path) -> Any:
+    text = read_text(source)
     try:
-        return json.loads(read_text(source))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{source} is not JSON ({error}). Give COCO's instances file, unpacked and whole."

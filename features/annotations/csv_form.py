@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -76,6 +76,8 @@ def find_form(path: Path) -> CsvForm:
     rows = csv_rows(path, ragged=True)
     first = next(rows, (0, [""]))
     _, header = first
+    if header == [""]:
+        raise InputError(f"{path} is empty; it must have the image and its labels in each line.")
     if len(header) < 2:
         raise InputError(
             f"{path} has one column, {header[0][:40]!r}; it must have the image and its labels, "
@@ -83,11 +85,12 @@ def find_form(path: Path) -> CsvForm:
         )
     pictures = [at for at, field in enumerate(header) if _is_picture(field)]
     keys = [] if pictures else [re.sub("[^a-z0-9]", "", name.casefold()) for name in header]
-    image = pictures[0] if pictures else _first(keys, _IMAGES, _first(keys, _PERHAPS_IMAGES, 0))
+    second = [] if pictures else [one for one in (next(rows, None),) if one]
+    image = pictures[0] if pictures else _image_column(keys, *(fields for _, fields in second))
     label = _first(keys, _LABELS, -1, other_than=image)
     value = _first(keys, _VALUES, -1, other_than=image)
     columns = CsvForm("", image, label, value if value >= 0 else None, len(header), not pictures)
-    return _by_lines(columns, chain([first], rows) if pictures else rows, header, keys)
+    return _by_lines(columns, chain([first] if pictures else second, rows), header, keys)
 
 
 def labeled_rows(path: Path, form: CsvForm) -> Iterator[tuple[int, list[str]]]:
@@ -154,6 +157,13 @@ def _by_lines(
             name for at, name in enumerate(header) if keys and at not in used and name.strip()
         ),
     )
+
+
+def _image_column(keys: list[str], fields: Sequence[str] = ()) -> int:
+    """Give the column that is called like images and, of several, holds a picture's name."""
+    called = [at for at, key in enumerate(keys) if _IMAGES.fullmatch(key)]
+    holding = [at for at in called if at < len(fields) and _is_picture(fields[at])]
+    return next(iter([*holding, *called]), _first(keys, _PERHAPS_IMAGES, 0))
 
 
 def _first(keys: list[str], known: re.Pattern[str], default: int, *, other_than: int = -1) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from features.errors import InputError
+from features.inputs.text_lines import read_file
 
 _HEADER = 128  # bytes; the last four are the version and the letters that tell the byte order
 _ORDERS = {b"IM": "<", b"MI": ">"}
@@ -46,7 +47,7 @@ def read_mat(path: Path, *names: str) -> list[np.ndarray]:
         When the file can't be read, lacks a variable, or one is of another class (sparse,
         complex, struct).
     """
-    data = path.read_bytes()
+    data = read_file(path)
     order = _ORDERS.get(data[_HEADER - 2 : _HEADER])
     if order is None:
         raise InputError(f"{path} is not a MATLAB file of version 5 to 7. Save it again as -v7.")

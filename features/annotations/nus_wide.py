@@ -73,18 +73,27 @@ def read_nus_wide(source: Path, images: Path, *, strict_names: bool = False) -> 
 
 def _lists(source: Path) -> dict[str, Path]:
     """Give the lists of images by their part: "", "_Train", "_Test"."""
-    files = {path.name.casefold(): path for path in visible(source.rglob("*.txt"))}
-    return {part: files[name] for name, part in _PARTS if name in files}
+    part_of = dict(_PARTS)
+    found: dict[str, Path] = {}
+    for path in visible(source.rglob("*.txt")):
+        if (part := part_of.get(path.name.casefold())) is not None:
+            _only(found.setdefault(part, path), path)
+    return found
 
 
 def _concepts(source: Path) -> dict[tuple[str, str], Path]:
     """Give the files of concepts by name and part."""
-    found = {}
+    found: dict[tuple[str, str], Path] = {}
     for path in visible(source.rglob("[Ll]abels_*.txt")):
         name = path.stem[len("Labels_") :]
         part = next((one for one in ("_Train", "_Test") if name.endswith(one)), "")
-        found[name.removesuffix(part), part] = path
+        _only(found.setdefault((name.removesuffix(part), part), path), path)
     return found
+
+
+def _only(first: Path, path: Path) -> None:
+    if path != first:
+        raise InputError(f"{first} and {path} are both of one list. Move one of them away.")
 
 
 def _column(path: Path, count: int) -> np.ndarray:

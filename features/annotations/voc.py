@@ -1,6 +1,7 @@
 """Read PASCAL VOC XML into labels: one file per image, one `object` element per instance."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,9 +10,11 @@ from tqdm import tqdm
 
 from features.datasets import Dataset, index_images
 from features.errors import InputError
+from features.inputs.file_names import match_names
 from features.inputs.label_values import label_value
 from features.inputs.listing import is_companion, visible
-from features.inputs.text_lines import beginning
+from features.inputs.text_lines import beginning, read_file
+from features.labels import some_of
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -65,7 +68,9 @@ def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Datas
     files = _files(source)
     if not files:
         raise InputError(f"No *.xml in {source}. Give VOC's folder Annotations.")
-    names, objects = zip(*map(_read_annotation, tqdm(files, desc="voc", unit="file")), strict=True)
+    read = map(_read_annotation, tqdm(files, desc="voc", unit="file"))
+    stated, objects = zip(*read, strict=True)
+    names, notes = _named(stated, files, source, images)
     file_of: dict[str, Path] = {}
     for name, path in zip(names, files, strict=True):
         if (first := file_of.setdefault(name, path)) != path:
@@ -81,9 +86,32 @@ def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Datas
     for row, of_image in enumerate(objects):
         for name, is_sure in of_image.items():
             labels[row, column_of[name]] = 1 if is_sure else -1
+    if notes and strict_names:
+        raise InputError(f"{notes[0]}. Write the files' names, or allow it.")
     return index_images(
-        images, names, labels, label_names, source=source, strict_names=strict_names
+        images, names, labels, label_names, source=source, strict_names=strict_names, notes=notes
     )
+
+
+def _named(
+    stated: Sequence[str], files: Sequence[Path], source: Path, images: Path
+) -> tuple[list[str], list[str]]:
+    """Give each file's image; one that states none, or none that is there, is called like it.
+
+    Tools leave the old name in a file when its image and itself are renamed.
+    """
+    missing = set(match_names(images, [name for name in stated if name], source).missing)
+    wrong = [at for at, name in enumerate(stated) if not name or name in missing]
+    own = [files[at].stem for at in wrong]
+    if not wrong or match_names(images, own, source).missing:
+        return [name or path.stem for name, path in zip(stated, files, strict=True)], []
+    names = list(stated)
+    for at, name in zip(wrong, own, strict=True):
+        names[at] = name
+    return names, [
+        f"{source}: {some_of([files[at].name for at in wrong])} state no filename that is there; "
+        "their images are those of their own names"
+    ]
 
 
 def _files(source: Path) -> list[Path]:
@@ -97,10 +125,13 @@ def _folders(path: Path, source: Path) -> tuple[str, ...]:
 
 
 def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:
-    """Give the image's file name and, for each class, whether an object of it is not difficult."""
+    """Give the image's name, perhaps empty, and for each class if an object is not difficult."""
     root = _parsed(path)
     if root.tag != "annotation":
-        raise InputError(f"{path}: the root element is {root.tag!r}; it must be 'annotation'.")
+        raise InputError(
+            f"{path}: the root element is {root.tag!r}; it must be 'annotation'. Move a file that "
+            "is none of VOC's away."
+        )
     objects: dict[str, bool] = {}
     for element in root.iterfind("object"):
         name = _text(element, "name", path)
@@ -108,11 +139,11 @@ def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:
             continue
         is_difficult = _says(element, "difficult", name, path)
         objects[name] = objects.get(name, False) or not is_difficult
-    return _text(root, "filename", path), objects
+    return root.findtext("filename", "").strip(), objects
 
 
 def _parsed(path: Path) -> ElementTree.Element:
-    content = path.read_bytes().lstrip()
+    content = read_file(path).lstrip()
     attempts: list[tuple[bytes, str | None]] = [(content, None)]
     declared = _DECLARED.match(content)
     try:  # the parser knows no encoding of several bytes but Unicode's

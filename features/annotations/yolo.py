@@ -14,10 +14,14 @@ from features.errors import InputError
 from features.inputs.file_names import match_listed
 from features.inputs.label_values import float_or_none
 from features.inputs.listing import scan, visible
-from features.inputs.text_lines import text_lines
+from features.inputs.text_lines import read_file, text_lines
 from features.labels import some_of
 
-_NAME_LISTS = ("classes.txt", "obj.names", "names.txt", "labels.txt", "_darknet.labels")
+_NAME_LISTS = (
+    *("classes.txt", "obj.names", "names.txt", "labels.txt", "_darknet.labels"),
+    "predefined_classes.txt",
+)
+_YAML = (".yaml", ".yml")
 _LABELS = re.compile(r"(^|/)labels(/(?!.*(?:^|/)labels/))")  # the last folder of that name
 _NO_LABELS = frozenset((*_NAME_LISTS, "train.txt", "val.txt", "valid.txt", "test.txt", "notes.txt"))
 
@@ -58,7 +62,8 @@ def read_yolo(source: Path, images: Path, *, strict_names: bool = False) -> Data
         can't be read.
     """
     pictures = scan(images).pictures
-    source = source / "labels" if (source / "labels").is_dir() else source
+    if (source / "labels").is_dir() and not source.samefile(images):
+        source = source / "labels"
     files = _label_files(source)
     if not files:
         raise InputError(f"No *.txt in {source}. Give YOLO's folder labels.")
@@ -146,9 +151,9 @@ def _classes(path: Path) -> set[int]:
 def _names(source: Path, count: int) -> tuple[list[str], list[str]]:
     """Find the classes' names, and a line that says where."""
     for folder in (source, source.resolve().parent, source.resolve().parent.parent):
-        for path in visible(folder.iterdir()):
-            if path.suffix.lower() in (".yaml", ".yml") and (names := _yaml_names(path)):
-                return names, [f"{source}: names of the {len(names)} classes are from {path}"]
+        if found := _yaml_names_in(folder):
+            path, names = found
+            return names, [f"{source}: names of the {len(names)} classes are from {path}"]
         for name in _NAME_LISTS:
             if (path := folder / name).is_file():
                 names = text_lines(path)
@@ -156,6 +161,18 @@ def _names(source: Path, count: int) -> tuple[list[str], list[str]]:
     return [str(number) for number in range(count)], [
         f"{source}: no data.yaml or classes.txt names the classes; they are called by their numbers"
     ]
+
+
+def _yaml_names_in(folder: Path) -> tuple[Path, list[str]] | None:
+    paths = [path for path in visible(folder.iterdir()) if path.suffix.lower() in _YAML]
+    named = [(path, names) for path in paths if (names := _yaml_names(path))]
+    for path, names in named[1:]:
+        if names != named[0][1]:
+            raise InputError(
+                f"{named[0][0]} and {path} name other classes. Move the one that is not of these "
+                "labels away."
+            )
+    return named[0] if named else None
 
 
 class _Texts(yaml.SafeLoader):
@@ -166,17 +183,22 @@ class _Texts(yaml.SafeLoader):
 
 def _yaml_names(path: Path) -> list[str]:
     try:
-        content: Any = yaml.load(path.read_bytes(), Loader=_Texts)
+        content: Any = yaml.load(read_file(path), Loader=_Texts)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} is not YAML ({reason}). Repair it or move it away.") from None
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
         if sorted(names, key=str) != sorted(map(str, range(len(names)))):
-            raise InputError(f"{path}: names must be numbered from 0 to {len(names) - 1}.")
+            raise InputError(
+                f"{path}: names must be numbered from 0 to {len(names) - 1}. Got "
+                f"{', '.join(map(str, names))[:80]}."
+            )
         names = [names[str(number)] for number in range(len(names))]
-    if not isinstance(names, list):
+    if names is None:
         return []
+    if not isinstance(names, list):
+        raise InputError(f"{path}: names must be a list, or numbered. Got {str(names)[:80]!r}.")
     for name in names:
         if not isinstance(name, str):
             raise InputError(f"{path}: names must be texts. Got {str(name)[:80]}.")

@@ -29,7 +29,8 @@ _NAME_BYTES = 200  # of the final name in a temporary one: a name may have 255 b
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_KINDS = {
+#: What a name may stand for that is no file.
+NODES = {
     stat.S_IFDIR: "a folder",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
@@ -218,7 +219,7 @@ def require_regular(path: Path) -> None:
         return
     if mode != stat.S_IFREG:
         raise InputError(
-            f"{path} is {_KINDS.get(mode, 'no file')}, and results are written to a file. "
+            f"{path} is {NODES.get(mode, 'no file')}, and results are written to a file. "
             "Give another name."
         )
 

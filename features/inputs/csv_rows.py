@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from features.errors import InputError
-from features.inputs.text_lines import encoding_of
+from features.inputs.text_lines import encoding_of, require_file, require_own_kind
 
 _FIRST_FIELD = re.compile(r'\s*(?:"(?:[^"]|"")*"|[^,;\t"]*)\s*([,;\t])( ?)')
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx and .ods, .xls
@@ -34,8 +34,8 @@ def csv_rows(
     Parameters
     ----------
     path : Path
-        UTF-8, with or without a byte order mark, or UTF-16 with one. Fields are separated by what
-        follows the first field of the first line: a comma, a semicolon or a tab; or else by `|`.
+        In one of the encodings of `text_lines.encoding_of`. Fields are separated by what follows
+        the first field of the first line: a comma, a semicolon or a tab; or else by `|`.
     ragged : bool
         Allow lines of other lengths than the header's.
     content : bytes, optional
@@ -71,13 +71,24 @@ def csv_rows(
                 if len(fields) != width and not ragged:
                     raise InputError(
                         f"{path}, line {line}: {len(fields)} fields where the header has {width}. "
-                        "Quote a name that holds a comma."
+                        f"{_remedy(len(fields), width, form.delimiter)}"
                     )
                 yield line, fields
     except UnicodeError:
         raise InputError(f"{path} is not UTF-8. Save it again with that encoding.") from None
     except csv.Error as error:
         raise InputError(f"{path}, after line {line}: {error}. Repair the quotes.") from None
+
+
+def _remedy(found: int, width: int, delimiter: str) -> str:
+    if found < width:
+        return f"Complete the line; what stands between fields is {delimiter!r}, as in the header."
+    if found == width + 1:  # as R writes row names
+        return (
+            "Quote a name that holds a comma; if the first field is a row's number, give it a name "
+            "in the header."
+        )
+    return "Quote a name that holds a comma."
 
 
 def _width(header: list[str]) -> int:
@@ -91,12 +102,18 @@ def plain_header(header: list[str]) -> list[str]:
 
 
 def _text(path: Path, content: bytes | None) -> TextIO:
+    if content is None:
+        require_file(path)
     file = open(path, "rb") if content is None else io.BytesIO(content)  # noqa: SIM115
-    start = file.read(8)
+    start = file.read(512)
     file.seek(0)
-    if start.startswith(_WORKBOOKS):
+    try:
+        if start.startswith(_WORKBOOKS):
+            raise InputError(f"{path} is a workbook of a spreadsheet. Save it as csv, in UTF-8.")
+        require_own_kind(path, start)
+    except InputError:
         file.close()
-        raise InputError(f"{path} is a workbook of a spreadsheet. Save it as csv, in UTF-8.")
+        raise
     return io.TextIOWrapper(file, encoding=encoding_of(start), newline="")
 
 

@@ -22,6 +22,7 @@ from features.inputs.listing import list_images
 from features.inputs.name_forms import (
     BEHIND,
     COMMON,
+    DECIMAL,
     EXTENSION,
     FRONT,
     SPELLING,
@@ -29,6 +30,7 @@ from features.inputs.name_forms import (
     ending_of,
     plain_key,
     stem_of,
+    whole_number,
     without_query,
 )
 
@@ -288,6 +290,7 @@ class _Known:
             ("", self.by_name.get(key, [])),
             (EXTENSION, self.by_stem.get(key, [])),
             (SPELLING, [file for file in alike if _FORMAT_OF.get(ending_of(file)) == spelled]),
+            (DECIMAL, self.by_stem.get(whole_number(key), [])),
         ]
 
     def _cuts(self, key: str) -> list[str]:

@@ -15,7 +15,7 @@ _WORDS = {
 }
 # Of a name; "none" and "unknown" may be labels.
 _MISSING = frozenset(
-    {"", "nan", "NaN", "NAN", "<NA>", "NA", "N/A", "#N/A", "n/a", "null", "NULL", "None"}
+    {"", "nan", "NaN", "NAN", "<NA>", "NA", "N/A", "#N/A", "n/a", "null", "NULL", "None", "set()"}
 )
 ALLOWED = "1, 0, -1 or empty (unknown)"
 

@@ -1,5 +1,6 @@
 """Labels that can teach nothing: what is odd about a table of labels, in one line each."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -23,7 +24,7 @@ def label_warnings(labels: np.ndarray, label_names: Sequence[str]) -> tuple[str,
     tuple of str
         One line for each of these that occurs: labels that no image has, labels that no image
         lacks (because -1 stands where 0 was meant, or because all have them), and names that
-        differ only by blanks or case. Empty for a sound table.
+        differ only by blanks, case or Unicode form. Empty for a sound table.
 
     Examples
     --------
@@ -52,7 +53,8 @@ def label_warnings(labels: np.ndarray, label_names: Sequence[str]) -> tuple[str,
     if alike := _alike(label_names):
         groups = "; ".join(" and ".join(map(repr, group)) for group in alike[:3])
         lines.append(
-            f"label names that differ only by blanks or case: {groups}. Give one label one name"
+            f"label names that differ only by blanks, case or Unicode form: {groups}. Give one "
+            "label one name"
         )
     return tuple(lines)
 
@@ -60,5 +62,5 @@ def label_warnings(labels: np.ndarray, label_names: Sequence[str]) -> tuple[str,
 def _alike(label_names: Sequence[str]) -> list[list[str]]:
     groups = defaultdict(list)
     for name in label_names:
-        groups["".join(name.split()).casefold()].append(name)
+        groups[unicodedata.normalize("NFC", "".join(name.split())).casefold()].append(name)
     return [group for group in groups.values() if len(group) > 1]

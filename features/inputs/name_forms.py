@@ -8,13 +8,16 @@ from urllib.parse import unquote
 
 _QUERY = re.compile(r"\?(?:.*&)?(?:d=([^&]+))?.*", re.DOTALL)  # `d`: Label Studio's local files
 _FAR = re.compile(r"/|\.\.|[A-Za-z][A-Za-z0-9+.-]*:")  # absolute, upwards, a drive or a URL
-FRONT, COMMON, BEHIND, EXTENSION, SPELLING = (
+FRONT, COMMON, BEHIND, EXTENSION, SPELLING, DECIMAL = (
     "the folder's name in front",
     "one path in front of all",
     "a query behind",
     "no extension",
     "spelling of the extension",
+    "a number with a decimal point",
 )
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_DECIMAL = re.compile(r"((?:.*/)?\d+)\.0+")
 
 
 def _no_blanks(name: str) -> str:
@@ -27,6 +30,7 @@ def _no_dots(name: str) -> str:
 
 _STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("URL encoding", unquote),
+    ("characters that can't be seen", lambda name: _UNSEEN.sub("", name)),
     ("backslashes", lambda name: name.replace("\\", "/")),
     ("blanks", _no_blanks),
     ("'./' or '/'", _no_dots),
@@ -58,6 +62,18 @@ def stem_of(key: str) -> str:
     return os.path.splitext(key)[0]
 
 
+def whole_number(key: str) -> str:
+    """Give a key that is a whole number as tables of floats have it without its zeros.
+
+    Examples
+    --------
+    >>> whole_number("cats/17.0"), whole_number("1.5")
+    ('cats/17', '')
+    """
+    found = _DECIMAL.fullmatch(key)
+    return found[1] if found else ""
+
+
 def without_query(name: str) -> list[str]:
     """Give a URL's name without what follows a question mark, or the path that is named there.
 
@@ -78,7 +94,7 @@ def differences(name: str, file: str, front: str, extra: str) -> str:
     name, file : str
     front : {"", FRONT, COMMON}
         What stands in front of the file's name.
-    extra : {"", EXTENSION, SPELLING}
+    extra : {"", EXTENSION, SPELLING, DECIMAL}
         How the endings differ otherwise than in their case.
 
     Returns
@@ -91,7 +107,7 @@ def differences(name: str, file: str, front: str, extra: str) -> str:
         return a != b and not (front and a.endswith(f"/{b}"))
 
     needed = []
-    a = stem_of(name) if extra == SPELLING else name
+    a = stem_of(name) if extra in (SPELLING, DECIMAL) else name
     b = stem_of(file) if extra else file
     for way, step in _STEPS:
         if front and way == "case":  # of the part that is the file's

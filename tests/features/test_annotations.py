@@ -82,7 +82,9 @@ def test_coco_mistakes_are_named(coco, damage, message):
 def test_what_is_not_json_is_named(coco, text):
     source, images = coco
     source.write_bytes(text.encode("latin-1"))
-    refuses(read_coco, source, images, "is not JSON .*Give COCO's instances file")
+    refuses(
+        read_coco, source, images, "is not JSON .*Give COCO's instances file|is not UTF-8. Save"
+    )
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "null"])
@@ -125,11 +127,8 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;">]>
         (BOMB + "<annotation><filename>&y;</filename></annotation>", "has a DTD"),
         ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>', "has a DTD"),
         ("<annotations/>", "root element is 'annotations'; it must be 'annotation'"),
-        ("<annotation/>", "'annotation' has no 'filename'"),
-        (voc_xml(" "), "'annotation' has no 'filename' or an empty one"),
         (voc_xml("000009.jpg", ("", 0)), "'object' has no 'name' or an empty one"),
         (voc_xml("000009.jpg", ("cat", "maybe")), "'cat' has difficult 'maybe'; it must be 0 or 1"),
-        (voc_xml("000010.jpg", ("cat", 0)), r"1 \(first '000010.jpg'\) of 3 images not found"),
         (voc_xml("000007.jpg", ("cat", 0)), "twice: 000007.xml and 000009.xml both have the file"),
     ],
 )
@@ -227,7 +226,7 @@ def test_bad_arguments_leave_nothing_behind(tmp_path, scene):
             "gone.mat does not exist. Give the annotations'",
         ),
         ("scene", source, source, "is not a folder. Give the folder that holds the images"),
-        ("coco", source, images, "is not JSON"),
+        ("coco", source, images, "is not UTF-8"),
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             index_annotations(format, *paths, out)
