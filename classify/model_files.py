@@ -89,8 +89,7 @@ def load_model(path: Path) -> TaggerModel:
     ) as error:  # fmt: skip
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
             raise unreadable(path, error) from error  # says nothing about what it holds
-        missing = isinstance(error, KeyError)
-        reason = f"it has no {error}" if missing else plain_words(error, known=path)
+        reason = plain_words(error, known=path)
         raise InputError(
             f"{path} can't be read as a model ({reason}); make one with `python -m classify fit`"
         ) from error

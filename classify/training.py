@@ -130,8 +130,7 @@ def fit(
         instances that it takes; a C that is not positive; a C or weights of classes that the
         learner doesn't take; fewer rows than folds.
     """
-    from classify.selection.candidates import Fixed  # scikit-learn, and the next h5py
-    from classify.storage.provenance import hash_labels, shard_checksums
+    from classify.storage.provenance import hash_labels, shard_checksums  # h5py, as the next
     from features.cache import FeatureCache
 
     auto = learner == AUTO
@@ -139,19 +138,18 @@ def fit(
     _check_counts(folds, seed, jobs)
     rule, method = _decision_options(auto, thresholds, calibration)
     weighting = weighting_of(class_weight, rare_weight)
-    if not auto:
-        check_weighting(find_learner(learner), weighting)
+    named = None if auto else find_learner(learner)
+    if named:
+        check_weighting(named, weighting)
     if from_disk:
         _check_from_disk(learner, rule, method)
     out = claim_model(out)
     features = FeatureCache(cache)
-    named = None if auto else find_learner(learner)
     rows, names, label_names = _read_rows(features, named, layers, labels, from_disk)
     options: dict[str, Any] = {"metric": metric, "folds": folds, "seed": seed, "jobs": jobs}
     options["weighting"] = weighting
     if auto:
-        fixed = Fixed(scaling and find_scaling(scaling).name, C)
-        choice = _search(rows, {**options, "thorough": thorough, "fixed": fixed}, blend)
+        choice = _search(rows, scaling, C, {**options, "thorough": thorough}, blend)
     elif (rule, method) == ("zero", "none"):
         choice = _given(learner, scaling, C)
     else:
@@ -262,11 +260,15 @@ def _decision_options(auto: bool, thresholds, calibration) -> tuple[str, str]:
     return rule, method
 
 
-def _search(rows: _Rows, options: dict[str, Any], blended: bool) -> _Choice:
-    from classify.selection import blend, report
+def _search(
+    rows: _Rows, scaling: str | None, C: float | None, options: dict[str, Any], blended: bool
+) -> _Choice:
+    from classify.selection import blend, report  # scikit-learn
+    from classify.selection.candidates import Fixed
     from classify.selection.search import search
 
-    found, data = search(*rows, **options)
+    fixed = Fixed(scaling and find_scaling(scaling).name, C)
+    found, data = search(*rows, **options, fixed=fixed)
     best = found.ranked(data.metric)[0]
     chosen = blend.blend(found, data) if blended else blend.single(found, best)
     lines = report.records(found, data, chosen)

@@ -185,10 +185,14 @@ def plain_words(error: BaseException, *, known: object = None) -> str:
     ('a.csv: No such file or directory', 'No such file or directory')
     >>> plain_words(ConnectionError("[Errno 111] Connection refused"))
     'Connection refused'
+    >>> plain_words(KeyError("labels"))
+    "it has no 'labels'"
     """
     cause = getattr(error, "reason", None)
     if isinstance(cause, BaseException):  # urllib's error, around the system's
         return plain_words(cause, known=known)
+    if isinstance(error, KeyError) and " " not in str(error):  # a key, no sentence of a library
+        return f"it has no {error}"
     if not isinstance(error, OSError) or error.errno is None or not error.strerror:
         return _NUMBER.sub("", " ".join(str(error).split())) or type(error).__name__
     buried = "errno = " in error.strerror  # in HDF5's own words

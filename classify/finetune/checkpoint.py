@@ -90,8 +90,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
             raise unreadable(path, error) from error  # says nothing about what it holds
-        missing = isinstance(error, KeyError)
-        reason = f"it has no {error}" if missing else plain_words(error, known=path)
+        reason = plain_words(error, known=path)
         raise InputError(
             f"{path} can't be read as a checkpoint of a fine-tuning ({reason}); give the folder "
             "of a run, or delete it and train again"
