@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.report.markdown import table
-from benchmarks.report.targets import at_most, targets_table
+from benchmarks.report.targets import Target, targets_table
 from classify.results import Line
 
 STEPS = ("read", "fit l2", "sweep l2", "fit rmlc")
@@ -49,9 +49,10 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
             "the worst line's. The time of a descent is that of its random rows.\n",
             table(head, rows),
             targets_table(
-                at_most(what, asked, found[step][field])
+                Target(what, f"at most {asked:g}", f"{value:.1e}", value <= asked)
                 for step, what, asked, field in TARGETS
                 if step in found
+                for value in [found[step][field]]
             ),
         ]
     )
