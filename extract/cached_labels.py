@@ -1,5 +1,6 @@
 """The labels of a cache: written once from the data set, and after that the user's to correct."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def write_labels(folder: Path, dataset: Dataset) -> str:
         `labels.csv` is malformed, or lists other images.
     """
     path = folder / schema.LABELS
-    if not path.exists():
+    if not os.path.lexists(path):
         if dataset.labels is not None:
             write_labels_csv(path, dataset.ids, dataset.labels, dataset.label_names)
         return ""

@@ -3,6 +3,7 @@
 A cache may be read by any number of threads and processes. `shards` has what writes one.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -108,7 +109,7 @@ class FeatureCache:
     @cached_property
     def _truth(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
         path = self.folder / schema.LABELS
-        if not path.exists():
+        if not os.path.lexists(path):
             return None, ()
         ids, labels, names = read_labels_csv(path)
         if ids not in (self._listed.ids, self.ids):

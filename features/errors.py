@@ -166,6 +166,7 @@ def _shown(bound: float) -> str:
     return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
+_UNPRINTABLE = re.compile(r"[^\n\t -~]")  # and those letters that are printable
 _NUMBER = re.compile(r"\[Errno -?\d+\] ?")  # Python's, before the system's words
 
 
@@ -203,6 +204,25 @@ def plain_words(error: BaseException, *, known: object = None) -> str:
         if name is not None and not isinstance(name, int) and str(name) != str(known)
     ]
     return ": ".join([" -> ".join(names), words] if names else [words])
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey or can't show; lines stay lines.
+
+    Names of files and labels may hold such characters, and turn what stands behind them.
+
+    Examples
+    --------
+    >>> print(printable("a\u202egpj.exe\nb\x9b2J"))
+    a\u202egpj.exe
+    b\x9b2J
+    """
+    return _UNPRINTABLE.sub(_escaped, text) if not text.isprintable() else text
+
+
+def _escaped(found: re.Match[str]) -> str:
+    one = found[0]
+    return one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode()
 
 
 def first_words(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """The manifest of a cache: everything that can change a value, and nothing else."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def read_manifest(folder: Path) -> Manifest:
         (`checks.manifests`), or has another layout version than this library.
     """
     path = folder / schema.MANIFEST
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise InputError(
             f"{folder} is not a feature cache: it has no {schema.MANIFEST}. "
             "Make one with `python -m extract --data DIR --out CACHE`."

@@ -15,6 +15,7 @@ import numpy as np
 
 from features import files, schema
 from features.checks.causes import os_text, unreadable
+from features.files.endless import is_endless
 from features.files.ownership import require_ours
 from features.manifest import Manifest, manifest_hash
 from features.shards import finished_shards
@@ -82,6 +83,8 @@ def _is_view(file: BinaryIO) -> bool:
 
 def is_sealed(path: Path) -> bool:
     """Check a view's bytes before HDF5 opens it, which can crash on damaged files."""
+    if is_endless(path):
+        return False
     content = path.read_bytes()
     return content == sealed(content[schema.USER_BLOCK :])
 

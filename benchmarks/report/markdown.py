@@ -1,6 +1,26 @@
 """Numbers to Markdown tables. Knows no learner and no paper."""
 
+import re
 from collections.abc import Iterable, Sequence
+
+from features.errors import printable
+
+_MARKUP = re.compile(r"[\\`*\[\]]|(?<![^\W_])_|_(?![^\W_])")
+_HTML = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"))
+
+
+def plain(text: object) -> str:
+    r"""Write a name that users choose as itself: no markup, no HTML, no control characters.
+
+    Examples
+    --------
+    >>> print(plain("a_b *c* <i>`d`\n| e"))
+    a_b \*c\* &lt;i&gt;\`d\` | e
+    """
+    line = printable(" ".join(str(text).split()))
+    for one, entity in _HTML:
+        line = line.replace(one, entity)
+    return _MARKUP.sub(r"\\\g<0>", line)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -10,7 +30,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     ----------
     header : sequence of str
     rows : iterable of sequence of str
-        Each as long as `header`.
+        Each as long as `header`. Cells are Markdown of one line; their bars are escaped.
 
     Returns
     -------
@@ -24,7 +44,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     |:--------|-----:|
     | LR      | .957 |
     """
-    cells = [list(header), *(list(row) for row in rows)]
+    cells = [[_cell(text) for text in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     rule = [":" + "-" * (widths[0] + 1), *("-" * (width + 1) + ":" for width in widths[1:])]
     lines = [f"|{'|'.join(rule)}|"]
@@ -34,6 +54,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         lines.append(f"| {' | '.join(texts)} |")
     lines[0], lines[1] = lines[1], lines[0]
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\|", " ".join(text.splitlines()))
 
 
 def mean_and_std(mean: float | None, std: float | None, *, digits: int = 4) -> str:

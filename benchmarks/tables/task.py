@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.report.markdown import plain
 from features.errors import InputError, check_number
 from features.files import sha256_of_text
 from features.splits import Split, random_split, splits_hash
@@ -178,6 +179,11 @@ def keep_labeled_rows(task: Task) -> Task:
 def layers_of(header: Mapping[str, Any]) -> list[str]:
     """List the layers of all caches that a header names."""
     return [layer for cache in header["caches"] for layer in cache["layers"]]
+
+
+def data_and_layers(header: Mapping[str, Any]) -> tuple[str, str]:
+    """Give the data set's name and the names of all layers, for a page."""
+    return plain(header["data"]), ", ".join(map(plain, layers_of(header)))
 
 
 def spans_of(header: Mapping[str, Any]) -> dict[str, Span]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from classify.learners import find_learner
 from features.command_line import add_options
-from features.errors import InputError, check_number
+from features.errors import InputError, check_number, printable
 
 if TYPE_CHECKING:
     from classify.models import TaggerModel
@@ -247,6 +247,6 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_audit(out: Path | None, **options: Any) -> None:
     """Audit a cache and print what was found."""
-    print(summary(audit(out=out, **options)))
+    print(printable(summary(audit(out=out, **options))))
     if out is not None:
         print(out, file=sys.stderr)

@@ -19,6 +19,7 @@ from extract.weights import checksum
 from features.checks.causes import unreadable
 from features.errors import InputError, plain_words
 from features.files import write_bytes
+from features.files.endless import ENDLESS, is_endless
 from features.manifest import differences
 
 FORMAT = 1
@@ -80,6 +81,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     InputError
         The file can't be read, is none of ours, or is damaged.
     """
+    if is_endless(path):
+        raise InputError(f"{path} is {ENDLESS}, no checkpoint; give the folder of a run")
     try:
         with open(path, "rb"):  # gives the system's reason, which safetensors hides
             pass

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from features.errors import needs_extra
-from features.files import write_text
+from features.files import require_regular, write_text
 
 
 class Log:
@@ -66,6 +66,7 @@ class Log:
 
     def cut(self, step: int) -> None:
         """Drop lines beyond a step: a resumed run writes them again."""
+        require_regular(self._path)
         if self._path.exists():
             lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and _step(line) <= step]

@@ -6,6 +6,7 @@ row each) and `results.jsonl` (the metrics). The same command goes on with a kil
 """
 
 import json
+import os
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -202,7 +203,7 @@ def _open_folder(
     for folder in (out, out / "checkpoint"):
         remove_temporaries(folder)
     path = out / CONFIG
-    if path.exists():
+    if os.path.lexists(path):
         there = current_names(read_story(path)["record"])
         require_equal(there, json.loads(json.dumps(record)), out)
         return

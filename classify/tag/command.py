@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.command_line import add_options
-from features.errors import InputError, check_choice
+from features.errors import InputError, check_choice, printable
 
 if TYPE_CHECKING:
     from classify.tag.tagger import Tagger
@@ -143,7 +143,7 @@ def _write_sidecars(
             sidecar = sidecar_of(root / places[one.image])
             added = change(sidecar, one.present)
             if added and dry_run:
-                print(f"{sidecar}: {', '.join(added)}")
+                print(printable(f"{sidecar}: {', '.join(added)}"))
             changed, count = changed + bool(added), count + len(added)
     verb = "would be added to" if dry_run else "added to"
     print(f"{count} tags {verb} {changed} sidecars", file=sys.stderr)

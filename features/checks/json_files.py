@@ -8,6 +8,7 @@ from typing import Any
 
 from features.checks.causes import unreadable
 from features.errors import InputError
+from features.files.endless import ENDLESS, is_endless
 
 LARGEST = 64 << 20  # bytes; a manifest of a thousand layers has less than one of 64
 _SHOWN = 60  # characters of a value in a message
@@ -46,6 +47,8 @@ def read_json(path: Path, schema: Mapping[str, Any], *, what: str, remedy: str) 
 
 
 def _bytes(path: Path) -> bytes:
+    if is_endless(path):
+        raise _Fault(f"it is {ENDLESS}")
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST + 1)

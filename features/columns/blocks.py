@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from features import schema
+from features.files.endless import ENDLESS, is_endless
 
 STRIDE = 256  # rows from one mark to the next
 BLOCK_BYTES = 1 << 22  # read at a time
@@ -31,10 +32,14 @@ class OpenFile:
     ------
     OSError
         It can't be opened.
+    ValueError
+        It has no end.
     """
 
     def __init__(self, path: Path):
         self.path = path
+        if is_endless(path):
+            raise ValueError(f"it is {ENDLESS}")
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, descriptor)
         self._descriptor, found = descriptor, os.fstat(descriptor)

@@ -41,9 +41,12 @@ class CommandParser(argparse.ArgumentParser):
     launcher : str
         What stands before the program's name in help texts; the ``multilabel`` command puts itself
         there.
+    is_complete : bool
+        Whether all arguments are declared.
     """
 
     launcher = "python -m"
+    is_complete = True
 
     def __init__(self, *, prog: str = "", **options: Any):
         super().__init__(prog=prog.replace("python -m", self.launcher, 1) or None, **options)
@@ -59,6 +62,13 @@ class CommandParser(argparse.ArgumentParser):
         elif given.get("type") is Path:
             given["type"] = path
         return super().add_argument(*names, **given)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and refuse what is left over: the command that did not take it names its help."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self.is_complete:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         """Report what is wrong with the arguments.
@@ -189,7 +199,7 @@ def default(function: Callable, name: str) -> Any:
 
 
 def _add_level(
-    parser: argparse.ArgumentParser, commands: Sequence[Command], depth: int, words: Sequence[str]
+    parser: CommandParser, commands: Sequence[Command], depth: int, words: Sequence[str]
 ) -> None:
     choices = parser.add_subparsers(metavar="command", required=True)
     for word in dict.fromkeys(command.path[depth] for command in commands):
@@ -204,7 +214,8 @@ def _add_level(
         leaf = choices.add_parser(
             word, help=command.summary, description=text, **examples([command])
         )
-        if tuple(words[: len(command.path)]) == command.path:
+        leaf.is_complete = tuple(words[: len(command.path)]) == command.path
+        if leaf.is_complete:
             load(command.add_arguments)(leaf)
             leaf.set_defaults(_run=command.run)
 

@@ -5,6 +5,7 @@
 
 import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from features.errors import InputError, plain_words
+from features.errors import InputError, plain_words, printable
 from features.interrupts import INTERRUPTED, LINE
 
 DEBUG = "TAGGING_DEBUG"
@@ -32,6 +33,7 @@ _REMEDIES = {
     errno.EIO: "Check the disk or the network, then run the same command again.",
     errno.ELOOP: "Symbolic links there link to each other: give another path.",
 }  # fmt: skip
+_MOVES = re.compile(r"(\r|\x1b\[A)")  # of the cursor, by progress bars
 #: What torch's and other allocators write into a RuntimeError.
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "bad_alloc")
 
@@ -133,11 +135,7 @@ def _is_memory(error: BaseException, text: str) -> bool:
 
 def _plain(text: str) -> str:
     """Join lines, and escape what a terminal would obey or can't show."""
-    line = " ".join(text.split())
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode()
-        for one in line
-    )
+    return printable(" ".join(text.split()))
 
 
 def _fill_descriptors() -> None:
@@ -152,23 +150,33 @@ def _fill_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
 
 
-class _Diagnostics:
-    """A stderr that may be closed or full: messages and progress bars are lost, the work is not."""
+class _ForPeople:
+    """A stream that people read: what a terminal would obey is escaped, but for progress bars."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
 
     def write(self, text: str) -> int:
+        parts = _MOVES.split(text)
+        parts[::2] = map(printable, parts[::2])
+        self._stream.write("".join(parts))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Diagnostics(_ForPeople):
+    """A stderr that may be closed or full: messages and progress bars are lost, the work is not."""
+
+    def write(self, text: str) -> int:
         with suppress(OSError, ValueError):  # ValueError: closed on this side
-            self._stream.write(text)
+            super().write(text)
         return len(text)
 
     def flush(self) -> None:
         with suppress(OSError, ValueError):
             self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 @contextmanager
@@ -182,6 +190,9 @@ def _streams() -> Iterator[None]:
         if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     sys.stderr = _Diagnostics(sys.stderr)
+    with suppress(ValueError):  # it is closed
+        if sys.stdout.isatty():  # else it may be read by a program, which needs it as it is
+            sys.stdout = _ForPeople(sys.stdout)
     try:
         yield
     finally:

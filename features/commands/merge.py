@@ -4,6 +4,7 @@ Shards are linked where the file system can, else copied: they are replaced and 
 place, so a link is as safe as a copy.
 """
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,7 +105,7 @@ def _rows(cache: Path, manifest: Manifest) -> Index:
 
 def _common_labels(folders: Sequence[Path], rows: Index) -> Path | None:
     """Find the `labels.csv` of the first folder that has one; all that there are must be equal."""
-    paths = [folder / schema.LABELS for folder in folders if (folder / schema.LABELS).exists()]
+    paths = [path for path in (one / schema.LABELS for one in folders) if os.path.lexists(path)]
     for path in paths[1:]:
         if path.read_bytes() != paths[0].read_bytes():
             raise InputError(

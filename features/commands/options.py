@@ -10,6 +10,7 @@ from pathlib import Path
 
 from features.annotations import catalog
 from features.command_line import add_options
+from features.errors import printable
 
 _POSITIONAL = {"positional": True}
 _CACHE = "the cache's folder"
@@ -48,7 +49,7 @@ def run_index(
 
     dataset = index_annotations(format, source, images, out, strict_names=strict_names)
     dataset.tell()
-    print(describe_index(dataset, images))
+    print(printable(describe_index(dataset, images)))
 
 
 def add_info_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +61,7 @@ def run_info(*, cache: Path) -> None:
     """Describe a cache."""
     from features.commands.info import describe_cache
 
-    print(describe_cache(cache))
+    print(printable(describe_cache(cache)))
 
 
 def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,10 +83,10 @@ def run_verify(*, cache: Path) -> int:
 
     sound = True
     for fault in find_faults(cache):
-        tqdm.write(" ".join(fault.split()))  # one line to stdout, past the progress bar
+        tqdm.write(printable(" ".join(fault.split())))  # one line to stdout, past the progress bar
         sound = False
     if sound:
-        print(summary(cache))
+        print(printable(summary(cache)))
     return 0 if sound else 1
 
 
@@ -105,7 +106,7 @@ def run_merge(*, out: Path, caches: Sequence[Path]) -> None:
     from features.commands.info import describe_rows
     from features.commands.merge import merge
 
-    print(describe_rows(merge(out, caches)))
+    print(printable(describe_rows(merge(out, caches))))
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:

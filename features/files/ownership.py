@@ -98,7 +98,7 @@ def require_own_folder(folder: Path, mark: str, *, what: str, also: Collection[s
         for name in os.listdir(folder)
         if not (name.startswith(".") or name in also or is_temporary(name))
     )
-    if theirs and not (folder / mark).exists():
+    if theirs and not os.path.lexists(folder / mark):
         raise InputError(
             f"{folder} holds {theirs[0]} and no {mark}, so it is no {what} and is left as it is. "
             f"Give a folder that is new or empty, or restore {mark}."

@@ -1,10 +1,9 @@
 """Text files that a tool wrote: nothing that has no end, and none under another's name."""
 
-import os
-import stat
 from pathlib import Path
 
 from features.errors import InputError
+from features.files.endless import ENDLESS, is_endless
 from features.inputs.other_kinds import XML, kind_of
 
 _MARKS = (
@@ -73,15 +72,8 @@ def require_file(path: Path) -> None:
     InputError
         It is a device, a named pipe or a socket.
     """
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise InputError(
-            f"{path} is a named pipe, a socket or a device. Write what comes from it to a file, "
-            "and give that."
-        )
+    if is_endless(path):
+        raise InputError(f"{path} is {ENDLESS}. Write what comes from it to a file, and give that.")
 
 
 def require_own_kind(path: Path, start: bytes) -> None:

@@ -8,7 +8,7 @@ from benchmarks.report.claims import show_differences
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.statistics import over_splits
 from benchmarks.report.targets import Target, count_of, targets_table
-from benchmarks.tables.task import layers_of, sources_of
+from benchmarks.tables.task import data_and_layers, sources_of
 from classify.results import Line
 
 KEY = ("choice", "seed")
@@ -37,10 +37,11 @@ def name_of(learner: str, scaling: str) -> str:
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     """Lay the lines of `tables auto` out: Markdown."""
+    data, layers = data_and_layers(header)
     splits = "the official split" if header["split"] == "official" else _over(header)
     return "\n".join(
         [
-            f"# {header['data']}: what `fit` chooses, on {', '.join(layers_of(header))}\n",
+            f"# {data}: what `fit` chooses, on {layers}\n",
             f"{len(header['label_names'])} labels, {header['train_rows']} training and "
             f"{header['rows'] - header['train_rows']} test images, {splits}. Every choice is a "
             "learner and a scaling, whose C is chosen by three folds of the training rows; `fit` "

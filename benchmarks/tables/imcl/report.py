@@ -15,7 +15,7 @@ from benchmarks.tables.imcl.published import (
     OPEN_IMAGES_NOTES,
     OPEN_IMAGES_SENSITIVITY,
 )
-from benchmarks.tables.task import layers_of, sources_of
+from benchmarks.tables.task import data_and_layers, sources_of
 from classify.results import Line
 
 PAPER = "IMCL"
@@ -43,12 +43,13 @@ def gather(lines: Iterable[Line]) -> Values:
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     """Lay the lines of `tables imcl` out: learners, groups of labels, ablations; Markdown."""
+    data, layers = data_and_layers(header)
     values = gather(lines)
     rates = sorted({key[3] for key in values}, reverse=True)
     learners = list(dict.fromkeys(key[0] for key in _in_table_order(values)))
     found = [[one.text, one.verdict, one.numbers] for one in claims(header, lines)]
     parts = [
-        f"# {header['data']}: learning from partial labels on {', '.join(layers_of(header))}\n",
+        f"# {data}: learning from partial labels on {layers}\n",
         *_facts(header, len({line["seed"] for line in lines})),
         "\n## Mean average precision (%), by share of labels that is missing\n",
         _main_table(values, learners, rates, _percent),

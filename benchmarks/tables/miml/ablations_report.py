@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report.claims import Claim, show_differences, verdict
-from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.markdown import mean_and_std, plain, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import heading, over_splits
 from benchmarks.tables.miml.ablations import (
@@ -30,7 +30,7 @@ SCALINGS = {"none": "unscaled", "max01": "max01", "x57.4": "times 57.4"}
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     """Write a page of the ablations only; parameters as for `sections`."""
-    title = f"# {header['data']}: the exact optimum, C selected, layer by layer\n"
+    title = f"# {plain(header['data'])}: the exact optimum, C selected, layer by layer\n"
     return title + sections(header, lines)
 
 
@@ -131,7 +131,7 @@ def _precision(lines: Sequence[Line]) -> str:
     )
     text += "\n"
     if failed:
-        text += f"\n{len(failed)} of {len(lines)} fits failed, the first with: {failed[0]}\n"
+        text += f"\n{len(failed)} of {len(lines)} fits failed, the first with: {plain(failed[0])}\n"
     return text
 
 

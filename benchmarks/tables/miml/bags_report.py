@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.markdown import mean_and_std, plain, table
 from benchmarks.report.statistics import heading, over_splits
 from benchmarks.tables.miml.bags_curves import curve_tables
 from benchmarks.tables.miml.bags_methods import METHODS, Method
@@ -32,7 +32,7 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     summary, paper = summarize(whole), MIML_TABLES.get(header["published"])
     n_train = header["train_rows"]
     parts = [
-        f"# {header['data']}: multi-instance multi-label methods\n",
+        f"# {plain(header['data'])}: multi-instance multi-label methods\n",
         textwrap.fill(
             f"{n_train} training and {header['rows'] - n_train} test images, "
             f"{header['labels_per_image']:.3f} labels per image, mean ± standard deviation (ddof "
@@ -166,7 +166,8 @@ def _sources(header: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
     bags = header["bags"]
     text = (
-        f"Bags {bags['file']}, SHA-256 {bags['sha256']}; {manifests}labels {header['labels']}; "
-        f"splits {header['splits']} (seeds {header['seeds']}); {versions}."
+        f"Bags {plain(bags['file'])}, SHA-256 {bags['sha256']}; {manifests}"
+        f"labels {header['labels']}; splits {header['splits']} (seeds {header['seeds']}); "
+        f"{versions}."
     )
     return textwrap.fill(text, 100) + "\n"

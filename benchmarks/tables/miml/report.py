@@ -12,7 +12,7 @@ from benchmarks.report.statistics import Quoted, heading, over_splits
 from benchmarks.tables.miml.learners import KEY, LIBLINEAR_TOL, MIML_LEARNERS, Learner
 from benchmarks.tables.miml.published import MIML_TABLES
 from benchmarks.tables.published import PublishedTable
-from benchmarks.tables.task import layers_of, sources_of
+from benchmarks.tables.task import data_and_layers, sources_of
 from classify.metrics import METRICS, MIML_METRICS
 from classify.parallel import Trial
 from classify.results import Line
@@ -77,10 +77,11 @@ def quoted_rows(paper: PublishedTable, methods: Iterable[str]) -> list[list[str]
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     """Lay the lines of `tables miml` out: measured, quoted, differences, fits; Markdown."""
+    data, layers = data_and_layers(header)
     learners, paper, n_train = learners_of(lines), paper_of(header), header["train_rows"]
     summary = summarize(lines, lines)
     parts = [
-        f"# {header['data']}: logistic regression on {', '.join(layers_of(header))}\n",
+        f"# {data}: logistic regression on {layers}\n",
         f"{n_train} training and {header['rows'] - n_train} test images, mean ± standard deviation "
         f"(ddof 1) over the splits of seeds {header['seeds']}. C is 1.\n",
         _results(summary, learners, paper, n_train),

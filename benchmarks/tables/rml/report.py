@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report.markdown import mean_and_std, table
+from benchmarks.report.markdown import mean_and_std, plain, table
 from benchmarks.report.plots import Curve, Panel
 from benchmarks.report.statistics import Quoted, heading
 from benchmarks.tables.miml.published import MIML_TABLES
@@ -30,7 +30,8 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     """Lay the lines of `tables rml` out: protocol, parts, what follows, sources; Markdown."""
     supervised, noise, semi = parts_of(lines)
     selection = header["selection"]
-    parts = [f"# {header['data']}: losses on {_layers(header)}\n", _protocol(selection, header)]
+    title = f"# {plain(header['data'])}: losses on {_layers(header)}\n"
+    parts = [title, _protocol(selection, header)]
     if supervised:
         parts += _supervised(supervised, selection, header)
     if noise:
@@ -68,7 +69,7 @@ _FOLLOWS = (
 
 
 def _layers(header) -> str:
-    return " and ".join(", ".join(cache["layers"]) for cache in header["caches"])
+    return " and ".join(", ".join(map(plain, cache["layers"])) for cache in header["caches"])
 
 
 def _protocol(selection: Mapping[str, Any], header) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.report.claims import show_differences, verdict
 from benchmarks.report.markdown import mean_and_std, table
 from benchmarks.report.statistics import over_splits
-from benchmarks.tables.task import layers_of, sources_of
+from benchmarks.tables.task import data_and_layers, sources_of
 from classify.results import Line
 
 KEY = ("method", "seed", "round")
@@ -19,10 +19,11 @@ COLUMNS = {"example_ap": "average precision", "map": "mAP"}
 
 def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
     """Lay the lines of `tables suggest` out: Markdown."""
+    data, layers = data_and_layers(header)
     official = header["split"] == "official"
     splits = "the official split and random starts" if official else "random splits and starts"
     parts = [
-        f"# {header['data']}: which images to label next, on {', '.join(layers_of(header))}\n",
+        f"# {data}: which images to label next, on {layers}\n",
         f"{len(header['label_names'])} labels, {header['train_rows']} images to label or not and "
         f"{header['rows'] - header['train_rows']} test images. From {header['start']} random "
         f"images on, {header['batch']} are labeled in each of {header['rounds']} rounds, picked by "
