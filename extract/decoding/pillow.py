@@ -162,7 +162,10 @@ def _pixels(image: Image.Image, raw: bytes, suffix: str, settings: Settings) -> 
     stored = samples.samples_of(image, raw)
     deep = image.mode in samples.DEEP_MODES
     sixteen = samples.is_sixteen(image) and not deep
+    if failure := samples.missing_parts(image):
+        raise failure
     image.load()
+    samples.mend_color_map(image)
     if image.format == "PNG":
         _check_rows(image, raw)
         if png.is_damaged(raw):

@@ -74,6 +74,10 @@ class Reason(Enum):
         "a TIFF file with {kind} of {bits} bits in {channels} samples per pixel, which are not "
         "read; floats are, of 32 bits in one sample. Convert it, for instance to 16-bit integers",
     )
+    PARTS = (
+        Status.UNDECODABLE,
+        "a TIFF file of whose {total} strips or tiles only {count} are there",
+    )
     TRUNCATED = Status.UNDECODABLE, "truncated: the file ends before its image does"
     DAMAGED = Status.UNDECODABLE, "damaged: its {format} data can't be decoded"
     JPEG_TRUNCATED = (

@@ -15,8 +15,11 @@ from extract.decoding.reasons import ImageFailure, Reason
 DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2  # values of TIFF tags
 _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLE_FORMAT = 258, 262, 274, 339
-_CHANNELS = 277
+_CHANNELS, _PLANAR, _COLOR_MAP = 277, 284, 320
+_WIDTH, _HEIGHT, _STRIPS, _ROWS_PER_STRIP, _TILES = 256, 257, 273, 278, 324
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _FLOAT = 3
+_SEPARATE = 2  # planes of a color each
 #: TIFF's SampleFormat in words.
 _KINDS = {
     _UNSIGNED: "integers",
@@ -74,6 +77,37 @@ def unread(raw: bytes) -> ImageFailure | None:
     if (form, bits, channels) == (_FLOAT, 32, 1):
         return None
     return Reason.SAMPLES.failure(kind=_KINDS[form], bits=bits, channels=channels)
+
+
+def missing_parts(image: Image.Image) -> ImageFailure | None:
+    """Count the strips or tiles that a TIFF file lacks; Pillow leaves them black."""
+    tags = _tags(image)
+    across, down = _first(tags, _WIDTH), _first(tags, _HEIGHT)
+    if _TILES in tags:
+        places, step = tags[_TILES], (_first(tags, _TILE_WIDTH), _first(tags, _TILE_HEIGHT))
+    else:
+        places, step = tags.get(_STRIPS), (across, _first(tags, _ROWS_PER_STRIP, down))
+    places = places if isinstance(places, tuple) else (places,)
+    numbers = (across, down, *step, *places)
+    if not all(isinstance(one, int) for one in numbers) or min(numbers[:4]) < 1:
+        return None  # the decoder refuses it
+    total = -(-across // step[0]) * -(-down // step[1])
+    if _first(tags, _PLANAR, 1) == _SEPARATE:
+        total *= _first(tags, _CHANNELS, 1)
+    count = sum(1 for place in places if place)
+    return Reason.PARTS.failure(total=total, count=count) if count < total else None
+
+
+def mend_color_map(image: Image.Image) -> None:
+    """Take a color map of 8 bits in a TIFF file as such; Pillow takes it for 16 and makes it black.
+
+    So does libtiff's own conversion: no color of a map of 16 bits has a high byte.
+    """
+    colors = _tags(image).get(_COLOR_MAP)
+    if image.mode == "P" and isinstance(colors, tuple) and 0 < max(colors) < 256:
+        size = len(colors) // 3
+        parts = (colors[start : start + size] for start in range(0, 3 * size, size))
+        image.putpalette(bytes(one for color in zip(*parts, strict=True) for one in color))
 
 
 def is_sixteen(image: Image.Image) -> bool:

@@ -1,12 +1,25 @@
 """Files of which parts are missing or invented."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from features.schema import Status
 from tests.hostile.pictures import UNSIGNED, encode, png, tiff
-from tests.hostile.pixels import COLOR, GRAY, JPEG, PHOTO, PROGRESSIVE, RNG, failure, gray, look
+from tests.hostile.pixels import (
+    COLOR,
+    GRAY,
+    JPEG,
+    PHOTO,
+    PROGRESSIVE,
+    RNG,
+    SIDE,
+    failure,
+    gray,
+    look,
+)
 
 
 def hole(raw, start, length):
@@ -87,3 +100,35 @@ def test_a_dark_last_row_is_no_missing_row(tmp_path):
     assert np.array_equal(look(tmp_path, png(dark, color=0))[0], gray(dark))
     whole = encode(Image.fromarray(COLOR), "PNG")
     assert np.array_equal(look(tmp_path, whole)[0], COLOR)
+
+
+# Parts of a TIFF file
+
+
+def patched(raw, tag, value):
+    """Put another value in the place of a LONG of a little-endian TIFF file."""
+    entry = struct.pack("<HHI", tag, 4, 1)
+    at = raw.index(entry) + len(entry)
+    return raw[:at] + struct.pack("<I", value) + raw[at + 4 :]
+
+
+PARTS = {
+    "a strip of two": (patched(tiff(GRAY, UNSIGNED), 278, SIDE // 2), 2, 1),
+    "a strip of 32": (patched(tiff(GRAY, UNSIGNED), 278, 1), 32, 1),
+    "a plane of three": (tiff(COLOR, UNSIGNED, (284, 3, [2])), 3, 1),
+    "a sparse one": (patched(tiff(GRAY, UNSIGNED), 273, 0), 1, 0),
+}
+
+
+@pytest.mark.parametrize(("raw", "total", "count"), PARTS.values(), ids=PARTS)
+def test_what_is_not_in_a_tiff_file_is_not_made_black(tmp_path, raw, total, count):
+    message = failure(tmp_path, raw, "x.tif").message
+    assert message == f"a TIFF file of whose {total} strips or tiles only {count} are there"
+
+
+@pytest.mark.parametrize("scale", [257, 1])
+def test_color_maps_of_16_and_of_8_bits_give_the_same_colors(tmp_path, scale):
+    ramp = [value * scale for value in range(256)]
+    raw = tiff(GRAY, UNSIGNED, (320, 3, [*ramp, *ramp[::-1], *ramp]), photometric=3)
+    pixels, _ = look(tmp_path, raw, "x.tif")
+    np.testing.assert_array_equal(pixels, np.stack([GRAY, 255 - GRAY, GRAY], axis=-1))
