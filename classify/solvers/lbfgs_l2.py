@@ -17,13 +17,13 @@ from classify.solvers.l2_coordinates import Columns, Rows
 from classify.solvers.roots import increasing_root
 from classify.solvers.solution import Solution
 
-_MEMORY = 10  # pairs of steps and changes of the gradient
+_MEMORY = 20  # pairs of steps and changes of the gradient
 _MAX_STEPS = 80
-_PATIENCE = 8  # steps in which the expected gain must halve
+_PATIENCE = 20  # steps in which the expected gain must halve: without much penalty it rises between
 _FLAT = 0.5  # a step ends where the slope along it has fallen to this share
 _SPARE = 0.9  # share of the tolerance that float32 is asked for
 _REFRESH = (0, 1, 2, 4, 8, 16, 32)  # steps before which curvatures are looked at again
-_TOGETHER = 2**23  # rows times labels side by side: some thirty arrays of 32 MiB
+_TOGETHER = 2**23  # rows times labels side by side: some forty arrays of 32 MiB
 
 
 def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Solution]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.speed.sweep.scaling import Generator
 from classify.logistic import LogisticTagger, objective_and_gap
 from classify.losses.logistic import LogisticLoss
 from classify.solvers import l2, l2_coordinates, lbfgs_l2, newton_l2
@@ -53,6 +54,13 @@ def test_gaps_are_certified_and_weights_are_newtons(problem, bias):
         np.testing.assert_allclose(one.objective, again[0], rtol=1e-10)
         np.testing.assert_allclose(one.gap, again[1], rtol=1e-6)
     assert (path[1].n_iter > path[0].n_iter).all()
+
+
+def test_little_penalty_is_left_to_newtons_method_for_few_labels():
+    """With less patience a third of these labels were given up while on their way."""
+    X, Y = Generator(96, 30).rows(600)
+    (one,) = lbfgs_l2.solve_path(X, loss_of(Y), [100.0], bias="penalized", tol=1e-3)
+    assert (one.gap <= 1e-3 * one.objective).mean() > 0.9
 
 
 def test_another_library_finds_the_same(problem, small_is_large):
