@@ -1,6 +1,7 @@
 """The options of ``fit``, ``predict`` and ``sweep``, and what the commands print."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,10 @@ def run_sweep(**options: Any) -> int:
     """
     path = sweep(**options)
     for name, splits, values in summarize(path):
-        numbers = "  ".join(f"{m} {mean:.4f} ± {std:.4f}" for m, (mean, std) in values.items())
+        numbers = "  ".join(  # one split has no deviation
+            f"{metric} {mean:.4f}" + ("" if math.isnan(std) else f" ± {std:.4f}")
+            for metric, (mean, std) in values.items()
+        )
         print(f"{name} ({splits} fits): {numbers}")
     print(path)
     wrong = failures(path) or unchosen(path)

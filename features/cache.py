@@ -14,7 +14,7 @@ from features import schema, shards
 from features.errors import InputError, check_choice, check_distinct
 from features.index import Index, index_fault, read_index
 from features.inputs.file_names import match_ids
-from features.labels import read_labels_csv
+from features.labels import read_given_labels, read_labels_csv
 from features.manifest import manifest_hash, read_manifest
 from features.mapped_shards import MappedShards
 
@@ -308,7 +308,7 @@ def labels_of(
                 "0/1 column per label."
             )
         return cache.labels, cache.label_names
-    listed, given, names = read_labels_csv(labels)
+    listed, given, names = read_given_labels(labels)
     known = list(cache.ids)
     row_of = {id_: row for row, id_ in enumerate(known)}
     ids, unknown, *_ = match_ids(known, listed, labels)

@@ -17,7 +17,13 @@ from features.errors import InputError
 from features.inputs.file_names import Matches, check_distinct, match_listed, match_names
 from features.inputs.image_kinds import image_suffixes
 from features.inputs.listing import Listing, list_images, scan
-from features.labels import check_ids, check_label_names, plain_names, read_labels_csv, some_of
+from features.labels import (
+    check_ids,
+    check_label_names,
+    plain_names,
+    read_given_labels,
+    some_of,
+)
 from features.sources.base import Source
 from features.sources.folder import Folder
 from features.sources.remote.address import Address, located
@@ -147,7 +153,7 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
 
         return parquet_files.load(tables, strict_names=strict_names)
     if os.path.lexists(labels_csv):
-        ids, labels, names = _read_labels(labels_csv, images)
+        ids, labels, names = read_given_labels(labels_csv, images)
         return index_images(
             images, ids, labels, names, source=labels_csv, root=root, strict_names=strict_names
         )
@@ -177,16 +183,6 @@ def _no_pictures(root: Path, images: Path, found: Listing) -> InputError:
     lines = "; ".join([f"No images in {images}", *found.left_out()])
     endings = " ".join(sorted(image_suffixes()))
     return InputError(f"{lines}. Put some there ({endings}).{hint}")
-
-
-def _read_labels(path: Path, images: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
-    """Read labels.csv; a file of another form is told how it becomes one."""
-    try:
-        return read_labels_csv(path)
-    except InputError as error:
-        from features.annotations.catalog import advice
-
-        raise InputError(" ".join(filter(None, [str(error), advice(path, images)]))) from None
 
 
 def index_images(

@@ -71,6 +71,8 @@ def read_labels_csv(
     """
     rows = csv_rows(path, content=content)
     _, header = next(rows, (0, [""]))
+    if header == [""]:
+        raise InputError(f"{path} is empty; it must have a column 'image', then one per label.")
     if image is None:
         image = next((at for at, name in enumerate(header) if not is_row_number(name)), 0)
         if plain_header(header)[image] != "image":
@@ -98,6 +100,25 @@ def read_labels_csv(
     _check_unique(ids, path)
     labels = np.frombuffer(values, dtype=np.int8).reshape(len(ids), len(label_names))
     return tuple(ids), labels, label_names
+
+
+def read_given_labels(
+    path: Path, images: Path = Path("IMAGES")
+) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    """Read a labels.csv as `read_labels_csv` does; one of another form is told how it becomes one.
+
+    Parameters
+    ----------
+    path : Path
+    images : Path
+        Where its images are, for the message.
+    """
+    try:
+        return read_labels_csv(path)
+    except InputError as error:
+        from features.annotations.catalog import advice
+
+        raise InputError(" ".join(filter(None, [str(error), advice(path, images)]))) from None
 
 
 def is_row_number(name: str) -> bool:

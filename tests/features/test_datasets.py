@@ -87,7 +87,7 @@ def test_byte_order_mark_and_line_ends_make_no_difference(folder, encoding, end)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must be 'image', .* The first is ''"),
+        ("", "is empty; it must have a column 'image'"),
         ("file,cat\nb.jpg,1\n", "must be 'image', .* The first is 'file'"),
         ("image cat\nb.jpg 1\n", "separated by commas. The first is 'image cat'"),
         ("image\nb.jpg\n", "names no labels"),

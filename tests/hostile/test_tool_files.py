@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from features.annotations.catalog import AUTO, find_format
+from features.cache import FeatureCache, labels_of
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.inputs.label_warnings import label_warnings
 from tests.annotation_samples import SAMPLES, write_files
+from tests.features.test_cache import make_cache
 from tests.hostile.test_annotation_tables import csv
 from tests.hostile.test_exports import read, table, xml, yolo
 
@@ -83,6 +85,24 @@ def test_names_of_numbers_and_with_unseen_characters(tmp_path, name, file, way):
     dataset = csv(tmp_path, f"image,label\n{name},cat\n", file)
     assert dataset.ids == (file,)
     assert way in dataset.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "image,tags\n0.jpg,cat dog\n1.jpg,dog\n",
+            "It looks like a csv file of image,tags: .*",
+        ),
+        ("image,label\n0.jpg,cat\n0.jpg,dog\n", "csv-lines --source .*l.csv --images IMAGES --out"),
+        ("", "l.csv is empty; it must have a column 'image'"),
+    ],
+)
+def test_labels_that_are_given_beside_a_cache_are_told_their_form(tmp_path, text, message):
+    cache = make_cache(tmp_path)
+    (tmp_path / "l.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        labels_of(FeatureCache(cache), tmp_path / "l.csv")
 
 
 # Forms told apart
