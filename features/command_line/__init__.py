@@ -78,9 +78,7 @@ class CommandParser(argparse.ArgumentParser):
         InputError
             Always.
         """
-        raise InputError(
-            f"{message.removesuffix('.')}; `{self.prog} --help` shows what can be given"
-        )
+        raise InputError(f"{message}; `{self.prog} --help` shows what can be given")
 
 
 def path(text: str) -> Path:
