@@ -2,14 +2,14 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from features.__main__ import main
 from features.annotations.catalog import AUTO, find_format
 from features.annotations.index import index_annotations
+from features.command_line import run_command
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.inputs.label_warnings import label_warnings
@@ -288,40 +288,45 @@ def test_a_folder_for_a_file_and_the_reverse_are_named(tmp_path, format):
         read(source, tmp_path / "images", format)
 
 
-def command(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "features", "index", *map(str, words)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+@pytest.fixture
+def command(capsys):
+    """Runs the command and gives its exit code, output and errors."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            run_command(lambda: main(["index", *map(str, words)]))
+        return left.value.code, *capsys.readouterr()
+
+    return run
 
 
-def test_the_command_says_form_ways_warnings_and_what_is_left_out(tmp_path):
+def test_the_command_says_form_ways_warnings_and_what_is_left_out(tmp_path, command):
     write_files(tmp_path, {"images/c.cr3": b"", "images/d.jpg": b""})
     write_files(tmp_path, {"given.csv": "image,tags\nimages\\a.jpg,x|y\nB.jpg,x\n"})
     write_files(tmp_path, {"images/a.jpg": b"", "images/b.jpg": b""})
     paths = ("--source", tmp_path / "given.csv", "--images", tmp_path / "images")
-    done = command(*paths, "--out", tmp_path / "out")
-    assert done.returncode == 0
-    told = done.stderr.splitlines()
+    code, out, err = command(*paths, "--out", tmp_path / "out")
+    assert code == 0
+    told = err.splitlines()
     assert re.search("given.csv: taken as csv-tags, ", told[0])
     assert re.search("tags are separated by '|'", told[1])
     assert re.search(
         "2 of 2 names differ from their files' in: .*backslashes and the fold", told[2]
     )
-    assert "  every image has 1 (first 'x') of 2 labels" in done.stdout
-    assert "  1 more images in " in done.stdout
-    assert "  1 file is not read as pictures: 1 .cr3 (camera raw)" in done.stdout
-    refused = command(*paths, "--out", tmp_path / "other", "--strict-names")
-    assert refused.returncode == 1
-    assert re.fullmatch("error: .*2 of 2 names differ .*\n", refused.stderr)
+    assert "  every image has 1 (first 'x') of 2 labels" in out
+    assert "  1 more images in " in out
+    assert "  1 file is not read as pictures: 1 .cr3 (camera raw)" in out
+    code, _, err = command(*paths, "--out", tmp_path / "other", "--strict-names")
+    assert code == 1
+    assert re.fullmatch("error: .*2 of 2 names differ .*\n", err)
     assert not (tmp_path / "other").exists()
 
 
-def test_the_option_without_a_name_lists_the_formats():
-    done = command("--format")
-    assert done.returncode == 0
-    assert re.search("(?m)^  yolo +YOLO text files", done.stdout)
-    assert command("--format", "lvis").returncode == 1
+def test_the_option_without_a_name_lists_the_formats(command):
+    code, out, _ = command("--format")
+    assert code == 0
+    assert re.search("(?m)^  yolo +YOLO text files", out)
+    assert command("--format", "lvis")[0] == 1
 
 
 @pytest.mark.parametrize("name", ["<script>", "=1+1", '"a", b', "a|b", "`x`", "*", "é\u202e"])
