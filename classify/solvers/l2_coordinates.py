@@ -1,11 +1,14 @@
-"""Weights of many labels in float32, by columns or by rows of a matrix, and how to step on them.
+"""Weights of many labels, by columns or by rows of a matrix, and how to step on them.
 
 Both forms give the same products: scores of weights, what a residual pulls at them, and solutions
-of ``1 + c X'X``, the Hessian of an L2-penalized loss whose curvatures are all c.
+of ``1 + c X'X``, the Hessian of an L2-penalized loss whose curvatures are all c. Products are in
+the precision of the weights, float32 or float64; solutions are those of a factor in float32.
 """
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+
+from classify.solvers import products
 
 _SHIFT = 1e-6  # added to a factorized matrix, relative to its norm: what float32 resolves
 _KEPT = 4  # Cholesky factors
@@ -21,11 +24,11 @@ class Factors:
 
     def solve(self, R: np.ndarray, levels: np.ndarray) -> np.ndarray:
         """Solve for each column of R, with the factor of its level."""
-        result = np.empty_like(R)
+        result, right = np.empty_like(R), R.astype(np.float32, copy=False)
         for level in np.unique(levels):
             of_level = levels == level
             result[:, of_level] = cho_solve(
-                self._factor(int(level)), R[:, of_level], check_finite=False
+                self._factor(int(level)), right[:, of_level], check_finite=False
             )
         return result
 
@@ -55,45 +58,47 @@ class Columns:
     A free intercept belongs to centered columns.
     """
 
+    by_scores = False  # whether `pair` looks at scores
+
     def __init__(self, X: np.ndarray, bias: str):
         self.X, self.bias = np.asarray(X, dtype=np.float32), bias
         self.size = X.shape[1] + (bias != "none")
-        self.means = X.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.means = X.mean(axis=0, dtype=np.float64)
+        means = self.means.astype(np.float32)
         gram = np.zeros((self.size, self.size), dtype=np.float32)
         inner = gram[: X.shape[1], : X.shape[1]]
         inner[:] = self.X.T @ self.X
         self.ridge = np.ones(self.size, dtype=np.float32)
         if bias == "penalized":
-            gram[-1, :-1] = gram[:-1, -1] = len(X) * self.means
+            gram[-1, :-1] = gram[:-1, -1] = len(X) * means
             gram[-1, -1] = len(X)
         elif bias == "unpenalized":
-            inner -= len(X) * np.outer(self.means, self.means)
+            inner -= len(X) * np.outer(means, means)
             gram[-1, -1] = len(X)
             self.ridge[-1] = 0
         self.factors = Factors(gram, self.ridge)
 
     def times(self, V: np.ndarray) -> np.ndarray:
         """Give the scores (n, L) of weights."""
-        if self.bias == "none":
-            return self.X @ V
-        offset = V[-1] - (self.means @ V[:-1] if self.bias == "unpenalized" else 0)
-        return self.X @ V[:-1] + offset
+        coef = V if self.bias == "none" else V[:-1]
+        scores = self.X @ coef if V.dtype == np.float32 else products.times(self.X, coef)
+        if self.bias != "none":
+            scores += V[-1]
+        if self.bias == "unpenalized":
+            scores -= self.means.astype(V.dtype) @ coef
+        return scores
 
     def transpose_times(self, R: np.ndarray) -> np.ndarray:
         """Give what the residual (n, L) pulls at each weight."""
-        if self.bias == "none":
-            return self.X.T @ R
-        totals = R.sum(axis=0)
-        pull = self.X.T @ R
-        if self.bias == "unpenalized":
-            pull -= np.outer(self.means, totals)
-        return np.vstack([pull, totals])
+        single = R.dtype == np.float32
+        pull = self.X.T @ R if single else products.transpose_times(self.X, R).T
+        return self.pulled(pull, R.sum(axis=0)).astype(R.dtype, copy=False)
 
     def penalty(self, V: np.ndarray) -> np.ndarray:
         """Give the gradient of half the squared norm."""
         return self.ridge[:, None] * V
 
-    def pair(self, V: np.ndarray, scores: np.ndarray, G: np.ndarray) -> np.ndarray:
+    def pair(self, V: np.ndarray, scores: np.ndarray | None, G: np.ndarray) -> np.ndarray:
         """Give the slope along V, of these scores, of what has the gradient G, per label."""
         return np.einsum("ij,ij->j", V, G)
 
@@ -137,6 +142,8 @@ class Rows:
     intercept, the last weight, belongs to centered columns.
     """
 
+    by_scores = True
+
     def __init__(self, X: np.ndarray, bias: str):
         self.X, self.bias = np.asarray(X, dtype=np.float32), bias
         n = len(X)
@@ -150,9 +157,21 @@ class Rows:
         self.gram = gram
         self.factors = Factors(gram, np.ones(n, dtype=np.float32))
 
+    def _gram_times(self, V: np.ndarray) -> np.ndarray:
+        if V.dtype == np.float32:
+            return self.gram @ V
+        # Few labels and steps are left for float64: the Gram matrix would take longer.
+        centered = V - V.mean(axis=0) if self.bias == "unpenalized" else V
+        result = products.times(self.X, products.transpose_times(self.X, centered).T)
+        if self.bias == "penalized":
+            result += V.sum(axis=0)
+        elif self.bias == "unpenalized":
+            result -= result.mean(axis=0)
+        return result
+
     def times(self, V: np.ndarray) -> np.ndarray:
         """Give the scores (n, L) of weights."""
-        scores = self.gram @ V[: len(self.gram)]
+        scores = self._gram_times(V[: len(self.gram)])
         return scores + V[-1] if self.bias == "unpenalized" else scores
 
     def transpose_times(self, R: np.ndarray) -> np.ndarray:
@@ -174,7 +193,7 @@ class Rows:
     def square(self, G: np.ndarray) -> np.ndarray:
         """Give the squared length of a gradient, per label."""
         G = G[: len(self.gram)]
-        return np.einsum("ij,ij->j", self.gram @ G, G)
+        return np.einsum("ij,ij->j", self._gram_times(G), G)
 
     def solve(self, G: np.ndarray, levels: np.ndarray) -> np.ndarray:
         """Give the step of a gradient, were all curvatures 4**level."""
@@ -182,14 +201,14 @@ class Rows:
         move = self.factors.solve(G[:n], levels)
         if self.bias != "unpenalized":
             return move
-        return np.vstack([move, G[-1] / (n * 4.0**levels)]).astype(np.float32)
+        return np.vstack([move, G[-1] / (n * 4.0**levels)]).astype(G.dtype)
 
     def weights(self, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give weights (L, d) and intercepts (L,) in terms of the columns of X, float64."""
         dual = V[: len(self.gram)].astype(np.float64)
         if self.bias == "unpenalized":
             dual -= dual.mean(axis=0)
-        coef = (dual.T.astype(np.float32) @ self.X).astype(np.float64)
+        coef = products.transpose_times(self.X, dual)
         if self.bias == "unpenalized":
             means = self.X.mean(axis=0, dtype=np.float64)
             return coef, V[-1] - coef @ means

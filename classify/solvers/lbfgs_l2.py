@@ -1,4 +1,4 @@
-"""L2-penalized losses of many labels over a large matrix, quickly and in float32.
+"""L2-penalized losses of many labels over a large matrix, quickly and mostly in float32.
 
 Limited-memory BFGS for all labels side by side (Nocedal and Wright, Numerical Optimization, 2006,
 algorithm 7.4), whose first matrix is the inverse of ``1 + c X'X``: the Hessian, were all curvatures
@@ -7,8 +7,10 @@ than columns, weights are combinations of rows, and every product is one of the 
 
 A step needs one product by X and one by its transpose, as a step of conjugate gradients does, but
 learns from all steps before it: about a third of the products of Newton's method. The gap is
-certified in float64; what float32 can't reach is left to `newton_l2`.
+certified in float64, and labels that float32 left short of it take their last steps in float64.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,13 +19,13 @@ from classify.solvers.l2_coordinates import Columns, Rows
 from classify.solvers.roots import increasing_root
 from classify.solvers.solution import Solution
 
-_MEMORY = 20  # pairs of steps and changes of the gradient
-_MAX_STEPS = 80
+_MEMORY = 30  # pairs of steps and changes of the gradient
+_MAX_STEPS = 200
 _PATIENCE = 20  # steps in which the expected gain must halve: without much penalty it rises between
 _FLAT = 0.5  # a step ends where the slope along it has fallen to this share
 _SPARE = 0.9  # share of the tolerance that float32 is asked for
-_REFRESH = (0, 1, 2, 4, 8, 16, 32)  # steps before which curvatures are looked at again
-_TOGETHER = 2**23  # rows times labels side by side: some forty arrays of 32 MiB
+_REFRESH = (0, 2, 8, 32)  # steps before which curvatures are looked at again
+_TOGETHER = 2**22  # rows times labels side by side: up to a hundred arrays of 16 MiB
 
 
 def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Solution]:
@@ -42,15 +44,32 @@ def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Soluti
     for start in range(0, len(loss), together):
         labels = slice(start, start + together)
         part = loss.take(labels)
-        V = np.zeros((coordinates.size, len(part)), dtype=np.float32)
-        steps = np.zeros(len(part), dtype=int)
-        for C, solution in zip(Cs, [one.take(labels) for one in path], strict=True):
-            V, more = _minimize(coordinates, part, C, V, tol)
-            steps = steps + more
-            coef, intercept = coordinates.weights(V)
-            values = objective_and_gap(X, part, coef, intercept, penalty="l2", C=C, bias=bias)
-            solution.put(slice(None), Solution(coef, intercept, *values, steps))
+        _solve_labels(X, coordinates, part, Cs, tol, [one.take(labels) for one in path])
     return path
+
+
+def _solve_labels(X, coordinates, loss, Cs, tol: float, path: list[Solution]) -> None:
+    """Follow the path for some labels; where float32 falls short, float64 goes on from there."""
+    V = np.zeros((coordinates.size, len(loss)), dtype=np.float32)
+    steps = np.zeros(len(loss), dtype=int)
+    for C, solution in zip(Cs, path, strict=True):
+        V, more = _minimize(coordinates, loss, C, V, tol)
+        steps += more
+        solution.put(slice(None), _certified(X, coordinates, loss, C, V, steps))
+        short = np.flatnonzero(~(solution.gap <= tol * solution.objective))
+        if len(short):
+            part = loss.take(short)
+            exact, more = _minimize(coordinates, part, C, V[:, short].astype(np.float64), tol)
+            steps[short] += more
+            V[:, short] = exact
+            solution.put(short, _certified(X, coordinates, part, C, exact, steps[short]))
+
+
+def _certified(X, coordinates, loss, C: float, V: np.ndarray, steps: np.ndarray) -> Solution:
+    coef, intercept = coordinates.weights(V)
+    about = {"penalty": "l2", "C": C, "bias": coordinates.bias}
+    objective, gap = objective_and_gap(X, loss, coef, intercept, **about)
+    return Solution(coef, intercept, objective, gap, steps.copy())
 
 
 def _minimize(coordinates, loss, C: float, start: np.ndarray, tol: float):
@@ -74,15 +93,26 @@ def _minimize(coordinates, loss, C: float, start: np.ndarray, tol: float):
     return V, steps
 
 
+class _Learned(NamedTuple):
+    """A step: move, scores if pairs need them, change of the gradient, 1 over their pair."""
+
+    move: np.ndarray
+    moved: np.ndarray | None
+    change: np.ndarray
+    scale: np.ndarray  # 0 where it is to be passed over
+
+    def take(self, labels: np.ndarray) -> "_Learned":
+        moved = None if self.moved is None else self.moved[:, labels]
+        return _Learned(self.move[:, labels], moved, self.change[:, labels], self.scale[labels])
+
+
 class _State:
     """The labels that are still on their way: weights, scores, gradient, and what they learned."""
 
     def __init__(self, coordinates, loss, C: float, V: np.ndarray, scores: np.ndarray):
         self.coordinates, self.loss, self.C = coordinates, loss, C
         self.V, self.scores = V, scores
-        self.moves: list[np.ndarray] = []
-        self.moved: list[np.ndarray] = []  # scores of the moves
-        self.changes: list[np.ndarray] = []
+        self.learned: list[_Learned] = []
         self.objective = np.full(len(loss), np.inf)
         self.lowest = np.full(len(loss), np.inf)
         self.since = np.zeros(len(loss), dtype=int)
@@ -93,11 +123,11 @@ class _State:
     def _settle(self) -> None:
         """Take the gradient at the scores; a free intercept is optimal before."""
         if self.coordinates.bias == "unpenalized":
-            shift = free_shift(self.loss, self.scores.astype(np.float64)).astype(np.float32)
+            shift = free_shift(self.loss, self.scores.astype(np.float64)).astype(self.V.dtype)
             self.V[-1] += shift
             self.scores += shift
             self.residual = self.loss.residual(self.scores)
-        pull = self.coordinates.transpose_times((self.C * self.residual).astype(np.float32))
+        pull = self.coordinates.transpose_times((self.C * self.residual).astype(self.V.dtype))
         self.gradient = self.coordinates.penalty(self.V) - pull
 
     def look_at_curvature(self) -> None:
@@ -112,8 +142,7 @@ class _State:
             setattr(self, name, getattr(self, name)[:, going])
         for name in ("objective", "lowest", "since", "levels"):
             setattr(self, name, getattr(self, name)[going])
-        for name in ("moves", "moved", "changes"):
-            setattr(self, name, [one[:, going] for one in getattr(self, name)])
+        self.learned = [one.take(going) for one in self.learned]
 
     def advance(self, tol: float) -> np.ndarray:
         """Say which labels are done (L,), and take a step for the others."""
@@ -154,20 +183,20 @@ class _State:
 
     def _direction(self) -> tuple[np.ndarray, np.ndarray]:
         """Multiply minus the gradient by the inverse Hessian as learned; give its scores, too."""
-        pair, down = self.coordinates.pair, -self.gradient
+        by_scores, pair, down = self.coordinates.by_scores, self.coordinates.pair, -self.gradient
         shares = []
-        pairs = list(zip(self.moves, self.moved, self.changes, strict=True))
-        scales = [1 / np.maximum(pair(*one), np.finfo(np.float32).tiny) for one in pairs]
-        for (move, moved, change), scale in zip(pairs[::-1], scales[::-1], strict=True):
-            share = scale * pair(move, moved, down)
-            down = down - share * change
+        for one in self.learned[::-1]:
+            share = one.scale * pair(one.move, one.moved, down)
+            down -= share * one.change
             shares.append(share)
         move = self.coordinates.solve(down, self.levels)
-        moved = self.coordinates.times(move)
-        for (old, scored, change), scale, share in zip(pairs, scales, shares[::-1], strict=True):
-            rest = share - scale * pair(move, moved, change)
-            move, moved = move + rest * old, moved + rest * scored
-        return move, moved
+        moved = self.coordinates.times(move) if by_scores else None
+        for one, share in zip(self.learned, shares[::-1], strict=True):
+            rest = share - one.scale * pair(move, moved, one.change)
+            move += rest * one.move
+            if by_scores:
+                moved += rest * one.moved
+        return move, self.coordinates.times(move) if moved is None else moved
 
     def _length(self, move: np.ndarray, moved: np.ndarray, slope: np.ndarray) -> np.ndarray:
         """Give the length of each label's step: 1, if that is near the lowest point along it."""
@@ -176,7 +205,7 @@ class _State:
         square = self.coordinates.pair(move, moved, penalty(move))
         self.residual = self.loss.residual(self.scores + moved)
         reached = linear + square - self.C * (self.residual * moved).sum(axis=0)
-        length = np.ones(len(slope), dtype=np.float32)
+        length = np.ones(len(slope), dtype=self.V.dtype)
         far = np.flatnonzero(~(np.abs(reached) <= near))
         if len(far):
             loss, scores, ahead = self.loss.take(far), self.scores[:, far], moved[:, far]
@@ -194,6 +223,8 @@ class _State:
         return length
 
     def _learn(self, move: np.ndarray, moved: np.ndarray, change: np.ndarray) -> None:
-        for kept, new in ((self.moves, move), (self.moved, moved), (self.changes, change)):
-            kept.append(new)
-            del kept[:-_MEMORY]
+        pair, kept = self.coordinates.pair, moved if self.coordinates.by_scores else None
+        bend, least = (pair(move, moved, G) for G in (change, self.coordinates.penalty(move)))
+        # Less than the penalty bends is rounding.
+        scale = np.divide(1, bend, where=bend > least / 2, out=np.zeros_like(bend))
+        self.learned = [*self.learned[1 - _MEMORY :], _Learned(move, kept, change, scale)]

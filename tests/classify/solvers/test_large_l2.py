@@ -111,7 +111,25 @@ def test_labels_in_parts_change_nothing(problem, monkeypatch):
     np.testing.assert_allclose(whole[0].objective, parts[0].objective, rtol=1e-4)
 
 
-def test_what_float32_misses_newton_finishes(problem, small_is_large, monkeypatch):
+@pytest.mark.parametrize("bias", BIASES)
+def test_what_float32_misses_float64_goes_on_from(problem, bias, monkeypatch):
+    X, Y = problem
+    X = X + np.float32(10)  # scores are small differences of large sums
+    minimize, kinds = lbfgs_l2._minimize, []
+
+    def noted(coordinates, loss, C, start, tol):
+        kinds.append((start.dtype, bool(start.any())))
+        return minimize(coordinates, loss, C, start, tol)
+
+    monkeypatch.setattr(lbfgs_l2, "_minimize", noted)
+    (one,) = lbfgs_l2.solve_path(X, loss_of(Y), [1.0], bias=bias, tol=1e-11)
+    (best,) = newton_l2.solve_path(X, loss_of(Y), [1.0], bias=bias, tol=1e-11)
+    assert kinds == [(np.float32, False), (np.float64, True)]
+    assert (one.gap <= 1e-11 * one.objective).all()
+    np.testing.assert_allclose(one.objective, best.objective, rtol=1e-10)
+
+
+def test_what_they_miss_newton_finishes(problem, small_is_large, monkeypatch):
     X, Y = problem
     monkeypatch.setattr(lbfgs_l2, "_MAX_STEPS", 2)
     with warnings.catch_warnings():
