@@ -7,13 +7,14 @@ import os
 import re
 import sys
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from features.errors import InputError
+from features.inputs.beside import unlisted, unread_labels
 from features.inputs.file_names import Matches, check_distinct, match_listed, match_names
 from features.inputs.image_kinds import image_suffixes
 from features.inputs.listing import Listing, list_images, scan
@@ -110,8 +111,8 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
 
     With `labels.csv` the rows are its rows; see `features.labels.read_labels_csv` for its form.
     Without it they are the files that `features.inputs.listing.scan` finds, and there are no
-    labels. A million rows with 23 labels take about 9 s on one core: 4 s for the csv and its
-    checks, 5 s to look for each file.
+    labels. A million rows with 23 labels take about 11 s on one core: 4 s for the csv and its
+    checks, 7 s to look for each file and for others.
 
     Parameters
     ----------
@@ -154,15 +155,16 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
         return parquet_files.load(tables, strict_names=strict_names)
     if os.path.lexists(labels_csv):
         ids, labels, names = read_given_labels(labels_csv, images)
-        return index_images(
+        found = index_images(
             images, ids, labels, names, source=labels_csv, root=root, strict_names=strict_names
         )
-    found = scan(images)
-    if not found.pictures:
-        raise _no_pictures(root, images, found)
-    return index_images(
-        images, found.pictures, source=images, root=root, notes=found.left_out(beside=BESIDE)
-    )
+        more = unlisted(images, found.ids, labels_csv)
+        return replace(found, notes=(*found.notes, *more)) if more else found
+    listing = scan(images)
+    if not listing.pictures:
+        raise _no_pictures(root, images, listing)
+    notes = (*listing.left_out(beside=BESIDE), *unread_labels(root, images, listing))
+    return index_images(images, listing.pictures, source=images, root=root, notes=notes)
 
 
 def _is_folder(path: Path) -> bool:

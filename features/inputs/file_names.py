@@ -25,6 +25,7 @@ from features.inputs.name_forms import (
     DECIMAL,
     EXTENSION,
     FRONT,
+    LEFT_OUT,
     SPELLING,
     differences,
     ending_of,
@@ -262,9 +263,20 @@ class _Known:
             ("", whole),
             *((FRONT, cut) for cut in self._cuts(whole)),
             (COMMON, whole[len(self._common) :] if whole.startswith(self._common) else ""),
+            *((LEFT_OUT, f"{top}/{whole}") for top in self._tops),
         ):
             if key and ".." not in key.split("/"):
                 yield front, key
+
+    @cached_property
+    def _tops(self) -> list[str]:
+        """The paths in front of all files, which names may leave out; the longest first."""
+        if not self.by_name:
+            return []
+        ends = [one.split("/")[:-1] for one in (min(self.by_name), max(self.by_name))]
+        pairs = zip(*ends, strict=False)
+        parts = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+        return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
 
     @cached_property
     def _common(self) -> str:

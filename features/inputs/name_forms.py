@@ -8,9 +8,10 @@ from urllib.parse import unquote
 
 _QUERY = re.compile(r"\?(?:.*&)?(?:d=([^&]+))?.*", re.DOTALL)  # `d`: Label Studio's local files
 _FAR = re.compile(r"/|\.\.|[A-Za-z][A-Za-z0-9+.-]*:")  # absolute, upwards, a drive or a URL
-FRONT, COMMON, BEHIND, EXTENSION, SPELLING, DECIMAL = (
+FRONT, COMMON, LEFT_OUT, BEHIND, EXTENSION, SPELLING, DECIMAL = (
     "the folder's name in front",
     "one path in front of all",
+    "one path of all files left out",
     "a query behind",
     "no extension",
     "spelling of the extension",
@@ -92,8 +93,8 @@ def differences(name: str, file: str, front: str, extra: str) -> str:
     Parameters
     ----------
     name, file : str
-    front : {"", FRONT, COMMON}
-        What stands in front of the file's name.
+    front : {"", FRONT, COMMON, LEFT_OUT}
+        What stands in front of the file's name, or of it alone.
     extra : {"", EXTENSION, SPELLING, DECIMAL}
         How the endings differ otherwise than in their case.
 
@@ -107,6 +108,8 @@ def differences(name: str, file: str, front: str, extra: str) -> str:
         return a != b and not (front and a.endswith(f"/{b}"))
 
     needed = []
+    if front == LEFT_OUT:  # the rest is compared
+        file = "/".join(file.split("/")[-1 - plain_key(name).count("/") :])
     a = stem_of(name) if extra in (SPELLING, DECIMAL) else name
     b = stem_of(file) if extra else file
     for way, step in _STEPS:

@@ -88,6 +88,18 @@ def test_one_path_in_front_of_all_names_is_taken_away(tmp_path, front):
         index_images(images, names, source="here", strict_names=True)
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "A.JPG", "cats\\a", "./cats/a.jpg"])
+def test_one_path_in_front_of_all_files_may_be_left_out(tmp_path, name):
+    folder = "Img/" if "cats" in name else "Img/Cats/"
+    images = make_folder(tmp_path / "set", f"{folder}{'cats/' * ('cats' in name)}a.jpg")
+    dataset = index_images(images, [name], source="here")
+    assert dataset.ids[0].startswith("Img/")
+    assert "one path of all files left out" in dataset.notes[0]
+    make_folder(images, "other/b.jpg")  # now there is none in front of all
+    with pytest.raises(InputError, match="here: .*(images not found|not a plain path)"):
+        index_images(images, [name], source="here")
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -210,6 +222,34 @@ def test_images_goes_before_the_folder_itself(tmp_path):
     make_folder(tmp_path, "b.jpg", "images/a.jpg")
     dataset = load_dataset(tmp_path)
     assert (dataset.ids, dataset.paths) == (("a.jpg",), ("images/a.jpg",))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Labels.csv",
+        "labels.csv.txt",
+        "images/labels.csv",
+        "labels.tsv",
+        "train.csv",
+        "set/tags.csv",
+    ],
+)
+def test_labels_that_are_not_read_are_told(tmp_path, name):
+    front = "" if name.startswith("set/") else "images/"
+    make_folder(tmp_path, f"{front}a.jpg", name, "README.csv")
+    note = load_dataset(tmp_path).notes[-1]
+    assert note.startswith(
+        f"{tmp_path} has no labels.csv, so no labels are read; {name!r} may hold"
+    )
+
+
+def test_pictures_that_labels_csv_leaves_out_are_counted(tmp_path):
+    make_folder(tmp_path, "images/a.jpg", "images/b.jpg", "images/deep/c.png")
+    (tmp_path / "labels.csv").write_text("image,cat\nB.jpg,1\n")
+    dataset = load_dataset(tmp_path)
+    assert dataset.ids == ("b.jpg",)
+    assert dataset.notes[-1].endswith(f"2 more images are in {tmp_path / 'images'} and left out")
 
 
 @pytest.mark.parametrize("suffix", [".jfif", ".avif", ".jp2", ".jpe", ".webp", ".TIF", ".pgm"])
