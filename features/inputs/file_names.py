@@ -9,36 +9,16 @@ import os
 import re
 import stat
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterator, Sequence
-from functools import cached_property
-from itertools import takewhile
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from features.errors import InputError
-from features.inputs.image_kinds import FORMATS
+from features.inputs.known_files import CONTROL, KnownFiles, not_plain
 from features.inputs.listing import list_images
-from features.inputs.name_forms import (
-    BEHIND,
-    COMMON,
-    DECIMAL,
-    EXTENSION,
-    FRONT,
-    LEFT_OUT,
-    SPELLING,
-    differences,
-    ending_of,
-    plain_key,
-    stem_of,
-    whole_number,
-    without_query,
-)
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last: names that are not UTF-8
 NOT_A_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # a part that is empty, "." or ".."
-
-_FORMAT_OF = {ending: name for name, endings in FORMATS.items() for ending in endings}
 
 
 class Matches(NamedTuple):
@@ -104,7 +84,9 @@ def match_names(images: Path, names: Sequence[str], source: object) -> Matches:
     def is_there(name: str) -> bool:  # a folder keeps its row, and fails when it is read
         return _is_plain(name) and os.path.exists(f"{images}/{name}")
 
-    return _match(names, source, is_file, is_there, lambda: _Known(list_images(images), own, names))
+    return _match(
+        names, source, is_file, is_there, lambda: KnownFiles(list_images(images), own, names)
+    )
 
 
 def match_listed(
@@ -135,7 +117,9 @@ def match_listed(
     def is_there(name: str) -> bool:
         return _is_plain(name) and name in there
 
-    return _match(names, source, is_there, is_there, lambda: _Known(pictures, {"images"}, names))
+    return _match(
+        names, source, is_there, is_there, lambda: KnownFiles(pictures, {"images"}, names)
+    )
 
 
 def match_ids(ids: Sequence[str], names: Sequence[str], source: object) -> Matches:
@@ -161,7 +145,7 @@ def match_ids(ids: Sequence[str], names: Sequence[str], source: object) -> Match
     known = set(ids)
     found = _match(
         names, source, known.__contains__, known.__contains__,
-        lambda: _Known(ids, {"images"}, names),
+        lambda: KnownFiles(ids, {"images"}, names),
     )  # fmt: skip
     check_distinct(found, names, source)
     if inexact := found.inexact():
@@ -192,9 +176,9 @@ def _match(
     source: object,
     is_file: Callable[[str], bool],
     is_there: Callable[[str], bool],
-    make: Callable[[], "_Known"],
+    make: Callable[[], "KnownFiles"],
 ) -> Matches:
-    known: _Known | None = None
+    known: KnownFiles | None = None
     files: list[str] = []
     missing: list[str] = []
     ways: Counter[str] = Counter()
@@ -214,104 +198,6 @@ def _match(
             missing.append(name)
         files.append(name if file is None else file)
     return Matches(files, missing, ways, first)
-
-
-def not_plain(name: str, source: object) -> InputError:
-    """Make the error of a name that can't be one of a file under the folder."""
-    return InputError(
-        f"{source}: {name!r} is not a plain path under images/. Name it like 'cats/1.jpg', without "
-        "'.', '..', a leading '/' or control characters, in UTF-8."
-    )
-
-
-class _Known:
-    """Files by what is left of their names when all forms are made one."""
-
-    def __init__(self, pictures: Sequence[str], own: set[str], names: Sequence[str]):
-        self.own = {plain_key(name) for name in own}
-        self.names = names
-        self.by_name: dict[str, list[str]] = defaultdict(list)
-        self.by_stem: dict[str, list[str]] = defaultdict(list)
-        for picture in pictures:
-            key = plain_key(picture)
-            self.by_name[key].append(picture)
-            self.by_stem[stem_of(key)].append(picture)
-
-    def find(self, name: str, source: object) -> tuple[str | None, str]:
-        """Give the file that a name means and how they differ, or None."""
-        for behind, form in (("", name), *((BEHIND, cut) for cut in without_query(name))):
-            whole = plain_key(form)
-            if CONTROL.search(whole):
-                raise not_plain(name, source)
-            for front, key in self._keys(whole):
-                for extra, found in self._candidates(key):
-                    if len(found) > 1:
-                        listed = " or ".join(map(repr, found[:3]))
-                        raise InputError(
-                            f"{source}: {name!r} may mean {listed}. Write the one that is meant."
-                        )
-                    if found:
-                        way = differences(form, found[0], front, extra)
-                        return found[0], " and ".join(filter(None, (way, behind)))
-        if ".." in plain_key(name).split("/"):
-            raise not_plain(name, source)
-        return None, ""
-
-    def _keys(self, whole: str) -> Iterator[tuple[str, str]]:
-        """Yield what stands in front of each key that may be a file's, and the key."""
-        for front, key in (
-            ("", whole),
-            *((FRONT, cut) for cut in self._cuts(whole)),
-            (COMMON, whole[len(self._common) :] if whole.startswith(self._common) else ""),
-            *((LEFT_OUT, f"{top}/{whole}") for top in self._tops),
-        ):
-            if key and ".." not in key.split("/"):
-                yield front, key
-
-    @cached_property
-    def _tops(self) -> list[str]:
-        """The paths in front of all files, which names may leave out; the longest first."""
-        if not self.by_name:
-            return []
-        ends = [one.split("/")[:-1] for one in (min(self.by_name), max(self.by_name))]
-        pairs = zip(*ends, strict=False)
-        parts = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
-        return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
-
-    @cached_property
-    def _common(self) -> str:
-        """The path in front of all names behind which the first one is a file.
-
-        What is taken away from all names alike can't make two of them one.
-        """
-        keys = [plain_key((without_query(name) or [name])[0]) for name in self.names]
-        ends = [one.split("/")[:-1] for one in (min(keys), max(keys))]  # all others lie between
-        front = ""
-        for part in (
-            one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=False))
-        ):
-            front += f"{part}/"
-            if any(found for _, found in self._candidates(keys[0][len(front) :])):
-                return front if part != ".." else ""
-        return ""
-
-    def _candidates(self, key: str) -> list[tuple[str, list[str]]]:
-        spelled = _FORMAT_OF.get(ending_of(key))
-        alike = self.by_stem.get(stem_of(key), []) if spelled else []
-        return [
-            ("", self.by_name.get(key, [])),
-            (EXTENSION, self.by_stem.get(key, [])),
-            (SPELLING, [file for file in alike if _FORMAT_OF.get(ending_of(file)) == spelled]),
-            (DECIMAL, self.by_stem.get(whole_number(key), [])),
-        ]
-
-    def _cuts(self, key: str) -> list[str]:
-        parts = key.split("/")
-        return [
-            "/".join(parts[position + 1 :])
-            for position, part in enumerate(parts[:-1])
-            if part in self.own
-        ]
 
 
 def _is_plain(name: str) -> bool:

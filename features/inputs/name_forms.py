@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 _QUERY = re.compile(r"\?(?:.*&)?(?:d=([^&]+))?.*", re.DOTALL)  # `d`: Label Studio's local files
 _FAR = re.compile(r"/|\.\.|[A-Za-z][A-Za-z0-9+.-]*:")  # absolute, upwards, a drive or a URL
-FRONT, COMMON, LEFT_OUT, BEHIND, EXTENSION, SPELLING, DECIMAL = (
+FRONT, COMMON, LEFT_OUT, BEHIND, EXTENSION, SPELLING, DECIMAL, UPLOADED = (
     "the folder's name in front",
     "one path in front of all",
     "one path of all files left out",
@@ -16,9 +16,14 @@ FRONT, COMMON, LEFT_OUT, BEHIND, EXTENSION, SPELLING, DECIMAL = (
     "no extension",
     "spelling of the extension",
     "a number with a decimal point",
+    "Label Studio's prefix",
 )
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
-_DECIMAL = re.compile(r"((?:.*/)?\d+)\.0+")
+_REWRITTEN = (
+    (DECIMAL, re.compile(r"((?:.*/)?\d+)\.0+"), r"\1"),
+    (UPLOADED, re.compile(r"((?:.*/)?)[0-9a-f]{8}-([^/]+)"), r"\1\2"),
+    ("Roboflow's ending", re.compile(r"(.+)_([a-z]{3,4})\.rf\.[0-9a-z]{20,40}\.[a-z]+"), r"\1.\2"),
+)
 
 
 def _no_blanks(name: str) -> str:
@@ -63,16 +68,17 @@ def stem_of(key: str) -> str:
     return os.path.splitext(key)[0]
 
 
-def whole_number(key: str) -> str:
-    """Give a key that is a whole number as tables of floats have it without its zeros.
+def rewritten(key: str) -> list[tuple[str, str]]:
+    """Give how a tool may have rewritten a name, and the key that it had before.
 
     Examples
     --------
-    >>> whole_number("cats/17.0"), whole_number("1.5")
-    ('cats/17', '')
+    >>> rewritten("cats/17.0")
+    [('a number with a decimal point', 'cats/17')]
+    >>> rewritten("1f2e3d4c-a.jpg"), rewritten("1.5")
+    ([("Label Studio's prefix", 'a.jpg')], [])
     """
-    found = _DECIMAL.fullmatch(key)
-    return found[1] if found else ""
+    return [(way, form.sub(before, key)) for way, form, before in _REWRITTEN if form.fullmatch(key)]
 
 
 def without_query(name: str) -> list[str]:
@@ -95,8 +101,9 @@ def differences(name: str, file: str, front: str, extra: str) -> str:
     name, file : str
     front : {"", FRONT, COMMON, LEFT_OUT}
         What stands in front of the file's name, or of it alone.
-    extra : {"", EXTENSION, SPELLING, DECIMAL}
-        How the endings differ otherwise than in their case.
+    extra : str
+        EXTENSION or SPELLING, if the endings differ otherwise than in their case, or a way of
+        `rewritten`.
 
     Returns
     -------

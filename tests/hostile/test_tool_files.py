@@ -76,12 +76,17 @@ def test_what_is_wrong_with_a_table_is_named(tmp_path, text, message):
     [
         ("17.0", "17.jpg", "a number with a decimal point"),
         ("cats/8.0", "cats/8.png", "a number with a decimal point"),
+        ("images/1f2e3d4c-a b.jpg", "a b.jpg", "name in front and Label Studio's prefix"),
+        ("../data/media/upload/1/1f2e3d4c-a.jpg", "a.jpg", "in front of all and Label Studio's"),
+        ("/data/upload/7/1f2e3d4c-a%20b.jpg", "a b.jpg", "URL encoding and one path in front"),
+        (f"a_jpg.rf.{'0f' * 16}.jpg", "a.jpg", "Roboflow's ending"),
+        (f"x_png.rf.{'0f' * 16}.jpg", "x.png", "Roboflow's ending"),
         ("\u202aC:\\x\\a.jpg", "a.jpg", "can't be seen and backslashes"),
         ("\ufeffa.jpg", "a.jpg", "characters that can't be seen"),
         ("a\u00adb.jpg", "ab.jpg", "characters that can't be seen"),
     ],
 )
-def test_names_of_numbers_and_with_unseen_characters(tmp_path, name, file, way):
+def test_names_that_tools_rewrite(tmp_path, name, file, way):
     dataset = csv(tmp_path, f"image,label\n{name},cat\n", file)
     assert dataset.ids == (file,)
     assert way in dataset.notes[-1]
@@ -103,6 +108,12 @@ def test_labels_that_are_given_beside_a_cache_are_told_their_form(tmp_path, text
     (tmp_path / "l.csv").write_text(text)
     with pytest.raises(InputError, match=message):
         labels_of(FeatureCache(cache), tmp_path / "l.csv")
+
+
+@pytest.mark.parametrize("names", [("20210304-a", "20210305-b"), ("1f2e3d4c-a", "b")])
+def test_dates_and_names_of_several_tools_are_no_uploads(tmp_path, names):
+    with pytest.raises(InputError, match="images not found"):
+        csv(tmp_path, f"image,label\n{names[0]}.jpg,x\n{names[1]}.jpg,y\n")
 
 
 # Forms told apart
