@@ -17,13 +17,15 @@ from features.inputs.text_lines import encoding_of, require_file, require_own_ki
 _FIRST_FIELD = re.compile(r'\s*(?:"(?:[^"]|"")*"|[^,;\t"]*)\s*([,;\t])( ?)')
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx and .ods, .xls
 csv.field_size_limit(1 << 26)  # masks and outlines of objects stand in one field
+_BLANKS = re.compile(r'"[^"]*"(?: (?:"[^"]*"|[^ "]+))+\s*')  # a header of R's write.table
 _STATED = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # a first line for Excel
 
 
 class _Form(NamedTuple):
     delimiter: str
     skip_blanks: bool  # the header has a blank behind its first separator
-    skip_line: bool  # the first line only states the separator
+    skip_line: bool = False  # the first line only states the separator
+    row_names: bool = False  # lines begin with a field that the header lacks, as R writes them
 
 
 def csv_rows(
@@ -35,7 +37,8 @@ def csv_rows(
     ----------
     path : Path
         In one of the encodings of `text_lines.encoding_of`. Fields are separated by what follows
-        the first field of the first line: a comma, a semicolon or a tab; or else by `|`.
+        the first field of the first line: a comma, a semicolon or a tab; or else by `|`, or by
+        blanks between quoted names, as R writes them. The names of R's rows get a column "".
     ragged : bool
         Allow lines of other lengths than the header's.
     content : bytes, optional
@@ -65,6 +68,8 @@ def csv_rows(
                 line = reader.line_num + form.skip_line
                 if not any(map(str.strip, fields)):
                     continue  # spreadsheets leave lines of separators at the end
+                if form.row_names and not width:
+                    fields.insert(0, "")
                 width = width or _width(fields)
                 if len(fields) > width and not any(map(str.strip, fields[width:])):
                     del fields[width:]  # a separator behind the last field
@@ -124,7 +129,13 @@ def _form(file: TextIO) -> _Form:
         first = file.readline()
     if stated := _STATED.fullmatch(first):
         return _Form(stated[1], False, True)
+    second = file.readline()
     file.seek(0)
     found = _FIRST_FIELD.match(first)
-    delimiter = found[1] if found else "|" if "|" in first else ","
-    return _Form(delimiter, bool(found and found[2]), False)
+    delimiter = "|" if "|" in first else " " if _BLANKS.fullmatch(first) else ","
+    delimiter = found[1] if found else delimiter
+    row_names = second.startswith(f'"1"{delimiter}') and first.startswith('"')
+    if row_names:
+        widths = [len(fields) for fields in csv.reader([first, second], delimiter=delimiter)]
+        row_names = widths[1:] == [widths[0] + 1]
+    return _Form(delimiter, bool(found and found[2]), row_names=row_names)

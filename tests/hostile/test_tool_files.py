@@ -35,10 +35,14 @@ def test_a_table_in_any_form_of_unicode(tmp_path, encoding):
         "image_id,image,cat,dog\n7,a.jpg,1.0,0.0\n8,b.jpg,1.0,1.0\n",
         "image_id,file_name,cat,dog\n7,a.jpg,1,0\n8,b.jpg,1,1\n",
         "image_id,file_name,label\n7,a.jpg,cat\n8,b.jpg,cat\n8,b.jpg,dog\n",
+        '"image" "cat" "dog"\n"1" "a.jpg" 1 0\n"2" "b.jpg" 1 1\n',  # R's write.table
+        '"image" "cat" "dog"\n"a.jpg" TRUE FALSE\n"b.jpg" TRUE TRUE\n',
+        '"image"\t"cat"\t"dog"\n"1"\t"a.jpg"\t1\t0\n"2"\t"b.jpg"\t1\t1\n',
+        '"image","tags"\n"1","a.jpg","cat"\n"2","b.jpg","cat|dog"\n',
         "image,tags\na.jpg,\"{'cat'}\"\nb.jpg,\"{'cat', 'dog'}\"\n",
     ],
 )
-def test_of_several_columns_of_images_the_one_of_file_names_is_taken(tmp_path, text):
+def test_tables_of_numbered_rows_and_of_sets(tmp_path, text):
     dataset = table(tmp_path, text)
     assert (dataset.ids, dataset.label_names) == (("a.jpg", "b.jpg"), ("cat", "dog"))
     np.testing.assert_array_equal(dataset.labels, [[1, 0], [1, 1]])
@@ -57,6 +61,7 @@ def test_an_empty_set_of_tags_is_no_tag(tmp_path):
         ("image;cat;dog\na.jpg,1,0\n", "line 2: 1 fields where .* 3. Complete .* is ';', as in"),
         ("image\tcat\tdog\n1\ta.jpg\t1\t0\n", "4 fields where .* the first field is a row's numbe"),
         ("image,split,cat\na.jpg,train,1\n", "column 'split': .* Remove a column that is no label"),
+        ('"image\n"1",a.jpg,1\n', "given.csv, after line 0: .* Repair the quotes"),
         ("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer; run `git lfs pull"),
         (
             b"\x1f\x8b\x08\x00",
