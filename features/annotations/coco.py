@@ -114,7 +114,8 @@ def _ids(content: Any, source: Path, part: str, key: str) -> list[str]:
     for position, value in enumerate(_values(content, source, part, key)):
         if (text := _id(value)) is None:
             raise InputError(
-                f"{source}: {part}[{position}] has {key} {value!r}; it must be one int or str"
+                f"{source}: {part}[{position}] has {key} {value!r}; it must be one int or str. "
+                "Correct or remove that entry."
             )
         found.append(text)
     return found
@@ -143,7 +144,7 @@ def _texts(content: Any, source: Path, part: str, key: str) -> list[str]:
     for position, value in enumerate(values):
         if (text := _text(value)) is None:
             raise InputError(
-                f"{source}: {part}[{position}] has {key} {value!r}; it must be one str"
+                f"{source}: {part}[{position}] has {key} {value!r}; it must be one str. Write it."
             )
         found.append(text)
     return found
@@ -170,7 +171,8 @@ def _file_names(content: Any, source: Path, images: Path) -> list[str]:
             names[position] = f"{folder}/{name}" if os.path.isdir(f"{images}/{folder}") else name
         elif (text := _text(name)) is None:
             raise InputError(
-                f"{source}: images[{position}] has file_name {name!r}; it must be one str"
+                f"{source}: images[{position}] has file_name {name!r}; it must be one str. Write "
+                "the name of its file."
             )
         else:
             names[position] = text
