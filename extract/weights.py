@@ -7,6 +7,7 @@ tests.
 
 import hashlib
 import math
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -203,13 +204,15 @@ def _file(source: str) -> Path:
     path = Path(source)
     try:
         is_folder = bool(source) and path.is_dir()
-        is_file = path.suffix in _SUFFIXES or (bool(source) and path.exists())
+        is_file = path.suffix in _SUFFIXES or (bool(source) and os.path.lexists(path))
     except (OSError, ValueError):  # no name that a file can have
         is_folder = is_file = False
-    if is_folder and not (path / RUN_MODEL).is_file():
+    if is_folder and not os.path.lexists(path / RUN_MODEL):
+        files = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES)
         raise InputError(
             f"The weights {source} are a folder, and not that of a fine-tuning: it has no "
-            f"{RUN_MODEL}. Give a .pth or .safetensors file, or the folder of a fine-tuning."
+            f"{RUN_MODEL}. Give {f'{files[0]}, ' if files else ''}a .pth or .safetensors file, or "
+            "the folder of a fine-tuning."
         )
     if is_folder:
         return path / RUN_MODEL

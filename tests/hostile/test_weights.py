@@ -191,6 +191,21 @@ def test_what_is_no_file_is_named(tmp_path):
     assert "must be pretrained" in message("")
 
 
+@pytest.mark.parametrize("name", ["w.pth", "w", "run/checkpoint/model.safetensors"])
+@pytest.mark.parametrize(("target", "reason"), [("", "Too many levels"), ("gone", "No such file")])
+def test_links_that_lead_to_no_weights_are_told(tmp_path, name, target, reason):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target or path.name)
+    assert f"can't be read ({reason}" in message(tmp_path / name.partition("/")[0])
+
+
+def test_a_folder_of_a_hub_is_told_its_file(tmp_path):
+    (tmp_path / "config.json").symlink_to("config.json")
+    (tmp_path / "model.safetensors").touch()
+    assert f"Give {tmp_path / 'model.safetensors'}, a .pth or" in message(tmp_path)
+
+
 def quantized(tensor):
     return torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8)
 
