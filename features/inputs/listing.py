@@ -172,11 +172,12 @@ def _walk(
                         continue
                     seen.add(identity)
                     waiting.append((entry.path, f"{name}/"))
-                elif os.path.isdir(entry.path):  # a link; entry.is_dir() raises for one to itself
+                # entry.is_dir() raises for a link to itself; what is no link needs no look at it
+                elif entry.is_symlink() and os.path.isdir(entry.path):
                     links.append((name, entry.path))
                 elif not _is_picture(entry.name, suffixes):
                     found.others.append(name)
-                elif os.path.isfile(entry.path):
+                elif entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path):
                     found.pictures.append(name)
                 else:
                     found.broken.append(name)
