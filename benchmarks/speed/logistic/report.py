@@ -31,10 +31,11 @@ def page(header: Mapping[str, Any], lines: Sequence[Line]) -> str:
             "of the shorter side with itself in float32, which a solver in an eigenbasis or with "
             "a factored Hessian can't do without.\n"
         )
-        parts += _section(fits, "cpu_seconds", _fit_targets)
+        parts += _section(fits, _fit_targets)
     if paths:
         parts.append("## L1, a path of C\n")
-        parts += _section(paths, "seconds", _path_targets)
+        parts.append("The time is that on the clock, which counts what else the machine does.\n")
+        parts += _section(paths, _path_targets)
     return "\n".join(parts)
 
 
@@ -45,25 +46,25 @@ def _by_problem(lines: Sequence[Line], part: str) -> dict[str, dict[str, list[Li
     return dict(sorted(found.items(), key=lambda pair: -pair[1][AFTER][0]["rows"]))
 
 
-def _section(found: Mapping[str, Versions], field: str, targets_of) -> list[str]:
-    unit = "CPU s" if field == "cpu_seconds" else "s"
-    head = ["", f"{unit}, median (min to max)", "times the product", "worst gap", "peak MB"]
+def _section(found: Mapping[str, Versions], targets_of) -> list[str]:
+    head = ["", "CPU s, median (min to max)", "s", "times the product", "worst gap", "peak MB"]
     rows, targets = [], list[Target]()
     for problem, versions in found.items():
-        once = median(versions[PRODUCT], field) if PRODUCT in versions else None
+        once = median(versions[PRODUCT]) if PRODUCT in versions else None
         for name in (PRODUCT, BEFORE, AFTER):
             if name in versions:
-                rows.append(_row(f"{problem}: {name}", versions[name], field, once))
+                rows.append(_row(f"{problem}: {name}", versions[name], once))
         targets += named(f"{problem}: ", targets_of(versions))
     return [table(head, rows), targets_table(targets)]
 
 
-def _row(name: str, lines: Sequence[Line], field: str, once: float | None) -> list[str]:
+def _row(name: str, lines: Sequence[Line], once: float | None) -> list[str]:
     gaps = [line["gap"] for line in lines if "gap" in line]
     return [
         name,
-        median_and_range(lines, field),
-        f"{median(lines, field) / once:.1f}" if once else "",
+        median_and_range(lines),
+        f"{median(lines, 'seconds'):.1f}",
+        f"{median(lines) / once:.1f}" if once else "",
         f"{max(gaps):.1e}" if gaps else "",
         f"{max(line['peak_mb'] for line in lines):,.0f}",
     ]

@@ -70,7 +70,15 @@ def test_verdicts_follow_from_the_lines(asked, before, gap, expected):
     times = {AFTER: 1.0} | ({} if before is None else {BEFORE: before})
     same = {"part": "fit", "round": 0, "problem": "made up", "asked": asked, "rows": 9, "tol": 1e-3}
     lines = [
-        {**same, "what": name, "version": name, "cpu_seconds": time, "gap": gap, "peak_mb": 1.0}
+        {
+            **same,
+            "what": name,
+            "version": name,
+            "cpu_seconds": time,
+            "seconds": 1.0,
+            "gap": gap,
+            "peak_mb": 1.0,
+        }
         for name, time in times.items()
     ]
     text = page({"machine": "m", "rounds": 1}, lines)
