@@ -108,19 +108,15 @@ class KnownFiles:
                 return front if part != ".." else ""
         return ""
 
-    def _candidates(self, key: str) -> list[tuple[str, list[str]]]:
-        spelled = _FORMAT_OF.get(ending_of(key))
-        alike = self.by_stem.get(stem_of(key), []) if spelled else []
-        return [
-            ("", self.by_name.get(key, [])),
-            (EXTENSION, self.by_stem.get(key, [])),
-            (SPELLING, [file for file in alike if _FORMAT_OF.get(ending_of(file)) == spelled]),
-            *(
-                (way, self.by_name.get(before) or self.by_stem.get(before, []))
-                for way, before in rewritten(key)
-                if way != UPLOADED or self._are_uploaded
-            ),
-        ]
+    def _candidates(self, key: str) -> Iterator[tuple[str, list[str]]]:
+        yield "", self.by_name.get(key, [])
+        yield EXTENSION, self.by_stem.get(key, [])
+        if spelled := _FORMAT_OF.get(ending_of(key)):
+            alike = self.by_stem.get(stem_of(key), [])
+            yield SPELLING, [file for file in alike if _FORMAT_OF.get(ending_of(file)) == spelled]
+        for way, before in rewritten(key):
+            if way != UPLOADED or self._are_uploaded:
+                yield way, self.by_name.get(before) or self.by_stem.get(before, [])
 
     @cached_property
     def _are_uploaded(self) -> bool:

@@ -102,7 +102,9 @@ def _checked(dataset) -> None:
 def _csv_targets(folder: Path) -> dict[str, Target]:
     data = write_files(folder / "data", {"images/a.jpg": b"", "images/b.jpg": b""})
     labels = b'image,cat,dog\na.jpg,1,0\n"b.jpg",-1,\n'
-    forms = (labels, b"image;tags\na.jpg;cat|dog\nb;cat\n", labels.decode().encode("utf-16"))
+    from_r = b'"image" "cat"\n"1" "a.jpg" TRUE\n"2" "b.jpg" FALSE\n'
+    tags = b"image;tags\na.jpg;cat|dog\nb;cat\n"
+    forms = (labels, tags, labels.decode().encode("utf-16"), from_r)
     split = b"image,split\na.jpg,train\nb.jpg,test\n"
     return {
         "labels.csv": Target(
