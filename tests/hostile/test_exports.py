@@ -147,6 +147,23 @@ def test_coco_numbers_as_names_and_other_encodings(tmp_path):
     assert (dataset.ids, dataset.label_names) == (("1.jpg", "2.jpg"), ("7", "8"))
 
 
+def test_coco_panoptic_files_have_the_labels_of_their_segments(tmp_path):
+    content = {
+        "images": [{"id": 1, "file_name": "1.jpg"}, {"id": 2, "file_name": "2.jpg"}],
+        "annotations": [
+            {"image_id": 1, "segments_info": [{"category_id": 3}, {"category_id": 4}]},
+            {"image_id": 2, "segments_info": []},
+        ],
+        "categories": [{"id": 3, "name": "cat"}, {"id": 4, "name": "sky"}],
+    }
+    images = {"images/1.jpg": b"", "images/2.jpg": b""}
+    dataset = read(tmp_path, {"p.json": json.dumps(content), **images}, "p.json")
+    np.testing.assert_array_equal(dataset.labels, [[1, 1], [0, 0]])
+    content["annotations"][1]["segments_info"] = [7]
+    with pytest.raises(InputError, match=r"annotations\[2\] has image_id None; it must be one int"):
+        read(tmp_path, {"p.json": json.dumps(content), **images}, "p.json")
+
+
 @pytest.mark.parametrize("name", [None, ["cat"], True, {}])
 def test_a_coco_category_without_a_name_is_named(tmp_path, name):
     with pytest.raises(InputError, match=r"categories\[0\] has name .*; it must be one str"):
