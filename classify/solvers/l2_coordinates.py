@@ -11,7 +11,8 @@ from scipy.linalg import cho_factor, cho_solve
 from classify.solvers import products
 
 _SHIFT = 1e-6  # added to a factorized matrix, relative to its norm: what float32 resolves
-_KEPT = 4  # Cholesky factors
+_KEPT = 2**30  # bytes of Cholesky factors
+_PRODUCTS = 100  # of a label by the Gram matrix in float64, more or less
 
 
 class Factors:
@@ -21,6 +22,10 @@ class Factors:
         self.gram, self.ridge = gram, ridge
         self.norm = float(np.abs(gram).sum(axis=1).max(initial=0.0))
         self.kept: dict[int, tuple] = {}
+
+    def rounding(self, c: float) -> float:
+        """Bound what rounding in float32 adds to ``c gram``, where the ridge is 1."""
+        return c * self.norm * float(np.finfo(np.float32).eps)
 
     def solve(self, R: np.ndarray, levels: np.ndarray) -> np.ndarray:
         """Solve for each column of R, with the factor of its level."""
@@ -35,7 +40,7 @@ class Factors:
     def _factor(self, level: int) -> tuple:
         if level not in self.kept:
             found = self._factorized(4.0**level)
-            while len(self.kept) >= _KEPT:
+            while self.kept and (len(self.kept) + 1) * found[0].nbytes > _KEPT:
                 del self.kept[next(iter(self.kept))]
             self.kept[level] = found
         return self.kept[level]
@@ -148,19 +153,26 @@ class Rows:
         self.X, self.bias = np.asarray(X, dtype=np.float32), bias
         n = len(X)
         self.size = n + (bias == "unpenalized")
-        gram = self.X @ self.X.T
-        if bias == "penalized":
+        self.gram = self._biased(self.X @ self.X.T)
+        self._gram64: np.ndarray | None = None
+        self.factors = Factors(self.gram, np.ones(n, dtype=np.float32))
+
+    def _biased(self, gram: np.ndarray) -> np.ndarray:
+        if self.bias == "penalized":
             gram += 1
-        elif bias == "unpenalized":
+        elif self.bias == "unpenalized":
             means = gram.mean(axis=0, dtype=np.float64)
-            gram += (means.mean() - means - means[:, None]).astype(np.float32)
-        self.gram = gram
-        self.factors = Factors(gram, np.ones(n, dtype=np.float32))
+            gram += (means.mean() - means - means[:, None]).astype(gram.dtype)
+        return gram
 
     def _gram_times(self, V: np.ndarray) -> np.ndarray:
         if V.dtype == np.float32:
             return self.gram @ V
-        # Few labels and steps are left for float64: the Gram matrix would take longer.
+        if self._gram64 is None and 4 * _PRODUCTS * V.shape[1] > len(self.X):
+            self._gram64 = self._biased(products.row_gram(self.X))
+        if self._gram64 is not None:
+            return self._gram64 @ V
+        # For few labels the Gram matrix would take longer.
         centered = V - V.mean(axis=0) if self.bias == "unpenalized" else V
         result = products.times(self.X, products.transpose_times(self.X, centered).T)
         if self.bias == "penalized":

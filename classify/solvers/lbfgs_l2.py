@@ -21,8 +21,11 @@ from classify.solvers.solution import Solution
 
 _MEMORY = 30  # pairs of steps and changes of the gradient
 _MAX_STEPS = 200
-_PATIENCE = 20  # steps in which the expected gain must halve: without much penalty it rises between
+# Steps in which the expected gain must halve: without much penalty it rises between. Rounding to
+# float32 may be what holds it up.
+_PATIENCE = {np.dtype(np.float32): 20, np.dtype(np.float64): 60}
 _FLAT = 0.5  # a step ends where the slope along it has fallen to this share
+_ROUGH = 4  # from which share of the ridge on rounding leaves float32 no chance
 _SPARE = 0.9  # share of the tolerance that float32 is asked for
 _REFRESH = (0, 2, 8, 32)  # steps before which curvatures are looked at again
 _TOGETHER = 2**22  # rows times labels side by side: up to a hundred arrays of 16 MiB
@@ -50,19 +53,19 @@ def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Soluti
 
 def _solve_labels(X, coordinates, loss, Cs, tol: float, path: list[Solution]) -> None:
     """Follow the path for some labels; where float32 falls short, float64 goes on from there."""
-    V = np.zeros((coordinates.size, len(loss)), dtype=np.float32)
+    V = np.zeros((coordinates.size, len(loss)))
     steps = np.zeros(len(loss), dtype=int)
     for C, solution in zip(Cs, path, strict=True):
-        V, more = _minimize(coordinates, loss, C, V, tol)
-        steps += more
-        solution.put(slice(None), _certified(X, coordinates, loss, C, V, steps))
-        short = np.flatnonzero(~(solution.gap <= tol * solution.objective))
-        if len(short):
+        short = np.arange(len(loss))
+        rough = coordinates.factors.rounding(C / 4) > _ROUGH
+        for kind in (np.float64,) if rough else (np.float32, np.float64):
             part = loss.take(short)
-            exact, more = _minimize(coordinates, part, C, V[:, short].astype(np.float64), tol)
+            V[:, short], more = _minimize(coordinates, part, C, V[:, short].astype(kind), tol)
             steps[short] += more
-            V[:, short] = exact
-            solution.put(short, _certified(X, coordinates, part, C, exact, steps[short]))
+            solution.put(short, _certified(X, coordinates, part, C, V[:, short], steps[short]))
+            short = np.flatnonzero(~(solution.gap <= tol * solution.objective))
+            if not len(short):
+                break
 
 
 def _certified(X, coordinates, loss, C: float, V: np.ndarray, steps: np.ndarray) -> Solution:
@@ -151,7 +154,7 @@ class _State:
         done = self._near_enough(-slope, tol) | ~np.isfinite(slope)
         self.since = np.where(-slope < self.lowest / 2, 0, self.since + 1)
         self.lowest = np.minimum(self.lowest, np.where(self.since == 0, -slope, np.inf))
-        done |= self.since > _PATIENCE
+        done |= self.since > _PATIENCE[self.V.dtype]
         if done.all():
             return done
         length = self._length(move, moved, slope)

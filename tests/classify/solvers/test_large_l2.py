@@ -111,10 +111,9 @@ def test_labels_in_parts_change_nothing(problem, monkeypatch):
     np.testing.assert_allclose(whole[0].objective, parts[0].objective, rtol=1e-4)
 
 
-@pytest.mark.parametrize("bias", BIASES)
-def test_what_float32_misses_float64_goes_on_from(problem, bias, monkeypatch):
-    X, Y = problem
-    X = X + np.float32(10)  # scores are small differences of large sums
+@pytest.fixture
+def kinds(monkeypatch):
+    """The precision of each descent, and whether it goes on from another."""
     minimize, kinds = lbfgs_l2._minimize, []
 
     def noted(coordinates, loss, C, start, tol):
@@ -122,11 +121,26 @@ def test_what_float32_misses_float64_goes_on_from(problem, bias, monkeypatch):
         return minimize(coordinates, loss, C, start, tol)
 
     monkeypatch.setattr(lbfgs_l2, "_minimize", noted)
+    return kinds
+
+
+@pytest.mark.parametrize("bias", BIASES)
+def test_what_float32_misses_float64_goes_on_from(problem, bias, kinds):
+    X, Y = problem
+    X = X + np.float32(10)  # scores are small differences of large sums
     (one,) = lbfgs_l2.solve_path(X, loss_of(Y), [1.0], bias=bias, tol=1e-11)
     (best,) = newton_l2.solve_path(X, loss_of(Y), [1.0], bias=bias, tol=1e-11)
     assert kinds == [(np.float32, False), (np.float64, True)]
     assert (one.gap <= 1e-11 * one.objective).all()
     np.testing.assert_allclose(one.objective, best.objective, rtol=1e-10)
+
+
+def test_features_that_are_too_large_for_float32_are_for_float64_alone(problem, kinds):
+    X, Y = problem
+    X = X * np.float32(500)
+    (one,) = lbfgs_l2.solve_path(X, loss_of(Y), [1.0], bias="penalized", tol=1e-4)
+    assert kinds == [(np.float64, False)]
+    assert (one.gap <= 1e-4 * one.objective).all()
 
 
 def test_what_they_miss_newton_finishes(problem, small_is_large, monkeypatch):
