@@ -260,7 +260,7 @@ def objective_and_gap(
     class_weight=None,
     rare_weight=None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Judge weights, whichever solver they come from, by the objective of `LogisticTagger`.
+    """Evaluate weights, whichever solver they come from, by the objective of `LogisticTagger`.
 
     Parameters
     ----------

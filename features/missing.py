@@ -58,7 +58,7 @@ def hide(Y: np.ndarray, rate: float, seed: int, scheme: str = "uniform") -> np.n
 
 
 def hide_in_rows(
-    Y: np.ndarray, rows: np.ndarray, *, missing: float = 0.0, unlabelled: float = 0.0, seed: int
+    Y: np.ndarray, rows: np.ndarray, *, missing: float = 0.0, unlabeled: float = 0.0, seed: int
 ) -> np.ndarray:
     """Hide labels of some rows, and keep those of all others.
 
@@ -70,7 +70,7 @@ def hide_in_rows(
         The rows to hide labels of; which labels are hidden depends on their order.
     missing : float
         Share of each row's known labels, as in `hide`.
-    unlabelled : float
+    unlabeled : float
         Share of the rows whose labels are all hidden; their number is rounded down.
     seed : int
 
@@ -87,7 +87,7 @@ def hide_in_rows(
     """
     hidden = np.array(Y, dtype=np.int8)
     hidden[rows] = hide(hidden[rows], missing, seed)
-    bare = np.random.default_rng([seed, 1]).permutation(rows)[: int(unlabelled * len(rows))]
+    bare = np.random.default_rng([seed, 1]).permutation(rows)[: int(unlabeled * len(rows))]
     hidden[bare] = -1
     return hidden
 

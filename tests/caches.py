@@ -25,7 +25,7 @@ def write_problem(folder: Path, label_names, labels, layers) -> Path:
     """Write a folder of numbered pictures and a cache of it that holds the labels."""
     ids = [f"{row:03}.png" for row in range(len(labels))]
     data = write_data(folder / "small", ids, label_names, labels)
-    return write_labelled_cache(folder / "small.cache", data, layers)
+    return write_labeled_cache(folder / "small.cache", data, layers)
 
 
 def write_data(folder: Path, ids, label_names, labels) -> Path:
@@ -78,7 +78,7 @@ def write_cache(folder: Path, data: Path, layers, *, failed=(), pooling="none") 
     return folder
 
 
-def write_labelled_cache(folder: Path, data: Path, layers, *, pooling="none") -> Path:
+def write_labeled_cache(folder: Path, data: Path, layers, *, pooling="none") -> Path:
     """Write a cache that keeps the labels of `data`, as extraction does."""
     write_cache(folder, data, layers, pooling=pooling)
     shutil.copy(data / "labels.csv", folder)

@@ -49,7 +49,7 @@ def measure_step(
     head = CoProjection(map_layer(record).channels, labels)
     network = Network(record, load_weights(record, f"random:{SEED}"), head)
     network = network.to(chosen).to(memory_format=torch.channels_last).train()
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.0, momentum=0.9)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.0, momentum=0.9)
     pixels = torch.randint(0, 256, (part, 3, size, size), dtype=torch.uint8, device=chosen)
     pixels = pixels.to(memory_format=torch.channels_last)
     present = _labels(images, labels).to(chosen)
@@ -65,7 +65,7 @@ def measure_step(
     def ranking() -> None:
         constrained_ranking_loss(embedded, vectors, present).backward()
 
-    phases = (forward, lambda: losses.pop().backward(), optimiser.step)
+    phases = (forward, lambda: losses.pop().backward(), optimizer.step)
     seconds = [[_seconds(phase, chosen) for phase in phases] for _ in range(repeats + 1)][1:]
     rankings = [_seconds(ranking, chosen) for _ in range(10 * repeats + 1)][1:]
     timed = dict(

@@ -98,7 +98,7 @@ def _loop(given: dict[str, Any]) -> tuple[Work, int]:
     )
     model = models.get_model(given["backbone"], weights=None, num_classes=given["labels"])
     model = model.to(device).train()
-    optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
     criterion = torch.nn.BCEWithLogitsLoss()
 
     paths = [dataset.root / path for path in dataset.paths]
@@ -112,11 +112,11 @@ def _loop(given: dict[str, Any]) -> tuple[Work, int]:
             pixels, labels = pixels.to(device), labels.to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=given["precision"] == "bf16"):
                 loss = criterion(model(pixels), labels)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
         with tempfile.TemporaryDirectory() as folder:
-            state = {"model": model.state_dict(), "optimizer": optimiser.state_dict()}
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             torch.save(state, Path(folder) / "checkpoint.pth")
         return 0
 

@@ -221,7 +221,7 @@ def _blob(rng: Random) -> Shape:
 
 
 def _paint_objects(canvas: Array, names: list[str], hues: Array, rng: Random) -> None:
-    """Paint the labelled objects, some twice, and up to three blobs, where there is most room."""
+    """Paint the labeled objects, some twice, and up to three blobs, where there is most room."""
     things = [OBJECTS[name] for name in names for _ in range(1 + (rng.random() < 0.25))]
     things += [(_blob(rng), TEXTURES[rng.integers(len(TEXTURES))]) for _ in range(rng.integers(4))]
     size = np.array(canvas.shape[:2])

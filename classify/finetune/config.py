@@ -166,7 +166,7 @@ class FinetuneConfig:
         1.0, "of what embeddings add to cross-entropy, the paper's beta (coprojection)"
     )
     missing: float = _option(0.0, "share of each training image's labels to hide")
-    unlabelled: float = _option(0.0, "share of training images whose labels to hide altogether")
+    unlabeled: float = _option(0.0, "share of training images whose labels to hide altogether")
     min_positives: int = _option(1, "of every label among the training images; 0 allows none")
     validation: float = _option(0.1, "share of the training images to choose the epoch on; 0: last")
     metric: str = _option("map", "to choose the epoch by", choices=tuple(METRICS))
@@ -187,7 +187,7 @@ class FinetuneConfig:
             check_number(name, getattr(self, name), whole=True, low=1)
         if self.refresh is not None:
             check_number("refresh", self.refresh, whole=True, low=1)
-        for name in ("missing", "unlabelled", "validation"):
+        for name in ("missing", "unlabeled", "validation"):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise InputError(

@@ -8,6 +8,7 @@ _FIELDS = {
     "rate": "learning_rate",
     "head_rate": "head_learning_rate",
     "graph_rate": "graph_learning_rate",
+    "unlabelled": "unlabeled",
 }
 _METRICS = {
     "map_plain": "map",

@@ -77,7 +77,7 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
     dataset.tell()
     Y, split, validation = _parts(config, dataset)
     learned = hide_in_rows(
-        Y, split.train, missing=config.missing, unlabelled=config.unlabelled, seed=config.seed
+        Y, split.train, missing=config.missing, unlabeled=config.unlabeled, seed=config.seed
     )
     _require_positives(learned[split.train], dataset.label_names, config.min_positives)
     objective = build_objective(config, learned, split.train)

@@ -22,7 +22,7 @@ class Rows(NamedTuple):
     Attributes
     ----------
     features : float array of shape (..., d)
-        Centred and scaled already.
+        Centered and scaled already.
     targets : int8 array of shape (..., L)
         1, 0 and -1 (unknown).
     side : float array of shape (..., q)

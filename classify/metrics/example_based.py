@@ -5,7 +5,7 @@ those papers leave open:
 
 - *Ties* count against the learner: equal scores share the worst rank of their group, and a present
   label that ties with an absent one is a mistake. This is scikit-learn's rule too.
-- *Images without any present label* have no ranking to judge and are left out of everything but
+- *Images without any present label* have no ranking to evaluate and are left out of everything but
   the Hamming loss; images with every label present are left out of average precision and ranking
   loss as well. scikit-learn scores such images 1 or 0 instead. Where no image is left the result
   is NaN.

@@ -1,6 +1,6 @@
 """L1-penalized losses of many labels over one shared matrix, along a path of C.
 
-The labels are dealt out to threads, and all labels of a thread share one matrix product per round.
+The labels are distributed over threads; all labels of a thread share one matrix product per round.
 Each label keeps a small working set of columns, on which a Newton step needs only a Gram matrix of
 a hundred columns; the shared product then tells every label which columns to add, and the duality
 gap tells when to stop. On the way to the first C, and between values far apart, a label passes
@@ -30,7 +30,7 @@ _WIDEST = 1000  # columns of a working set, to be expected at most
 
 
 def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Solution]:
-    """Minimise ``sum |w| + C loss(X w + b)`` for every label and every C.
+    """Minimize ``sum |w| + C loss(X w + b)`` for every label and every C.
 
     Parameters
     ----------

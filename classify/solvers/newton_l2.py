@@ -35,7 +35,7 @@ _ROUNDING = 1e-12  # relative error of an objective
 
 
 def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Solution]:
-    """Minimise ``sum w**2 / 2 + C loss(X w + b)`` for every label and every C.
+    """Minimize ``sum w**2 / 2 + C loss(X w + b)`` for every label and every C.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Minimise a convex quadratic plus a weighted L1 norm in a few hundred variables.
+"""Minimize a convex quadratic plus a weighted L1 norm in a few hundred variables.
 
 Coordinate descent finds which variables are zero; on the others a linear system gives the minimum
 exactly, which on correlated columns would cost coordinate descent thousands of passes.
@@ -17,7 +17,7 @@ _LENGTHS = 0.5 ** np.arange(8)  # of the step to its solution, until one pays
 def minimize_quadratic(
     hessian: np.ndarray, gradient: np.ndarray, start: np.ndarray, penalty: np.ndarray
 ) -> np.ndarray:
-    """Minimise g'(u - s) + (u - s)'H(u - s)/2 + sum_j p_j |u_j| over u.
+    """Minimize g'(u - s) + (u - s)'H(u - s)/2 + sum_j p_j |u_j| over u.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ _NAMED = {
             "momentum",
             "noise",
             "rare_weight",
-            "unlabelled",
+            "unlabeled",
             "validation",
         ),
         _SHARE,

@@ -15,7 +15,7 @@ from features.sources.remote.client import read_whole
 from features.sources.remote.errors import NetworkFault
 
 
-def labelled_beside(dataset: Dataset, folders: Sequence[Path]) -> Dataset:
+def labeled_beside(dataset: Dataset, folders: Sequence[Path]) -> Dataset:
     """Take the labels of the first `labels.csv` that there is.
 
     Parameters
@@ -32,19 +32,19 @@ def labelled_beside(dataset: Dataset, folders: Sequence[Path]) -> Dataset:
     Raises
     ------
     InputError
-        As `labelled` raises, or a server doesn't answer.
+        As `labeled` raises, or a server doesn't answer.
     """
     for folder in dict.fromkeys(folders):
         labels_csv = folder / "labels.csv"
         if isinstance(labels_csv, Address):
             with suppress(NetworkFault):  # there are servers that say 403 for what is not there
-                return labelled(dataset, labels_csv, read_whole(labels_csv, -1))
+                return labeled(dataset, labels_csv, read_whole(labels_csv, -1))
         elif labels_csv.is_file():
-            return labelled(dataset, labels_csv)
+            return labeled(dataset, labels_csv)
     return dataset
 
 
-def labelled(dataset: Dataset, labels_csv: Path, content: bytes | None = None) -> Dataset:
+def labeled(dataset: Dataset, labels_csv: Path, content: bytes | None = None) -> Dataset:
     """Take the rows of labels.csv that are of a data set's images.
 
     Parameters

@@ -14,7 +14,7 @@ from features.datasets import Dataset, Members, index_images
 from features.errors import InputError
 from features.inputs.file_names import CONTROL, NOT_A_PATH
 from features.sources.base import Fault, Opened, Source
-from features.sources.labels_beside import labelled_beside
+from features.sources.labels_beside import labeled_beside
 from features.sources.parquet_columns import (
     IDS,
     arrow_library,
@@ -140,7 +140,7 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
     """
     dataset = load_rows(paths, strict_names=strict_names)
     folder = paths[0].parent
-    return labelled_beside(dataset, [folder, folder.parent] if folder.name == "data" else [folder])
+    return labeled_beside(dataset, [folder, folder.parent] if folder.name == "data" else [folder])
 
 
 def load_rows(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:

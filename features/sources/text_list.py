@@ -9,7 +9,7 @@ from features.errors import InputError
 from features.inputs.file_names import CONTROL, not_plain
 from features.inputs.text_lines import text_lines
 from features.labels import some_of
-from features.sources.labels_beside import labelled_beside
+from features.sources.labels_beside import labeled_beside
 from features.sources.remote import load as remote
 from features.sources.remote.address import Address
 
@@ -46,7 +46,7 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
         raise InputError(f"{path} lists no images; it must list one or more.")
     if isinstance(path, Address) or any(map(remote.is_listed, lines)):
         dataset = remote.load_list(path, lines, strict_names=strict_names)
-        return labelled_beside(dataset, [path.parent, dataset.root])
+        return labeled_beside(dataset, [path.parent, dataset.root])
     root, names = _placed(path, lines)
     images = root / "images"
     if all(name.startswith("images/") for name in names):
@@ -54,7 +54,7 @@ def load(paths: Sequence[Path], *, strict_names: bool = False) -> Dataset:
     else:
         images = root
     dataset = index_images(images, names, source=path, root=root, strict_names=strict_names)
-    return labelled_beside(dataset, [root])
+    return labeled_beside(dataset, [root])
 
 
 def _placed(path: Path, lines: list[str]) -> tuple[Path, list[str]]:

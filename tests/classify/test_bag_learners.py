@@ -16,7 +16,7 @@ from features.bags.cached import bags_of
 from features.cache import FeatureCache
 from features.errors import InputError
 from tests import children
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 from tests.features.test_cache import ROWS, make_cache
 
 NAMES = [name for name, learner in LEARNERS.items() if learner.takes == "instances"]
@@ -143,7 +143,7 @@ def without_instances(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("plain"), np.random.default_rng(0)
     ids = [f"{i}.jpg" for i in range(12)]
     data = write_data(folder / "data", ids, ["a", "b"], rng.integers(0, 2, (12, 2)))
-    return write_labelled_cache(folder / "cache", data, {"net/fc": rng.normal(size=(12, 3))})
+    return write_labeled_cache(folder / "cache", data, {"net/fc": rng.normal(size=(12, 3))})
 
 
 @pytest.mark.parametrize("command", ["fit", "sweep"])

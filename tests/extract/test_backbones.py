@@ -19,7 +19,7 @@ def caffe_input(pixels):
     return pixels.double() - torch.tensor([123.68, 116.779, 103.939]).double().view(1, 3, 1, 1)
 
 
-def normalise(pixels):
+def normalize(pixels):
     mean = torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64).view(1, 3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64).view(1, 3, 1, 1)
     return (pixels.double() / 255 - mean) / std
@@ -88,7 +88,7 @@ def _residual(w, x, name, stride, norm, strided):
 
 
 REFERENCES = {
-    "vgg16": (vgg16_reference, normalise),
+    "vgg16": (vgg16_reference, normalize),
     "resnet50-caffe": (caffe_reference, caffe_input),
 }
 
@@ -105,7 +105,7 @@ def test_every_layer_equals_a_plain_float64_forward(name):
     with torch.inference_mode():
         got = FeatureNetwork(backbone, layers, tensors)(PIXELS)
         double = {k: v.double() for k, v in tensors.items()}
-        reference, read = REFERENCES.get(name, (resnet_reference, normalise))
+        reference, read = REFERENCES.get(name, (resnet_reference, normalize))
         expected = reference(double, read(PIXELS))
     for layer, value in zip(layers, got, strict=True):
         target = expected[layer.name]
@@ -123,7 +123,7 @@ def test_the_real_resnet18_runs_through(resnet18_weights):
         got = FeatureNetwork(backbone, layers, tensors)(PIXELS)
         double = {k: v.double() for k, v in tensors.items()}
         double |= {"fc.weight": torch.zeros(1, 512).double(), "fc.bias": torch.zeros(1).double()}
-        expected = resnet_reference(double, normalise(PIXELS))
+        expected = resnet_reference(double, normalize(PIXELS))
     for layer, value in zip(layers, got, strict=True):
         torch.testing.assert_close(value.double(), expected[layer.name], rtol=1e-4, atol=1e-4)
 

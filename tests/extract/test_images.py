@@ -16,8 +16,8 @@ from features.schema import Status
 
 SIDE = 32
 RNG = np.random.default_rng(0)
-GREY = np.kron(RNG.integers(0, 256, (4, 6)), np.ones((12, 12))).astype(np.uint8)
-COLOUR = np.stack([GREY, GREY.T.reshape(GREY.shape), 255 - GREY], axis=-1)
+GRAY = np.kron(RNG.integers(0, 256, (4, 6)), np.ones((12, 12))).astype(np.uint8)
+COLOR = np.stack([GRAY, GRAY.T.reshape(GRAY.shape), 255 - GRAY], axis=-1)
 
 
 def encode(image, kind, **options):
@@ -27,7 +27,7 @@ def encode(image, kind, **options):
 
 
 def picture(mode="RGB"):
-    return Image.fromarray(COLOUR).convert(mode)
+    return Image.fromarray(COLOR).convert(mode)
 
 
 JPEG = encode(picture(), "JPEG", quality=95)
@@ -52,7 +52,7 @@ def rotated(orientation):
 
 
 def deep(mode):
-    values = (GREY.astype(np.uint32) * 257).astype(np.uint16)
+    values = (GRAY.astype(np.uint32) * 257).astype(np.uint16)
     if mode == "I;16":
         return encode(Image.fromarray(values), "PNG")
     return encode(Image.fromarray(values.astype(np.int32)), "TIFF")
@@ -70,21 +70,21 @@ def transparent_palette():
 READABLE = {
     "plain.jpg": JPEG,
     "progressive.jpg": encode(picture(), "JPEG", quality=95, progressive=True),
-    "grey.jpg": encode(picture("L"), "JPEG", quality=95),
+    "gray.jpg": encode(picture("L"), "JPEG", quality=95),
     "cmyk.jpg": encode(picture("CMYK"), "JPEG", quality=95),
     "rotated.jpg": rotated(6),
     "mirrored.jpg": rotated(2),
     "trailing_junk.jpg": JPEG + b"junk" * 9,
     "plain.png": PNG,
-    "grey.png": encode(picture("L"), "PNG"),
+    "gray.png": encode(picture("L"), "PNG"),
     "bilevel.png": encode(picture("1"), "PNG"),
     "palette.png": encode(picture("P"), "PNG"),
     "transparent_palette.png": transparent_palette(),
     "alpha.png": encode(picture("RGBA"), "PNG"),
-    "grey_alpha.png": encode(picture("LA"), "PNG"),
+    "gray_alpha.png": encode(picture("LA"), "PNG"),
     "deep.png": deep("I;16"),
     "deep.tiff": deep("I"),
-    "float.tiff": encode(Image.fromarray(GREY.astype(np.float32)), "TIFF"),
+    "float.tiff": encode(Image.fromarray(GRAY.astype(np.float32)), "TIFF"),
     "animated.gif": animation("GIF"),
     "animated.png": animation("PNG"),
     "plain.bmp": encode(picture(), "BMP"),
@@ -170,7 +170,7 @@ def test_pixels_are_those_of_pillow(tmp_path, raw):
     assert np.abs(load(raw, tmp_path) - expected).max() <= 1
 
 
-def test_orientation_is_honoured_by_both_decoders(tmp_path):
+def test_orientation_is_honored_by_both_decoders(tmp_path):
     turned = Image.open(io.BytesIO(JPEG)).transpose(Image.Transpose.ROTATE_270)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -180,7 +180,7 @@ def test_orientation_is_honoured_by_both_decoders(tmp_path):
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
-    expected = warped(Image.fromarray(GREY))
+    expected = warped(Image.fromarray(GRAY))
     for mode in ("I;16", "I"):
         assert np.abs(load(deep(mode), tmp_path) - expected).max() <= 2
 
@@ -191,14 +191,14 @@ def test_opaque_alpha_changes_nothing_and_the_first_frame_is_taken(tmp_path):
 
 
 def test_scaled_decoding_is_close_and_only_for_large_photos(tmp_path):
-    smooth = Image.fromarray(COLOUR).resize((512, 400), Image.Resampling.BICUBIC)
+    smooth = Image.fromarray(COLOR).resize((512, 400), Image.Resampling.BICUBIC)
     large = encode(smooth, "JPEG", quality=95)
     exact, scaled = load(large, tmp_path), load(large, tmp_path, scaled_decode=True)
     assert 0 < np.abs(exact - scaled).mean() < 2
     assert np.array_equal(load(JPEG, tmp_path), load(JPEG, tmp_path, scaled_decode=True))
 
 
-def test_the_crop_takes_the_centre(tmp_path):
+def test_the_crop_takes_the_center(tmp_path):
     image = Image.new("RGB", (256, 256))
     image.paste((255, 255, 255), (16, 16, 240, 240))
     path = tmp_path / "x.png"

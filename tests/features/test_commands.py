@@ -13,7 +13,7 @@ from features.__main__ import COMMANDS, main
 from features.command_line import load, parse
 from features.commands.verify import summary
 from tests.features.annotation_folders import coco_content, make_images
-from tests.features.labelled import (
+from tests.features.labeled import (
     ROOT,
     cache,  # noqa: F401
 )

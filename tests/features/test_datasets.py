@@ -21,7 +21,7 @@ from features.labels import read_labels_csv, read_split_csv, write_labels_csv
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three images, one of them deep and not ASCII, none of them labelled."""
+    """Three images, one of them deep and not ASCII, none of them labeled."""
     for position, name in enumerate(["b.jpg", "a.PNG", "zoo/Katze ß, Öl.jpeg"]):
         path = tmp_path / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)

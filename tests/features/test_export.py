@@ -11,7 +11,7 @@ from features.commands import export as export_module
 from features.commands.export import export
 from features.errors import InputError
 from features.manifest import canonical, read_manifest
-from tests.features.labelled import LABELS, NAMES, labelled
+from tests.features.labeled import LABELS, NAMES, labeled
 from tests.features.test_cache import (
     ROWS,
     make_cache,
@@ -27,7 +27,7 @@ GOOD = [row for row in range(ROWS) if row not in (3, 17)]
 @pytest.fixture
 def with_failures(tmp_path, monkeypatch):
     monkeypatch.setattr(export_module, "BLOCK_BYTES", 5 * 4 * 11)  # 5 rows of both layers
-    return labelled(tmp_path / "whole", bad=(3, 17))
+    return labeled(tmp_path / "whole", bad=(3, 17))
 
 
 def test_npz_read_back(with_failures, tmp_path):

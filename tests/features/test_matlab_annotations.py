@@ -37,8 +37,8 @@ def test_msrc_labels_are_what_occurs(request, sample, read):
 
 def test_every_color_has_its_label(tmp_path):
     images = make_images(tmp_path / "Images", *(f"{name}.png" for name in COLORS))
-    for name, colour in COLORS.items():
-        picture = Image.new("RGB", (4, 3), colour)
+    for name, color in COLORS.items():
+        picture = Image.new("RGB", (4, 3), color)
         picture.putpixel((0, 0), VOID)
         picture.quantize().save(tmp_path / f"{name}_GT.bmp")  # a palette keeps the colors
     dataset = read_msrc(tmp_path, images)

@@ -17,7 +17,7 @@ from features.commands.verify import find_faults
 from features.errors import InputError
 from features.index import read_index
 from features.manifest import read_manifest, write_or_check
-from tests.features.labelled import LABELS, labelled, tree
+from tests.features.labeled import LABELS, labeled, tree
 from tests.features.test_cache import (
     ROWS,
     make_dataset,
@@ -35,7 +35,7 @@ PARTS = {"a": (0,), "b": (2,), "c": (1, 2)}
 
 @pytest.fixture
 def parts(tmp_path):
-    return [labelled(tmp_path / name, numbers, bad=(3,)) for name, numbers in PARTS.items()]
+    return [labeled(tmp_path / name, numbers, bad=(3,)) for name, numbers in PARTS.items()]
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["links", "copies"])
@@ -44,7 +44,7 @@ def test_merged_parts_equal_an_undivided_run(tmp_path, parts, links, monkeypatch
         monkeypatch.setattr(os, "link", _no_links)
     before = [tree(part) for part in parts]
     out = merge(tmp_path / "deep" / "out", parts)
-    whole = tree(labelled(tmp_path / "whole", bad=(3,)))
+    whole = tree(labeled(tmp_path / "whole", bad=(3,)))
     assert tree(out) == whole
     assert (out / "shard-00001.h5").samefile(parts[2] / "shard-00001.h5") == links
     assert not (out / "labels.csv").samefile(parts[0] / "labels.csv")
@@ -76,7 +76,7 @@ def test_what_no_part_holds_stays_pending(tmp_path, parts):
 
 def test_a_cache_may_be_merged_into(tmp_path, parts):
     merge(parts[0], parts[1:])
-    assert tree(parts[0]) == tree(labelled(tmp_path / "whole", bad=(3,)))
+    assert tree(parts[0]) == tree(labeled(tmp_path / "whole", bad=(3,)))
 
 
 def _merge_until(out, parts, limit, before):
@@ -99,7 +99,7 @@ def _merge_until(out, parts, limit, before):
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_killed_merge_leaves_whole_files_and_can_be_run_again(tmp_path, parts, before):
-    whole = tree(labelled(tmp_path / "whole", bad=(3,)))
+    whole = tree(labeled(tmp_path / "whole", bad=(3,)))
     growing = {schema.INDEX, schema.VIEW}
     limit, code = 0, -signal.SIGKILL
     while code == -signal.SIGKILL:
@@ -226,4 +226,4 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, parts, limit):
     child.join()
     assert child.exitcode == 7
     assert not list(out.glob(f"*{files.TEMPORARY}"))
-    assert tree(merge(out, parts)) == tree(labelled(tmp_path / "whole", bad=(3,)))
+    assert tree(merge(out, parts)) == tree(labeled(tmp_path / "whole", bad=(3,)))

@@ -78,7 +78,7 @@ def test_wrong_input(arguments, message):
 def test_labels_are_hidden_from_training_rows_only():
     Y = np.tile(np.array([1, 0, 0, 1, 0], dtype=np.int8), (20, 1))
     rows = np.arange(5, 15)
-    hidden = hide_in_rows(Y, rows, missing=0.4, unlabelled=0.3, seed=0)
+    hidden = hide_in_rows(Y, rows, missing=0.4, unlabeled=0.3, seed=0)
     others = np.setdiff1d(np.arange(20), rows)
     np.testing.assert_array_equal(hidden[others], Y[others])
     counts = (hidden[rows] == -1).sum(axis=1)

@@ -17,9 +17,9 @@ from features.index import read_index
 from features.manifest import read_manifest
 from features.shard_writer import ShardWriter
 from features.view import sealed, write_view
-from tests.features.labelled import (
+from tests.features.labeled import (
     cache,  # noqa: F401
-    labelled,
+    labeled,
     tree,
 )
 from tests.features.test_cache import (
@@ -36,7 +36,7 @@ from tests.features.test_cache import (
 
 
 def test_a_sound_cache_has_no_faults_and_is_not_touched(tmp_path):
-    cache = labelled(tmp_path / "c", bad=(3, 17))
+    cache = labeled(tmp_path / "c", bad=(3, 17))
     before = tree(cache)
     assert list(find_faults(cache)) == []
     assert summary(cache) == f"ok: {cache}: 3 shards, 23 rows, 21 with features, 3 layers, 2 labels"

@@ -33,7 +33,7 @@ from features.datasets import load_dataset
 from features.errors import InputError
 from features.labels import read_split_csv
 from tests.annotation_samples import SAMPLES, write_files
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 from tests.hostile.damage import Damage, as_json, edited, edited_model, one_of, patched
 from tests.sealing import unseal
 
@@ -182,7 +182,7 @@ def _cache_targets(folder: Path) -> dict[str, Target]:
     Y = (X[:, :2] > 0).astype(int)
     both = np.hstack([X, X[:, :2]])
     data = write_data(folder / "pictures", [f"{k}.jpg" for k in range(12)], ["x", "y"], Y)
-    made = write_labelled_cache(folder / "made.cache", data, {"net/fc": X, "net/gap": X[:, :2]})
+    made = write_labeled_cache(folder / "made.cache", data, {"net/fc": X, "net/gap": X[:, :2]})
     caches = {
         name: Path(shutil.copytree(made, folder / f"{name}.cache"))
         for name in ("json", "h5", "old", "csv")

@@ -10,7 +10,7 @@ from classify.sweep import sweep
 from features.commands.info import describe_cache
 from features.errors import InputError
 from features.splits import duplicate_groups, random_split
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 
 N = 24
 OPTIONS = {"learner": ["l2"], "C": [1.0], "splits": 3, "folds": 2, "jobs": 1}
@@ -22,7 +22,7 @@ def cache(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(N, 4))
     data = write_data(tmp_path / "d", [f"{i}.jpg" for i in range(N)], ["sea", "sky"], X[:, :2] > 0)
-    folder = write_labelled_cache(tmp_path / "cache", data, {"net/fc": X})
+    folder = write_labeled_cache(tmp_path / "cache", data, {"net/fc": X})
     digests(folder, ["0", "0", "1", "2", "2", "2", *map(str, range(10, 10 + N - 6))])
     return folder
 

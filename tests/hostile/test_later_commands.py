@@ -28,7 +28,7 @@ from features.cache import FeatureCache
 from features.datasets import load_dataset
 from features.errors import InputError, check_number
 from features.files.locks import locked_folder
-from tests.caches import write_cache, write_data, write_labelled_cache
+from tests.caches import write_cache, write_data, write_labeled_cache
 from tests.hostile.damage import edited_json
 
 N, NAMES = 24, ["cat", "dog"]
@@ -220,7 +220,7 @@ def test_an_int_that_no_float_holds_is_out_of_every_range(value):
 
 def cache_of(folder, X, Y, **options):
     data = write_data(folder / "data", [f"{k}.jpg" for k in range(len(X))], NAMES, Y)
-    return write_labelled_cache(folder / "cache", data, {"net/fc": X}, **options)
+    return write_labeled_cache(folder / "cache", data, {"net/fc": X}, **options)
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +308,7 @@ def test_a_sweep_that_can_choose_no_C_says_so(plain, tmp_path, capsys, kind):
         Y[:, 1] = 0
     names = NAMES[: Y.shape[1]]
     data = write_data(tmp_path / "data", [f"{k}.jpg" for k in range(N)], names, Y.astype(int))
-    cache = write_labelled_cache(tmp_path / "cache", data, {"net/fc": X})
+    cache = write_labeled_cache(tmp_path / "cache", data, {"net/fc": X})
     metric = "map" if kind == "all absent but one" else "example_ap"
     code = run_sweep(cache=cache, out=tmp_path / "s.jsonl", metric=metric, **SWEEP)
     said = capsys.readouterr().err.splitlines()[-1] if code else ""

@@ -19,7 +19,7 @@ from classify.training import fit
 from features.cache import FeatureCache
 from features.command_line import run_command
 from features.errors import InputError
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 from tests.models import rewrite
 
 N = 24
@@ -32,7 +32,7 @@ def cache(tmp_path_factory):
     data = write_data(
         folder / "data", [f"{i}.jpg" for i in range(N)], ["sea", "sky"], (X[:, :2] > 0).astype(int)
     )
-    return write_labelled_cache(folder / "cache", data, {"net/fc": X})
+    return write_labeled_cache(folder / "cache", data, {"net/fc": X})
 
 
 @pytest.fixture(scope="module")

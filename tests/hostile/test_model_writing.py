@@ -19,7 +19,7 @@ from classify.training import fit
 from features import schema
 from features.cache import FeatureCache
 from features.errors import InputError
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 from tests.hostile.test_model_files import COEF, N, cache, model, put, refusal  # noqa: F401
 from tests.models import rewrite
 
@@ -126,14 +126,14 @@ def test_a_model_of_NaN_is_not_saved(cache, tmp_path, capsys, monkeypatch):
 @pytest.mark.filterwarnings("ignore")  # of values that overflow
 def test_features_of_1e30_give_finite_scores_or_one_line(cache, model, tmp_path, capsys):
     X = FeatureCache(cache).read() * 1e30
-    folder = write_labelled_cache(tmp_path / "cache", cache.parent / "data", {"net/fc": X})
+    folder = write_labeled_cache(tmp_path / "cache", cache.parent / "data", {"net/fc": X})
     for scaling in ("none", "max", "std", "layer-l2"):
         path = tmp_path / f"{scaling}.safetensors"
         with suppress(InputError):
             fit(folder, path, learner="l2", scaling=scaling)
         assert not path.exists() or np.isfinite(load_model(path).scores(X)).all()
     assert (tmp_path / "max.safetensors").exists()
-    big = write_labelled_cache(
+    big = write_labeled_cache(
         tmp_path / "big", cache.parent / "data", {"net/fc": np.full((N, 4), 3e38)}
     )
     large = rewrite(model, tmp_path / "large.safetensors", put(COEF, lambda a: a * 1e3))
@@ -147,7 +147,7 @@ def test_features_of_1e30_give_finite_scores_or_one_line(cache, model, tmp_path,
 def test_features_that_are_not_finite_name_their_image(cache, model, tmp_path, capsys, value):
     X = FeatureCache(cache).read()
     X[7, 2] = value
-    folder = write_labelled_cache(tmp_path / "cache", cache.parent / "data", {"net/fc": X})
+    folder = write_labeled_cache(tmp_path / "cache", cache.parent / "data", {"net/fc": X})
     out, before = tmp_path / "out.csv", len(list(tmp_path.iterdir()))
     for words in (["fit", folder], ["sweep", folder], ["predict", model, folder]):
         said = refusal([*words, "--out", out], capsys)
@@ -159,7 +159,7 @@ def test_features_that_are_not_finite_name_their_image(cache, model, tmp_path, c
 def test_labels_without_a_metric_on_the_folds_are_one_line(cache, tmp_path, labels):
     features = FeatureCache(cache)
     data = write_data(tmp_path / "data", features.ids, ["sea", "sky"], labels.astype(int))
-    folder = write_labelled_cache(tmp_path / "cache", data, {"net/fc": features.read()})
+    folder = write_labeled_cache(tmp_path / "cache", data, {"net/fc": features.read()})
     with pytest.raises(InputError, match="no candidate could be fitted: .*has no value on a fold"):
         fit(folder, tmp_path / "m.safetensors", jobs=1)
     assert not (tmp_path / "m.safetensors").exists()

@@ -19,7 +19,7 @@ from features.commands.options import run_info, run_merge, run_verify
 from features.commands.verify import find_faults
 from features.errors import InputError, printable
 from features.files.ownership import require_own_folder
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 from tests.features.test_cache import make_cache
 
 NAMES = ["a\u202egpj.exe", "b\x9b2J", "c\u200b"]
@@ -83,7 +83,7 @@ def named(tmp_path):
     """A cache whose files, labels and folder have such names."""
     data = write_data(tmp_path / "data", [*NAMES, "d"], ["x\u202e"], np.array([[1, 0, 1, 0]]).T)
     features = {"net/fc": np.repeat(np.eye(2), 2, axis=0)}
-    return write_labelled_cache(tmp_path / "c\u202e.cache", data, features)
+    return write_labeled_cache(tmp_path / "c\u202e.cache", data, features)
 
 
 def test_reports_show_names_escaped(named, tmp_path, capsys):

@@ -102,7 +102,7 @@ def test_a_text_that_is_none_is_one_line(tmp_path, change, message):
 
 @pytest.mark.parametrize("name", ["seed", "map", "rates"])
 def test_a_table_names_what_the_results_of_a_run_lack(tmp_path, name):
-    settings = ("splits", "seed", "model", "backbone", "size", "missing", "unlabelled")
+    settings = ("splits", "seed", "model", "backbone", "size", "missing", "unlabeled")
     header = dict.fromkeys(settings, 0) | {"rates": {}, "key": ["part"]}
     lines = [{"header": header}, {"part": 1} | dict.fromkeys(METRICS, 0)]
     whole = "".join(json.dumps(line) + "\n" for line in lines)

@@ -20,7 +20,7 @@ from classify.sweep import parse_C, sweep
 from features.cache import FeatureCache
 from features.command_line import run_command
 from features.errors import InputError
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 
 ROOT = Path(__file__).parents[2]
 N = 24
@@ -33,7 +33,7 @@ def cache(tmp_path_factory):
     X = rng.normal(size=(N, 4))
     Y = (X[:, :2] > 0).astype(int)
     data = write_data(folder / "data", [f"{i}.jpg" for i in range(N)], ["sea", "sky"], Y)
-    return write_labelled_cache(folder / "cache", data, {"net/fc": X})
+    return write_labeled_cache(folder / "cache", data, {"net/fc": X})
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_other_labels_features_and_order_are_noticed(cache, swept, tmp_path):
     with pytest.raises(InputError, match="something else: labels: there "):
         sweep(cache, path, **OPTIONS, labels=labels)
     X = FeatureCache(cache).read()
-    write_labelled_cache(folder, cache.parent / "data", {"net/fc": X + 1})
+    write_labeled_cache(folder, cache.parent / "data", {"net/fc": X + 1})
     with pytest.raises(InputError, match="something else: features: there "):
         sweep(folder, path, **OPTIONS)
     assert path.read_bytes() == swept
@@ -294,7 +294,7 @@ def test_a_fit_of_NaN_is_a_failed_line_and_the_exit_code_says_so(
 @pytest.mark.filterwarnings("ignore")  # of values that overflow
 def test_features_that_no_fit_survives_end_no_sweep(cache, tmp_path):
     X = FeatureCache(cache).read() * 1e30
-    folder = write_labelled_cache(tmp_path / "cache", cache.parent / "data", {"net/fc": X})
+    folder = write_labeled_cache(tmp_path / "cache", cache.parent / "data", {"net/fc": X})
     path = sweep(folder, tmp_path / "s.jsonl", **{**OPTIONS, "scaling": ["none", "max"]})
     _, lines = read_results(path)
     assert {line["scaling"] for line in lines if line["error"] is None} >= {"max"}

@@ -23,7 +23,7 @@ def loop_omp(
     coefficients: str = "clip",
     balance: bool = False,
 ) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Find the neighbours of one query; parameters as in `classify.imcl.joint_omp.joint_omp`.
+    """Find the neighbors of one query; parameters as in `classify.imcl.joint_omp.joint_omp`.
 
     Returns
     -------

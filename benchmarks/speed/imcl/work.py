@@ -98,7 +98,7 @@ def _peer(atoms, targets, k) -> Callable[[], object]:
 
 
 def _compare(found: Neighbors, looped) -> tuple[int, float]:
-    """Count queries with the same neighbours, and give the largest difference of their weights."""
+    """Count queries with the same neighbors, and give the largest difference of their weights."""
     same, difference = 0, 0.0
     for row, (chosen, c, c_bar) in enumerate(looped):
         if found.positions[row][: len(chosen)].tolist() == chosen:

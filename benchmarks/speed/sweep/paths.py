@@ -129,7 +129,7 @@ def _reference_times(
         def within(step: int, timed=timed) -> bool:
             return timed(ladder[step])[1] <= TOL
 
-        # Neighbouring C need about the same stop: the search goes on from the last one.
+        # Neighboring C need about the same stop: the search goes on from the last one.
         while not within(step) and step < len(ladder) - 1:
             step += 1
         while step > 0 and within(step - 1):

@@ -1,7 +1,7 @@
 """Logistic regression of this project and of other libraries, each behind one function.
 
 Such a function gets the features, prepares them as its library likes them best, and returns what is
-timed. All minimise one objective, ``norm(w, b) + C sum_i log(1 + exp(-y_i (w . x_i + b)))``, where
+timed. All minimize one objective, ``norm(w, b) + C sum_i log(1 + exp(-y_i (w . x_i + b)))``, where
 the norm is ``sum |w|`` or ``sum w**2 / 2``: a library without a penalized bias gets a constant
 column. Knows no clock and no file.
 """

@@ -136,7 +136,7 @@ def case_of_run(
         Y,
         parts["train"],
         missing=config.missing,
-        unlabelled=config.unlabelled,
+        unlabeled=config.unlabeled,
         seed=config.seed,
     )
     train, none = parts["train"], np.array([], dtype=int)

@@ -25,7 +25,7 @@ COMPARED = ("map", "example_ap", "top3_f1_macro")
 # Settings that a row is named by, where they are not the default.
 COPROJECTION_FIELDS = ("pool", "row3_stride", "embedding_weight")
 # Two runs that agree in these are compared image by image.
-_PAIRED = ("labels", "splits", "seed", "backbone", "size", "missing", "unlabelled", "head_init")
+_PAIRED = ("labels", "splits", "seed", "backbone", "size", "missing", "unlabeled", "head_init")
 
 Groups = dict[str, list[Line]]
 
@@ -122,7 +122,7 @@ def _own_runs(groups: Groups) -> str:
         values = [over_splits([one[metric] for one in group]) for metric in METRICS]
         counts = [str(len(group)), str(group[0]["images"])]
         rows.append([*_name(group[0]), *counts, *(mean_and_std(*value) for value in values)])
-    columns = ["run", "missing / unlabelled", "seeds", "test images", *METRICS.values()]
+    columns = ["run", "missing / unlabeled", "seeds", "test images", *METRICS.values()]
     return "## What was run here\n\n" + table(columns, rows) + "\n"
 
 
@@ -136,7 +136,7 @@ def _beside_frozen(groups: Groups, layers: str) -> str:
             gains = [_difference(line[metric], line[f"frozen_{metric}"]) for line in group]
             row += [mean_and_std(*over_splits(frozen)), mean_and_std(*over_splits(gains))]
         rows.append(row)
-    columns = ["run", "missing / unlabelled", "on frozen features", "C"]
+    columns = ["run", "missing / unlabeled", "on frozen features", "C"]
     columns += [text for metric in COMPARED for text in (METRICS[metric], "gain")]
     return (
         f"## Beside frozen features\n\nCached learners on {layers}, with the rows and labels of "
@@ -157,4 +157,4 @@ def _name(line: Line) -> list[str]:
     for key in COPROJECTION_FIELDS:
         if not _is_default(line, key):
             name += f", {key.replace('_', ' ')} {line[key]}"
-    return [name, f"{line['missing']:g} / {line['unlabelled']:g}"]
+    return [name, f"{line['missing']:g} / {line['unlabeled']:g}"]

@@ -101,7 +101,7 @@ def _line(run: Path) -> Line:
         )
     header, lines = read_results(path)
     header, line = current_names(header), current_names(lines[0] if lines else {})
-    needed = {*KEY, "rates", "model", "backbone", "size", "missing", "unlabelled", *METRICS}
+    needed = {*KEY, "rates", "model", "backbone", "size", "missing", "unlabeled", *METRICS}
     if lacking := sorted(needed - {"settings"} - (header | line).keys()):
         raise InputError(
             f"{path} lacks {lacking[0]}, which every finished run has. Restore it, or train again "

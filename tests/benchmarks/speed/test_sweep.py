@@ -130,7 +130,7 @@ def test_a_row_says_what_was_reached(report):
         assert 0 < float(row[8]) <= COLUMNS and float(row[9]) > 0
 
 
-def test_the_optimum_is_that_of_a_general_minimiser(task):
+def test_the_optimum_is_that_of_a_general_minimizer(task):
     rows = np.column_stack([task.X, np.ones(ROWS)]).astype(float)
     for label, expected in enumerate(task.optimum("l2", 2.0)):
         signs = np.where(task.Y[:, label] == 1, 1.0, -1.0)
@@ -150,7 +150,7 @@ def _save_weights(name, penalty, X, Y, path):
 
 @pytest.mark.parametrize("penalty", ["l1", "l2"])
 @pytest.mark.parametrize("name", PEERS)
-def test_a_peer_minimises_the_same_objective(task, name, penalty, tmp_path):
+def test_a_peer_minimizes_the_same_objective(task, name, penalty, tmp_path):
     """In a process of its own: a peer built with -ffast-math changes floats wherever it loads."""
     if penalty not in PEERS[name].levels:
         pytest.skip(f"{name} has no {penalty}")

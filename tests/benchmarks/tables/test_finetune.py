@@ -29,7 +29,7 @@ from extract.images import Transform, load_image
 from features.datasets import load_dataset
 from features.errors import InputError
 from tests import children
-from tests.caches import write_labelled_cache
+from tests.caches import write_labeled_cache
 from tests.extract.test_run import make_images
 
 SETTINGS = {
@@ -93,7 +93,7 @@ def test_the_page_comes_from_the_stored_lines_alone(runs, tmp_path):
 def _made_line(model, seed, value, frozen):
     place = {"labels": "a", "splits": f"s{seed}", "backbone": "resnet18", "size": 224}
     scores = {"map": value, "frozen_map": frozen}
-    config = {"missing": 0.0, "unlabelled": 0.0, "head_init": "logistic", "settings": model}
+    config = {"missing": 0.0, "unlabeled": 0.0, "head_init": "logistic", "settings": model}
     return {**place, **config, **scores, "model": model, "seed": seed}
 
 
@@ -128,7 +128,7 @@ def tuned(tmp_path_factory):
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("tuned")
     data = make_images(folder / "data", n=24)
-    settings = SETTINGS | {"validation": 0.25, "missing": 0.5, "unlabelled": 0.2}
+    settings = SETTINGS | {"validation": 0.25, "missing": 0.5, "unlabeled": 0.2}
     seen = {}
 
     def spy(config, Y, rows):
@@ -139,7 +139,7 @@ def tuned(tmp_path_factory):
         patch.setattr("classify.finetune.run.build_objective", spy)
         run = finetune(FinetuneConfig(model="imcl", **settings), data, folder / "run")
     X = np.random.default_rng(1).normal(size=(24, 3)).astype(np.float32)
-    return data, run, write_labelled_cache(folder / "cache", data, {"net/pool": X}), X, seen
+    return data, run, write_labeled_cache(folder / "cache", data, {"net/pool": X}), X, seen
 
 
 def test_a_frozen_counterpart_sees_the_rows_and_labels_of_its_run(tuned):
@@ -182,7 +182,7 @@ def test_the_gain_over_frozen_features_is_the_difference(tuned, tmp_path):
 def test_other_features_than_the_runs_are_one_line(tuned, runs, tmp_path):
     _, run, cache, X, _ = tuned
     few = make_images(tmp_path / "few", n=4)
-    other = write_labelled_cache(tmp_path / "few.cache", few, {"net/pool": X[:4]})
+    other = write_labeled_cache(tmp_path / "few.cache", few, {"net/pool": X[:4]})
     with pytest.raises(InputError, match=r"few.cache: images lack .*; extract from the folder"):
         frozen_counterpart(run, other)
     with pytest.raises(InputError, match="set no rows aside to choose C on: give runs with"):

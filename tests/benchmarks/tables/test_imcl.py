@@ -29,7 +29,7 @@ from classify.metrics.label_based import mean_average_precision
 from classify.results import ResultFile, read_results
 from features.errors import InputError
 from features.missing import hide
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 
 N, NAMES = 90, ("sky", "sea", "sand", "tree", "house", "boat")
 QUICK = {"learners": ["lsep", "curriculum", IMCL], "jobs": 1}
@@ -63,7 +63,7 @@ def made(tmp_path_factory):
     (folder / "split.csv").write_text("image,split\n" + parts)
     return (
         data,
-        write_labelled_cache(folder / "small.cache", data, {"net/low": X}),
+        write_labeled_cache(folder / "small.cache", data, {"net/low": X}),
         folder / "split.csv",
     )
 
@@ -267,7 +267,7 @@ def test_a_split_file_is_kept_to_and_labels_without_a_positive_go(made, tmp_path
     X, Y = _problem()
     Y[::3, 2] = 0
     data = write_data(tmp_path / "rare", source.ids, NAMES, Y)
-    cache = write_labelled_cache(tmp_path / "rare.cache", data, {"net/low": X})
+    cache = write_labeled_cache(tmp_path / "rare.cache", data, {"net/low": X})
     rare = read_partial_task(cache, split=made[2])
     assert rare.label_names == ("sky", "sea", "tree", "house", "boat") and rare.Y.shape == (N, 5)
     (tmp_path / "split.csv").write_text(text.replace(",train", ",val"))

@@ -22,7 +22,7 @@ from classify.results import read_results
 from features.bags import read_bags
 from features.bags.msrc import msrc_rows
 from features.errors import InputError
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 
 N, N_TRAIN, LABELS = 30, 20, 23
 BAG_METHODS = [one for one in METHODS.values() if one.takes == "instances"]
@@ -62,7 +62,7 @@ def made(tmp_path_factory):
     images = write_data(folder / "data", ids, names, labels)
     layer = np.repeat(labels, 4, axis=1) + 0.1 * rng.random((N, 4 * LABELS))
     layers = {"net/pool": layer}
-    cache = write_labelled_cache(folder / "cache", images, layers, pooling="quadrant_max")
+    cache = write_labeled_cache(folder / "cache", images, layers, pooling="quadrant_max")
     return path, cache
 
 
@@ -253,7 +253,7 @@ def test_a_cache_of_other_images_is_refused(made, tmp_path):
     ):
         data = write_data(tmp_path / f"data{number}", images, names[: labels.shape[1]], labels)
         features = {name: array[: len(images)] for name, array in layer.items()}
-        cache = write_labelled_cache(
+        cache = write_labeled_cache(
             tmp_path / f"cache{number}", data, features, pooling="quadrant_max"
         )
         with pytest.raises(InputError, match=match):

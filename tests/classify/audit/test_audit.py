@@ -16,7 +16,7 @@ from classify.model_files import load_model
 from classify.training import fit
 from features.cache import FeatureCache
 from features.errors import InputError
-from tests.caches import write_cache, write_data, write_labelled_cache
+from tests.caches import write_cache, write_data, write_labeled_cache
 
 N = 90
 NAMES = ["red", "green", "blue", "rare"]
@@ -37,7 +37,7 @@ def planted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("planted")
     ids = [f"{row:02}.jpg" for row in range(N)]
     data = write_data(folder / "data", ids, NAMES, Y)
-    return write_labelled_cache(folder / "cache", data, {"net/pool": X}), {
+    return write_labeled_cache(folder / "cache", data, {"net/pool": X}), {
         (ids[row], NAMES[label]) for row, label in flips
     }
 
@@ -196,7 +196,7 @@ def test_planted_flips_of_msrc_are_found(msrc, tmp_path):
     data = write_data(
         tmp_path / "data", [f"{k}.jpg" for k in range(len(Y))], found.label_names, noisy
     )
-    cache = write_labelled_cache(tmp_path / "cache", data, {"net/regions": X})
+    cache = write_labeled_cache(tmp_path / "cache", data, {"net/regions": X})
     fit(cache, tmp_path / "m.safetensors", learner="l2", scaling="sqrt-max", C=10.0)
     scores = out_of_fold(load_model(tmp_path / "m.safetensors"), X, noisy, folds=5, seed=0)
     doubt = 1 - self_confidence(scores, noisy)

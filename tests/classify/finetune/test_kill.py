@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 
 STATEFUL = [
-    {"model": "ss-rml", "rank_mode": "sample", "unlabelled": 0.4, "augment": "crop"},
+    {"model": "ss-rml", "rank_mode": "sample", "unlabeled": 0.4, "augment": "crop"},
     {"model": "imcl", "augment": "flip"},
     {"model": "coprojection", "head_init": "logistic"},
 ]

@@ -118,7 +118,7 @@ def test_a_run_written_under_earlier_names_goes_on(finished, data, tmp_path):
 
 def earlier(settings):
     names = {"head_init": "head_start", "learning_rate": "rate", "head_learning_rate": "head_rate",
-             "graph_learning_rate": "graph_rate"}  # fmt: skip
+             "graph_learning_rate": "graph_rate", "unlabeled": "unlabelled"}  # fmt: skip
     old = {names.get(name, name): value for name, value in settings.items()}
     return {**old, "head_start": {"zeros": "zero", "logistic": "solved"}[old["head_start"]]}
 

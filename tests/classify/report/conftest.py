@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from classify.sweep import sweep
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 
 N = 60
 NAMES = ["red", "green", "blue <b>"]
@@ -34,7 +34,7 @@ def small_set(folder, *, n=N, names=NAMES, ids=None, unknown=False):
         color = tuple(int(value) for value in np.clip(80 * row[:3], 0, 255))
         Image.new("RGB", (40, 30), color).save(data / "images" / image, "PNG")
     layers = {"net/low": X[:, 4:], "net/high": X[:, :4]}
-    return data, write_labelled_cache(folder / "cache", data, layers)
+    return data, write_labeled_cache(folder / "cache", data, layers)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from classify.sweep import sweep
 from classify.training import fit
 from features.cache import FeatureCache
 from features.errors import InputError
-from tests.caches import write_data, write_labelled_cache
+from tests.caches import write_data, write_labeled_cache
 from tests.classify.report.conftest import NAMES, N, small_set
 from tests.classify.report.test_lines import other_file
 
@@ -205,7 +205,7 @@ def test_bags_are_predicted_as_bags(tmp_path):
     Y = (X[:, [0, 4]] > 0.8).astype(np.int8)
     data = write_data(tmp_path / "data", [f"{k}.jpg" for k in range(40)], NAMES[:2], Y)
     layers = {"net/pool": X}
-    cache = write_labelled_cache(tmp_path / "cache", data, layers, pooling="quadrant_max")
+    cache = write_labeled_cache(tmp_path / "cache", data, layers, pooling="quadrant_max")
     out = sweep(cache, tmp_path / "s.jsonl", learner=["ranklsim"], C=[1], splits=2, jobs=1)
     page = Page(report([out], cache=cache, out=tmp_path / "r.html", jobs=1, folds=2))
     assert "Predictions of ranklsim, none, C = 1 for all 40 images" in " ".join(page.texts)

@@ -16,7 +16,7 @@ from classify.results import read_results
 from classify.sweep import sweep
 from features.errors import InputError
 from features.index import IndexRow
-from tests.caches import write_labelled_cache
+from tests.caches import write_labeled_cache
 from tests.classify.report.test_page import Page
 from tests.features.archives import archive, make_zip
 
@@ -173,7 +173,7 @@ def test_the_page_of_5000_images_is_below_5_megabytes(tmp_path):
     lines = [",".join(["image", *quoted]), *(f"{i},{','.join(map(str, y))}" for i, y in
              zip(ids, Y, strict=True))]  # fmt: skip
     (tmp_path / "data" / "labels.csv").write_text("\n".join(lines))
-    cache = write_labelled_cache(tmp_path / "cache", tmp_path / "data", {"net/pool": X})
+    cache = write_labeled_cache(tmp_path / "cache", tmp_path / "data", {"net/pool": X})
     out = sweep(cache, tmp_path / "s.jsonl", learner=["l2"], C=[1], splits=2, select="none", jobs=1)
     page = report([out], cache=cache, data=tmp_path / "data", out=tmp_path / "r.html", jobs=1,
                   pictures=MOST_PICTURES, folds=2)  # fmt: skip

@@ -24,7 +24,7 @@ from classify.suggest.command import margins_of, suggest
 from classify.training import fit
 from features.cache import FeatureCache
 from features.errors import InputError
-from tests.caches import write_cache, write_data, write_labelled_cache
+from tests.caches import write_cache, write_data, write_labeled_cache
 
 N, LABELED = 60, 24
 NAMES = ("red", "green", "blue", "odd")
@@ -45,7 +45,7 @@ def cache(problem, tmp_path_factory):
     X, Y = problem
     folder = tmp_path_factory.mktemp("suggest")
     data = write_data(folder / "data", IDS, NAMES, Y)
-    return write_labelled_cache(folder / "cache", data, {"net/low": X[:, :5], "net/high": X[:, 5:]})
+    return write_labeled_cache(folder / "cache", data, {"net/low": X[:, :5], "net/high": X[:, 5:]})
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_what_gives_no_margin_or_no_image_is_refused(cache, model, problem, tmp_
     X, Y = problem
     Y = np.where(Y < 0, 0, Y)
     data = write_data(tmp_path / "data", IDS, NAMES, Y)
-    whole = write_labelled_cache(tmp_path / "c", data, {"net/low": X[:, :5], "net/high": X[:, 5:]})
+    whole = write_labeled_cache(tmp_path / "c", data, {"net/low": X[:, :5], "net/high": X[:, 5:]})
     with pytest.raises(InputError, match="all 60 images .* have labels: .*--all"):
         suggest(whole, model=model)
     orders = tmp_path / "orders.safetensors"
@@ -179,7 +179,7 @@ def test_what_gives_no_margin_or_no_image_is_refused(cache, model, problem, tmp_
         suggest(cache, model=orders)
     with pytest.raises(InputError, match="\\.csv file, not to"):
         suggest(cache, model=model, out=tmp_path / "next.txt")
-    other = write_labelled_cache(tmp_path / "o", data, {"net/low": X, "net/high": X})
+    other = write_labeled_cache(tmp_path / "o", data, {"net/low": X, "net/high": X})
     with pytest.raises(InputError, match="other features"):
         suggest(other, model=model)
 

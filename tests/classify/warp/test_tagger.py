@@ -253,7 +253,7 @@ def test_init_gives_the_start_and_does_not_see_rows_set_aside(problem):
     np.testing.assert_array_equal(Start.seen[~hidden], Y[~hidden])
 
 
-def test_a_start_from_logistic_regression_honours_unknown_labels(problem):
+def test_a_start_from_logistic_regression_honors_unknown_labels(problem):
     X, Y = problem
     partial = np.where(np.random.default_rng(0).random(Y.shape) < 0.3, -1, Y)
     tagger = WarpTagger(init=LogisticTagger("l2", tol=1e-8), epochs=1, learning_rate=1e-12)

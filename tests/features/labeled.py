@@ -18,7 +18,7 @@ LABELS = np.resize(np.array([1, 0, -1, 0, 1], dtype=np.int8), (ROWS, 2))
 NAMES = ("cat", "sea, sky")
 
 
-def labelled(folder, numbers=(0, 1, 2), bad=()):
+def labeled(folder, numbers=(0, 1, 2), bad=()):
     folder.mkdir(exist_ok=True)
     write_labels_csv(folder / schema.LABELS, make_dataset(folder).ids, LABELS, NAMES)
     return make_cache(folder, numbers, bad)
@@ -30,4 +30,4 @@ def tree(folder):
 
 @pytest.fixture
 def cache(tmp_path):
-    return labelled(tmp_path / "whole")
+    return labeled(tmp_path / "whole")
