@@ -35,6 +35,8 @@ def _comparison(backbone: str, peers: Sequence[str], found: Mapping[str, list[Li
     limit = statistics.median(rates[LIMIT])  # floating-point operations per second
     measured = [name for name in peers if name in rates]
     base = "loop" if "loop" in rates else next(iter(measured), "")
+    # A peer whose torch is too old to count has the network of the others.
+    work = max((found[name][0]["flops"] for name in measured), default=0)
     rows = []
     for name in peers:
         label = f"this project, {name}" if name in OURS else name
@@ -52,7 +54,7 @@ def _comparison(backbone: str, peers: Sequence[str], found: Mapping[str, list[Li
                 label,
                 f"{median:.2f} ({min(each):.2f} to {max(each):.2f})",
                 f"{statistics.median(ratio):.2f}",
-                f"{100 * median * end['flops'] / limit:.0f} %",
+                f"{100 * median * work / limit:.0f} %",
                 f"{end['bytes']:,}",
                 f"{end['peak_mb']:,.0f}",
             ]
@@ -65,7 +67,6 @@ def _comparison(backbone: str, peers: Sequence[str], found: Mapping[str, list[Li
         "bytes per image",
         "peak MB",
     ]
-    work = next((found[name][0]["flops"] for name in peers if name in rates), 0)
     return (
         f"{table(head, rows)}\nMatrix product: {limit / 1e9:,.0f} GFLOP/s. "
         f"Work per image: {work / 1e9:.2f} GFLOP.\n"
