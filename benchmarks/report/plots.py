@@ -1,7 +1,6 @@
 """Learning curves and convergence of solvers as pictures. The one place that needs matplotlib."""
 
 import io
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
