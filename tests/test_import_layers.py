@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ SHARED = {"base", "logistic", "parameters", "row_blocks", "sgd"}
 EVERYWHERE = {"classify.compiled"}
 MAY_IMPORT_TORCH = ("extract", "classify.finetune", "classify.tag", "benchmarks")
 DEEPEST = 12
+MOST_MODULES = 20
 
 
 def name_of(path):
@@ -112,6 +114,14 @@ def test_there_is_no_circle_and_no_deep_chain():
     known = {}
     longest = max((longest_chain(name, known) for name in SOURCES), key=len)
     assert len(longest) <= DEEPEST, " > ".join(longest)
+
+
+def test_no_folder_holds_too_many_modules():
+    entrances = {"__init__.py", "__main__.py"}
+    paths = [*SOURCES.values(), *(ROOT / "tests").rglob("*.py")]
+    counts = Counter(path.parent for path in paths if path.name not in entrances)
+    full = {str(folder): count for folder, count in counts.items() if count > MOST_MODULES}
+    assert not full
 
 
 @pytest.mark.parametrize("module", ["features.datasets", "classify", "classify.learners"])

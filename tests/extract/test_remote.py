@@ -15,8 +15,8 @@ from features.errors import InputError
 from features.sources.remote import client, errors
 from tests.extract.test_kill import Stopped, stopped_from, unsynced  # noqa: F401
 from tests.extract.test_run import contents, make_images
-from tests.features.archives import archive, files_of
-from tests.features.server import serving
+from tests.features.sources.archives import archive, files_of
+from tests.features.sources.server import serving
 
 fsspec = pytest.importorskip("fsspec", reason="the extra `remote` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")

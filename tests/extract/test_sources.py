@@ -22,7 +22,7 @@ from features.errors import InputError
 from features.sources import base, folder, tar_files, zip_files
 from tests.extract.test_kill import Stopped, stopped_from, unsynced  # noqa: F401
 from tests.extract.test_run import contents, make_images
-from tests.features.archives import archive, files_of, make_tar, make_zip
+from tests.features.sources.archives import archive, files_of, make_tar, make_zip
 
 N = 12
 KINDS = ("zip", "tar", "shards", "list")

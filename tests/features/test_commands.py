@@ -12,7 +12,7 @@ import pytest
 from features.__main__ import COMMANDS, main
 from features.command_line import load, parse
 from features.commands.verify import summary
-from tests.features.annotation_folders import coco_content, make_images
+from tests.features.annotations.annotation_folders import coco_content, make_images
 from tests.features.labeled import (
     ROOT,
     cache,  # noqa: F401

@@ -18,7 +18,7 @@ from features.errors import InputError
 from features.index import IndexRow
 from tests.caches import write_labeled_cache
 from tests.classify.report.test_page import Page
-from tests.features.archives import archive, make_zip
+from tests.features.sources.archives import archive, make_zip
 
 
 def row(path, id_=None):

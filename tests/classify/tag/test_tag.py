@@ -26,7 +26,7 @@ from features.cache import FeatureCache
 from features.command_line import CommandParser
 from features.datasets import load_dataset
 from features.errors import InputError
-from tests.features.archives import archive
+from tests.features.sources.archives import archive
 
 COLORS = {"red": (220, 30, 20), "blue": (20, 40, 210), "gray": (120, 120, 120)}
 pytestmark = pytest.mark.usefixtures("tiny_backbone")

@@ -11,8 +11,8 @@ from features.errors import InputError
 from features.sources.base import Fault
 from features.sources.remote import client, on_server
 from features.sources.remote.address import Address, located
-from tests.features.archives import make_tar, make_zip
-from tests.features.server import serving
+from tests.features.sources.archives import make_tar, make_zip
+from tests.features.sources.server import serving
 
 fsspec = pytest.importorskip("fsspec", reason="the extra `remote` is not installed")
 pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")

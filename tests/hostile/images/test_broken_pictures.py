@@ -14,7 +14,7 @@ from extract.run import run
 from features.datasets import load_dataset
 from features.index import read_index
 from tests.extract.test_run import contents
-from tests.hostile.pictures import TIFF_TYPES, UNSIGNED, chunk, encode, png, tiff
+from tests.hostile.images.pictures import TIFF_TYPES, UNSIGNED, chunk, encode, png, tiff
 
 SIDE = 48
 RAMP = np.add.outer(np.arange(SIDE), np.arange(SIDE)).astype(np.uint8)

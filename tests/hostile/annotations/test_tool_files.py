@@ -12,8 +12,8 @@ from features.errors import InputError
 from features.inputs.label_warnings import label_warnings
 from tests.annotation_samples import SAMPLES, write_files
 from tests.features.test_cache import make_cache
-from tests.hostile.test_annotation_tables import csv
-from tests.hostile.test_exports import read, table, xml, yolo
+from tests.hostile.annotations.test_annotation_tables import csv
+from tests.hostile.annotations.test_exports import read, table, xml, yolo
 
 WIDE = "image,cat,dog\na.jpg,1,0\nb.jpg,1,1\n"
 BOX = " 0.5 0.5 0.1 0.1\n"

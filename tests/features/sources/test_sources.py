@@ -15,7 +15,7 @@ from features.errors import InputError
 from features.sources import catalog, kept_index
 from features.sources.base import Fault
 from features.sources.patterns import expand
-from tests.features.archives import link, make_tar, make_zip
+from tests.features.sources.archives import link, make_tar, make_zip
 
 PICTURES = [("b.jpg", b"bb"), ("cats/a.png", b"a" * 700), ("c.jpg", b"")]
 LABELS = b"image,cat\nc.jpg,1\nb.jpg,0\n"

@@ -12,8 +12,8 @@ from PIL import Image
 
 from extract.images import Transform
 from features.errors import InputError
-from tests.hostile.pictures import UNSIGNED, chunk, encode, png, tiff
-from tests.hostile.pixels import COLOR, DEEP, DEEP_COLOR, GRAY, SIDE, gray, look
+from tests.hostile.images.pictures import UNSIGNED, chunk, encode, png, tiff
+from tests.hostile.images.pixels import COLOR, DEEP, DEEP_COLOR, GRAY, SIDE, gray, look
 
 ALPHA = np.where(np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % 3, 255, 0).astype(np.uint8)
 ALPHA[5] = 100

@@ -7,7 +7,6 @@ import re
 import socket
 import struct
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,18 @@ from extract.decoding import budget, jpeg
 from extract.decoding.reasons import ImageFailure, Reason
 from extract.images import Transform, read_image
 from features.schema import Status
-from tests.hostile.pictures import UNSIGNED, encode, png, tiff
-from tests.hostile.pixels import COLOR, DEEP, GRAY, JPEG, PHOTO, PROGRESSIVE, SIDE, failure, look
+from tests.hostile.images.pictures import UNSIGNED, encode, png, tiff
+from tests.hostile.images.pixels import (
+    COLOR,
+    DEEP,
+    GRAY,
+    JPEG,
+    PHOTO,
+    PROGRESSIVE,
+    SIDE,
+    failure,
+    look,
+)
 
 
 def test_a_picture_that_is_postscript_starts_no_program(tmp_path, monkeypatch):
@@ -181,4 +190,3 @@ def test_no_decoder_is_tried_that_is_not_listed():
 
     assert not {"EPS", "WMF", "PDF", "PALM"} & set(FORMATS)
     assert set(pillow_formats(".png")) < set(FORMATS)
-    assert Path(__file__).parent.name == "hostile"

@@ -20,7 +20,7 @@ from features import schema
 from features.cache import FeatureCache
 from features.errors import InputError
 from tests.caches import write_data, write_labeled_cache
-from tests.hostile.test_model_files import COEF, N, cache, model, put, refusal  # noqa: F401
+from tests.hostile.storage.test_model_files import COEF, N, cache, model, put, refusal  # noqa: F401
 from tests.models import rewrite
 
 # Files of the user

@@ -8,7 +8,7 @@ from PIL import Image
 
 from extract.decoding.reasons import ImageFailure
 from extract.images import Transform, read_image
-from tests.hostile.pictures import chunk, encode
+from tests.hostile.images.pictures import chunk, encode
 
 SIDE = 32
 RNG = np.random.default_rng(0)

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from features.schema import Status
-from tests.hostile.pictures import UNSIGNED, encode, png, tiff
-from tests.hostile.pixels import (
+from tests.hostile.images.pictures import UNSIGNED, encode, png, tiff
+from tests.hostile.images.pixels import (
     COLOR,
     GRAY,
     JPEG,

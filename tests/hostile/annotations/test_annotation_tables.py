@@ -10,7 +10,7 @@ from features.annotations.catalog import AUTO
 from features.datasets import load_dataset
 from features.errors import InputError
 from tests.annotation_samples import write_files
-from tests.hostile.test_annotations import read
+from tests.hostile.annotations.test_annotations import read
 
 # Csv forms
 

@@ -25,7 +25,7 @@ from features.files.ranges import locked_numbers
 from features.shard_writer import ShardWriter
 from tests.features.test_cache import make_cache, read_manifest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

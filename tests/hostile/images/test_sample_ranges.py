@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from features.schema import Status
-from tests.hostile.pictures import FLOAT, SIGNED, UNSIGNED, chunk, encode, png, tiff
-from tests.hostile.pixels import (
+from tests.hostile.images.pictures import FLOAT, SIGNED, UNSIGNED, chunk, encode, png, tiff
+from tests.hostile.images.pixels import (
     COLOR,
     DEEP,
     DEEP_COLOR,

@@ -15,7 +15,7 @@ from features.annotations.voc import VOC_CLASSES, read_voc
 from features.datasets import load_dataset
 from features.errors import InputError
 from tests import annotation_samples
-from tests.features.annotation_folders import (  # noqa: F401
+from tests.features.annotations.annotation_folders import (  # noqa: F401
     coco,
     coco_content,
     msrc_cleaned,

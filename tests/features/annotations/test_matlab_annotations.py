@@ -10,7 +10,7 @@ from scipy.io import savemat
 from features.annotations.msrc import COLORS, VOID, read_msrc, read_msrc_cleaned
 from features.annotations.scene import read_scene
 from features.datasets import load_dataset
-from tests.features.annotation_folders import (  # noqa: F401
+from tests.features.annotations.annotation_folders import (  # noqa: F401
     MSRC_NAMES,
     SCENES,
     TARGETS,

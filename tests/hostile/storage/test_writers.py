@@ -10,7 +10,7 @@ from features import files
 from features.errors import InputError
 from features.files.locks import LOCK, locked_folder, locked_name, open_locked
 from features.files.ownership import begins, first_line, require_ours, write_once
-from tests.hostile.test_files import in_child, no_locks
+from tests.hostile.storage.test_files import in_child, no_locks
 
 # Two writers of one thing
 

@@ -22,7 +22,7 @@ from features.command_line import run_command
 from features.errors import InputError
 from tests.caches import write_data, write_labeled_cache
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 N = 24
 OPTIONS = {"learner": ["l2"], "C": [0.1, 1.0], "splits": 2, "folds": 2, "jobs": 1}
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from features.schema import Status
-from tests.hostile.pictures import UNSIGNED, chunk, encode, exif, png, tiff
-from tests.hostile.pixels import COLOR, JPEG, look
+from tests.hostile.images.pictures import UNSIGNED, chunk, encode, exif, png, tiff
+from tests.hostile.images.pixels import COLOR, JPEG, look
 
 
 def app1(data):
