@@ -1,5 +1,6 @@
 """Small samples of published annotations, each written into a folder as (source, images)."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -81,12 +82,93 @@ def folders(folder: Path) -> tuple[Path, Path]:
     return folder / "photos", folder / "photos"
 
 
+_PICTURES = {"images/a.jpg": b"a", "images/b.jpg": b"b"}
+
+
+def _json(folder: Path, content: object) -> tuple[Path, Path]:
+    write_files(folder, {"given.json": json.dumps(content), **_PICTURES})
+    return folder / "given.json", folder / "images"
+
+
+def cvat(folder: Path) -> tuple[Path, Path]:
+    """A tag, a box and a skeleton, whose part is no label."""
+    text = (
+        "<?xml version='1.0' encoding='utf-8'?><annotations><version>1.1</version><meta><task>"
+        "<labels><label><name>dog</name></label><label><name>cat</name></label><label><name>eye"
+        "</name><parent>dog</parent></label></labels></task></meta>"
+        "<image id='0' name='a.jpg'><tag label='cat' source='manual'/></image>"
+        "<image id='1' name='b.jpg'><box label='cat' xtl='1'><attribute name='age'>2</attribute>"
+        "</box><skeleton label='dog'><points label='eye'/></skeleton></image></annotations>"
+    )
+    write_files(folder, {"annotations.xml": text, **_PICTURES})
+    return folder / "annotations.xml", folder / "images"
+
+
+def labelme(folder: Path) -> tuple[Path, Path]:
+    """A flag and shapes; one picture's path has backslashes."""
+    files = {
+        "json/a.json": {"flags": {"cat": True}, "shapes": [], "imagePath": "..\\images\\a.jpg"},
+        "json/b.json": {
+            "flags": {"cat": True},
+            "shapes": [{"label": "dog", "points": [[1, 2]], "flags": {"small": True}}],
+            "imagePath": "b.jpg",
+            "imageData": None,
+        },
+    }
+    texts = {name: json.dumps({"version": "5.0.1"} | one) for name, one in files.items()}
+    write_files(folder, {**texts, **_PICTURES})
+    return folder / "json", folder / "images"
+
+
+def createml(folder: Path) -> tuple[Path, Path]:
+    """Objects of one picture, labels of the other."""
+    box = {"x": 1, "y": 1, "width": 2, "height": 2}
+    return _json(
+        folder,
+        [
+            {"image": "a.jpg", "annotations": [{"label": "cat", "coordinates": box}]},
+            {"image": "b.jpg", "annotations": ["cat", "dog"]},
+        ],
+    )
+
+
+def label_studio(folder: Path) -> tuple[Path, Path]:
+    """Choices, a region and what is no label, of uploaded pictures."""
+    choices = {"type": "choices", "from_name": "what", "value": {"choices": ["cat"]}}
+    box = {"type": "rectanglelabels", "value": {"x": 1, "rectanglelabels": ["dog"]}}
+    wrong = {"type": "choices", "from_name": "what", "value": {"choices": ["cow"]}}
+    return _json(
+        folder,
+        [
+            {
+                "id": 1,
+                "annotations": [{"result": [choices], "was_cancelled": False}],
+                "predictions": [{"result": [wrong]}],
+                "data": {"image": "/data/upload/1/1f2e3d4c-a.jpg"},
+            },
+            {
+                "id": 2,
+                "annotations": [
+                    {"result": [choices, box], "was_cancelled": False},
+                    {"result": [wrong], "was_cancelled": True},
+                ],
+                "data": {"image": "/data/upload/1/0a1b2c3d-b.jpg"},
+            },
+        ],
+    )
+
+
+_IDS, _NAMES = ("a.jpg", "b.jpg"), ("cat", "dog")
 #: The samples by their format, with the ids, the names and the labels that are expected.
 SAMPLES = {
-    "csv-columns": (csv_columns, ("a.jpg", "b.jpg"), ("cat", "dog"), [[1, 0], [1, 1]]),
-    "csv-tags": (csv_tags, ("a.jpg", "b.jpg"), ("cat", "dog"), [[1, 0], [1, 1]]),
-    "csv-lines": (csv_lines, ("a.jpg", "b.jpg"), ("cat", "dog"), [[1, 0], [1, 1]]),
-    "open-images": (open_images, ("a.jpg", "b.jpg"), ("Cat", "/m/0bt9lr"), [[1, 0], [-1, 1]]),
+    "cvat": (cvat, _IDS, ("dog", "cat"), [[0, 1], [1, 1]]),
+    "labelme": (labelme, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "createml": (createml, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "label-studio": (label_studio, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "csv-columns": (csv_columns, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "csv-tags": (csv_tags, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "csv-lines": (csv_lines, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "open-images": (open_images, _IDS, ("Cat", "/m/0bt9lr"), [[1, 0], [-1, 1]]),
     "nus-wide": (nus_wide, ("actor/1.jpg", "zoo/2.jpg"), ("cat", "dog"), [[1, 0], [1, 1]]),
     "yolo": (
         yolo,

@@ -90,6 +90,19 @@ FORMATS = (
         "yolo", "YOLO text files, with data.yaml or classes.txt", "the folder labels", "yolo",
         "read_yolo", is_folder=True,
     ),
+    Format("cvat", "CVAT for images", "an XML file", "tools.cvat", "read_cvat"),
+    Format(
+        "labelme", "LabelMe JSON, a file per picture", "the folder of JSON files", "tools.labelme",
+        "read_labelme", is_folder=True,
+    ),
+    Format(
+        "createml", "CreateML, or any list of pictures with their labels", "a JSON file",
+        "tools.createml", "read_createml",
+    ),
+    Format(
+        "label-studio", "Label Studio, JSON or JSON-MIN", "a JSON file", "tools.label_studio",
+        "read_label_studio",
+    ),
     Format(
         "folders", "a folder per class", "the folder of images", "class_folders",
         "read_class_folders", is_folder=True,

@@ -4,9 +4,7 @@ LVIS has the same form; its images list the categories that were looked for and 
 others are unknown.
 """
 
-import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,16 +15,12 @@ import numpy as np
 
 from features.datasets import Dataset, index_images
 from features.errors import InputError
-from features.inputs.text_lines import beginning, read_text
-
-_START = re.compile(r'\s*\{.*?"(?:images|annotations|categories|info|licenses)"\s*:', re.DOTALL)
+from features.inputs.json_text import keys_of, read_json_text, text_of
 
 
 def recognizes(source: Path) -> bool:
     """Tell whether a file begins like COCO's."""
-    if not source.is_file() or source.suffix.lower() != ".json":
-        return False
-    return bool(_START.match(beginning(source)))
+    return not keys_of(source).isdisjoint((".images[]", ".annotations[]", ".categories[]"))
 
 
 def read_coco(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
@@ -62,7 +56,7 @@ def read_coco(source: Path, images: Path, *, strict_names: bool = False) -> Data
         For malformed JSON, missing or ill-typed entries, an id that comes twice, an annotation of
         an unknown image or category, and a missing image file.
     """
-    content = _with_instances(_load(source))
+    content = _with_instances(read_json_text(source, "COCO's instances file").content)
     image_ids = _ids(content, source, "images", "id")
     category_ids = _ids(content, source, "categories", "id")
     category_names = _texts(content, source, "categories", "name")
@@ -85,16 +79,6 @@ def read_coco(source: Path, images: Path, *, strict_names: bool = False) -> Data
         strict_names=strict_names,
         unite=True,
     )
-
-
-def _load(source: Path) -> Any:
-    text = read_text(source)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{source} is not JSON ({error}). Give COCO's instances file, unpacked and whole."
-        ) from None
 
 
 def _with_instances(content: Any) -> Any:
@@ -143,14 +127,8 @@ def _ids(content: Any, source: Path, part: str, key: str) -> list[str]:
 
 
 def _id(value: Any) -> str | None:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    try:
-        return str(value).strip() or None
-    except ValueError:  # an integer of more digits than Python writes
-        return None
+    text = text_of(value)
+    return text and text.strip()
 
 
 def _sort_key(identity: str) -> tuple[int, str]:
@@ -173,7 +151,7 @@ def _texts(content: Any, source: Path, part: str, key: str) -> list[str]:
 
 def _text(value: Any) -> str | None:
     """Take text as it is, and numbers as tools write them where all names are digits."""
-    return value if isinstance(value, str) else _id(value)
+    return value if isinstance(value, str) else text_of(value)
 
 
 def _file_names(content: Any, source: Path, images: Path) -> list[str]:

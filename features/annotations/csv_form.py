@@ -9,22 +9,17 @@ from typing import NamedTuple
 
 from features.errors import InputError
 from features.inputs.csv_rows import csv_rows
+from features.inputs.field_names import (
+    IMAGES,
+    LABELS,
+    ONE_LABEL,
+    PERHAPS_IMAGES,
+    VALUES,
+    field_key,
+)
 from features.inputs.image_kinds import image_suffixes
 from features.inputs.label_values import float_or_none, label_value
 
-_IMAGES = re.compile(
-    "(image|img|photo|picture|pic|file|frame)s?(id|names?|files?|paths?|index|url|uri|links?)?|"
-    "(abs|rel|full|file)?paths?|fname|url|uri"
-)
-_PERHAPS_IMAGES = re.compile("id|name")  # if no other column is called like images
-_LABEL = "(label|class|category|concept|keyword|annotation|attribute|object|target|finding)"
-_ONE_LABEL = re.compile(f"{_LABEL}(id|name|mid)?|choice")
-_LABELS = re.compile(
-    f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|{_LABEL}(id|mid)"
-)
-_VALUES = re.compile(
-    "conf(idence)?|scores?|values?|presen(t|ce)|prob(ability)?|exists|positive|probabilities"
-)
 _SEVERAL = re.compile(r"[|;,]")  # stands between tags
 _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "unassigned"})
 
@@ -84,11 +79,11 @@ def find_form(path: Path) -> CsvForm:
             "with commas, semicolons or tabs between them."
         )
     pictures = [at for at, field in enumerate(header) if _is_picture(field)]
-    keys = [] if pictures else [re.sub("[^a-z0-9]", "", name.casefold()) for name in header]
+    keys = [] if pictures else [field_key(name) for name in header]
     second = [] if pictures else [one for one in (next(rows, None),) if one]
     image = pictures[0] if pictures else _image_column(keys, *(fields for _, fields in second))
-    label = _first(keys, _LABELS, -1, other_than=image)
-    value = _first(keys, _VALUES, -1, other_than=image)
+    label = _first(keys, LABELS, -1, other_than=image)
+    value = _first(keys, VALUES, -1, other_than=image)
     columns = CsvForm("", image, label, value if value >= 0 else None, len(header), not pictures)
     return _by_lines(columns, chain([first] if pictures else second, rows), header, keys)
 
@@ -152,7 +147,7 @@ def _by_lines(
     used = (columns.image, columns.label, columns.value)
     return columns._replace(
         name="lines" if is_lines else "tags",
-        is_one=not keys or bool(_ONE_LABEL.fullmatch(keys[columns.label])),
+        is_one=not keys or bool(ONE_LABEL.fullmatch(keys[columns.label])),
         others=tuple(
             name for at, name in enumerate(header) if keys and at not in used and name.strip()
         ),
@@ -161,9 +156,9 @@ def _by_lines(
 
 def _image_column(keys: list[str], fields: Sequence[str] = ()) -> int:
     """Give the column that is called like images and, of several, holds a picture's name."""
-    called = [at for at, key in enumerate(keys) if _IMAGES.fullmatch(key)]
+    called = [at for at, key in enumerate(keys) if IMAGES.fullmatch(key)]
     holding = [at for at in called if at < len(fields) and _is_picture(fields[at])]
-    return next(iter([*holding, *called]), _first(keys, _PERHAPS_IMAGES, 0))
+    return next(iter([*holding, *called]), _first(keys, PERHAPS_IMAGES, 0))
 
 
 def _first(keys: list[str], known: re.Pattern[str], default: int, *, other_than: int = -1) -> int:

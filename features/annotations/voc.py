@@ -1,20 +1,19 @@
 """Read PASCAL VOC XML into labels: one file per image, one `object` element per instance."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 from tqdm import tqdm
 
+from features.annotations.collect import named_or_own
 from features.datasets import Dataset, index_images
 from features.errors import InputError
-from features.inputs.file_names import match_names
 from features.inputs.label_values import label_value
 from features.inputs.listing import is_companion, visible
-from features.inputs.text_lines import beginning, read_file
-from features.labels import some_of
+from features.inputs.text_lines import beginning
+from features.inputs.xml_text import read_xml
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -23,7 +22,6 @@ VOC_CLASSES = (
 )
 
 _START = re.compile(r"<annotation[\s>]")
-_DECLARED = re.compile(rb"<\?xml[^>]*?encoding=[\"']([A-Za-z0-9._-]+)[\"']")
 _UNSAID = ("unspecified", "undefined")  # what tools write where nobody has said so
 
 
@@ -70,7 +68,8 @@ def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Datas
         raise InputError(f"No *.xml in {source}. Give VOC's folder Annotations.")
     read = map(_read_annotation, tqdm(files, desc="voc", unit="file"))
     stated, objects = zip(*read, strict=True)
-    names, notes = _named(stated, files, source, images)
+    own = [path.stem for path in files]
+    names, notes = named_or_own(stated, own, files, source, images, strict_names=strict_names)
     file_of: dict[str, Path] = {}
     for name, path in zip(names, files, strict=True):
         if (first := file_of.setdefault(name, path)) != path:
@@ -86,32 +85,9 @@ def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Datas
     for row, of_image in enumerate(objects):
         for name, is_sure in of_image.items():
             labels[row, column_of[name]] = 1 if is_sure else -1
-    if notes and strict_names:
-        raise InputError(f"{notes[0]}. Write the files' names, or allow it.")
     return index_images(
         images, names, labels, label_names, source=source, strict_names=strict_names, notes=notes
     )
-
-
-def _named(
-    stated: Sequence[str], files: Sequence[Path], source: Path, images: Path
-) -> tuple[list[str], list[str]]:
-    """Give each file's image; one that states none, or none that is there, is called like it.
-
-    Tools leave the old name in a file when its image and itself are renamed.
-    """
-    missing = set(match_names(images, [name for name in stated if name], source).missing)
-    wrong = [at for at, name in enumerate(stated) if not name or name in missing]
-    own = [files[at].stem for at in wrong]
-    if not wrong or match_names(images, own, source).missing:
-        return [name or path.stem for name, path in zip(stated, files, strict=True)], []
-    names = list(stated)
-    for at, name in zip(wrong, own, strict=True):
-        names[at] = name
-    return names, [
-        f"{source}: {some_of([files[at].name for at in wrong])} state no filename that is there; "
-        "their images are those of their own names"
-    ]
 
 
 def _files(source: Path) -> list[Path]:
@@ -126,7 +102,7 @@ def _folders(path: Path, source: Path) -> tuple[str, ...]:
 
 def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:
     """Give the image's name, perhaps empty, and for each class if an object is not difficult."""
-    root = _parsed(path)
+    root = read_xml(path)
     if root.tag != "annotation":
         raise InputError(
             f"{path}: the root element is {root.tag!r}; it must be 'annotation'. Move a file that "
@@ -140,29 +116,6 @@ def _read_annotation(path: Path) -> tuple[str, dict[str, bool]]:
         is_difficult = _says(element, "difficult", name, path)
         objects[name] = objects.get(name, False) or not is_difficult
     return root.findtext("filename", "").strip(), objects
-
-
-def _parsed(path: Path) -> ElementTree.Element:
-    content = read_file(path).lstrip()
-    attempts: list[tuple[bytes, str | None]] = [(content, None)]
-    declared = _DECLARED.match(content)
-    try:  # the parser knows no encoding of several bytes but Unicode's
-        text = content.decode(declared[1].decode("ascii")) if declared else ""
-        attempts.append((text.encode("utf-8"), "utf-8"))
-    except UnicodeError:  # some tools state another encoding than they write
-        attempts.append((content, "utf-8"))
-    except LookupError:
-        pass
-    reason: Exception | None = None
-    for data, encoding in attempts:
-        parser = ElementTree.XMLParser(target=_WithoutDTD(), encoding=encoding)
-        try:
-            return ElementTree.fromstring(data, parser)
-        except _HasDTD:
-            raise InputError(f"{path} has a DTD, which VOC's files don't. Remove it.") from None
-        except (ElementTree.ParseError, ValueError, LookupError) as error:
-            reason = reason or error
-    raise InputError(f"{path} is not XML ({reason}). Write it again in UTF-8, or remove it.")
 
 
 def _says(element: ElementTree.Element, tag: str, name: str, path: Path) -> bool:
@@ -179,12 +132,3 @@ def _text(element: ElementTree.Element, tag: str, path: Path) -> str:
     if not text:
         raise InputError(f"{path}: {element.tag!r} has no {tag!r} or an empty one. Add it.")
     return text
-
-
-class _HasDTD(Exception):
-    pass
-
-
-class _WithoutDTD(ElementTree.TreeBuilder):
-    def doctype(self, *declaration: object) -> None:
-        raise _HasDTD

@@ -132,7 +132,8 @@ VOC = (
 DAMAGED = {
     "csv-columns": "given.csv", "csv-tags": "given.csv", "csv-lines": "given.csv",
     "open-images": "given.csv", "nus-wide": "NUS/ImageList/Imagelist.txt",
-    "yolo": "labels/train/2.txt",
+    "yolo": "labels/train/2.txt", "cvat": "annotations.xml", "labelme": "json/b.json",
+    "createml": "given.json", "label-studio": "given.json",
 }  # fmt: skip
 
 
@@ -147,7 +148,8 @@ def _annotation_targets(folder: Path) -> dict[str, Target]:
     for format, name in DAMAGED.items():
         source, pictures = SAMPLES[format][0](folder / format)
         path = folder / format / name
-        damage = edited(path.read_bytes())
+        sound = path.read_bytes()
+        damage = as_json(json.loads(sound)) if path.suffix == ".json" else edited(sound)
         targets[format] = Target(path, damage, _reading(format, source, pictures))
     source, pictures = SAMPLES["yolo"][0](folder / "yaml")
     path = folder / "yaml" / "data.yaml"

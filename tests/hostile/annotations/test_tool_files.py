@@ -206,9 +206,9 @@ def test_voc_files_without_an_image_of_that_name_have_the_one_of_their_own(tmp_p
     images = {"images/a.png": b"", "images/b.jpg": b""}
     dataset = read(tmp_path, files | images, "Annotations")
     assert dataset.ids == ("a.png", "b.jpg")
-    assert "1 (first 'a.xml') state no filename that is there" in dataset.notes[0]
+    assert "1 (first 'a.xml') state no image that is there" in dataset.notes[0]
     source = tmp_path / "Annotations"
-    with pytest.raises(InputError, match="state no filename .* Write the files' names"):
+    with pytest.raises(InputError, match="state no image .* Write the files' names"):
         find_format(AUTO, source).read(source, tmp_path / "images", strict_names=True)
 
 

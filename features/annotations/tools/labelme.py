@@ -1,0 +1,106 @@
+"""LabelMe's JSON: a file per picture, with labeled shapes and flags."""
+
+import posixpath
+import re
+from pathlib import Path
+
+from tqdm import tqdm
+
+from features.annotations.collect import Picture, collect, named_or_own
+from features.datasets import Dataset
+from features.errors import InputError
+from features.inputs.json_text import JsonValue, keys_of, read_json_text, text_of
+from features.inputs.listing import is_companion, visible
+
+_ABSOLUTE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")  # or a drive, or a URL
+_SEEN = 20  # files of which one must be of this form
+
+
+def recognizes(source: Path) -> bool:
+    """Tell whether a folder holds JSON files with LabelMe's shapes."""
+    if not source.is_dir():
+        return False
+    return any(".shapes[]" in keys_of(path) for path in _files(source)[:_SEEN])
+
+
+def read_labelme(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
+    """Read a folder of LabelMe's files.
+
+    Parameters
+    ----------
+    source : Path
+        Each `*.json` in it, at any depth, that isn't hidden is a row, in the order of their paths.
+        A label is present where a picture has a shape of it or a flag that is true. Flags of
+        shapes are no labels.
+    images : Path
+        The folder that each `imagePath` starts from, below the file's own folder; a picture that is
+        not there is the one that is called like the file.
+    strict_names : bool
+        As for `features.datasets.index_images`.
+
+    Returns
+    -------
+    Dataset
+        Labels in alphabetical order: 1 or 0, and -1 for a flag that is null, or that a file
+        doesn't have and another one has.
+
+    Raises
+    ------
+    InputError
+        There are no files, one is no JSON of this form or has a shape without a label, or a
+        picture is missing.
+    """
+    files = _files(source)
+    if not files:
+        raise InputError(f"No *.json in {source}. Give the folder of LabelMe's files.")
+    read = [_read(path) for path in tqdm(files, desc="labelme", unit="file")]
+    flags = [_flags(content) for content in read]
+    unsaid = dict.fromkeys(sorted(set().union(*flags)), -1)
+    labels = [
+        {**unsaid, **of_image, **dict.fromkeys(_shapes(content), 1)}
+        for content, of_image in zip(read, flags, strict=True)
+    ]
+    own = [path.relative_to(source).with_suffix("").as_posix() for path in files]
+    stated = [_path(content, name) for content, name in zip(read, own, strict=True)]
+    names, notes = named_or_own(stated, own, files, source, images, strict_names=strict_names)
+    pictures = [Picture(name, of_image) for name, of_image in zip(names, labels, strict=True)]
+    return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
+
+
+def _files(source: Path) -> list[Path]:
+    return [
+        path
+        for path in visible(source.rglob("*.[jJ][sS][oO][nN]"))
+        if path.is_file() and not any(map(is_companion, path.relative_to(source).parts))
+    ]
+
+
+def _read(path: Path) -> JsonValue:
+    content = read_json_text(path, "LabelMe's files")
+    if not isinstance(content.content, dict) or "shapes" not in content.content:
+        raise InputError(f"{path} has no 'shapes'. Move a file that is none of LabelMe's away.")
+    return content
+
+
+def _path(content: JsonValue, own: str) -> str:
+    """Give the picture's path from the folder of all files on; empty if none is stated."""
+    stated = (text_of(content.get("imagePath").content) or "").replace("\\", "/").strip()
+    if not stated or _ABSOLUTE.match(stated):
+        return stated
+    return posixpath.normpath(posixpath.join(posixpath.dirname(own), stated))
+
+
+def _shapes(content: JsonValue) -> list[str]:
+    return [shape.get("label").text().strip() for shape in content.get("shapes").entries()]
+
+
+def _flags(content: JsonValue) -> dict[str, int]:
+    flags = content.get("flags")
+    if flags.content in (None, []):
+        return {}
+    found = {}
+    for name, flag in flags.fields().items():
+        if flag.content not in (True, False, None):  # 1 and 0 equal them
+            raise flag.refused("true or false")
+        found[name.strip()] = -1 if flag.content is None else int(flag.content)
+    return found

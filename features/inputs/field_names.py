@@ -1,0 +1,29 @@
+"""How tools call the fields of a table or an object that hold the image, its labels and a value."""
+
+import re
+
+IMAGES = re.compile(
+    "(image|img|photo|picture|pic|file|frame)s?"
+    "(id|(file)?names?|files?|(file)?paths?|index|url|uri|links?)?|"
+    "(abs|rel|full|file)?paths?|fname|url|uri"
+)
+PERHAPS_IMAGES = re.compile("id|name")  # if no other field is called like images
+_LABEL = "(label|class|category|concept|keyword|annotation|attribute|object|target|finding)"
+ONE_LABEL = re.compile(f"{_LABEL}(id|name|mid)?|choice")
+LABELS = re.compile(
+    f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|{_LABEL}(id|mid)"
+)
+VALUES = re.compile(
+    "conf(idence)?|scores?|values?|presen(t|ce)|prob(ability)?|exists|positive|probabilities"
+)
+
+
+def field_key(name: str) -> str:
+    """Give what is compared with the patterns above.
+
+    Examples
+    --------
+    >>> field_key("Image Name"), bool(IMAGES.fullmatch(field_key("file_path")))
+    ('imagename', True)
+    """
+    return re.sub("[^a-z0-9]", "", name.casefold())
