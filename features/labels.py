@@ -15,8 +15,10 @@ from numpy.typing import ArrayLike
 from features.errors import InputError
 from features.files import atomic_write
 from features.inputs.csv_rows import csv_rows, plain_header
-from features.inputs.file_names import CONTROL, NOT_A_PATH, match_ids, not_plain
+from features.inputs.file_names import match_ids
+from features.inputs.known_files import not_plain
 from features.inputs.label_values import label_value
+from features.inputs.name_forms import CONTROL, NOT_A_PATH
 
 SPLIT_NAMES = ("train", "val", "test")
 

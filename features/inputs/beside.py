@@ -46,10 +46,15 @@ def unread_labels(root: Path, images: Path, found: Listing) -> tuple[str, ...]:
 
 
 def unlisted(images: Path, ids: Collection[str], source: object) -> tuple[str, ...]:
-    """Count the pictures of a folder that a labels.csv does not list, in a line, or none."""
+    """Count the pictures of a folder that a labels.csv does not list, and those it can't list."""
     try:
-        more = set(scan(images).pictures).difference(ids)
+        found = scan(images)
     except InputError:  # a folder that can't be read, and need not be
         return ()
+    more = set(found.pictures).difference(ids)
     noun = "image is" if len(more) == 1 else "images are"
-    return (f"{source}: {len(more)} more {noun} in {images} and left out",) if more else ()
+    lines = [
+        f"{len(more)} more {noun} in {images} and left out" if more else "",
+        found.oddly_named(),
+    ]
+    return tuple(f"{source}: {line}" for line in lines if line)

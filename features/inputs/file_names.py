@@ -6,7 +6,6 @@ as a URL.
 """
 
 import os
-import re
 import stat
 import sys
 from collections import Counter
@@ -15,10 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from features.errors import InputError
-from features.inputs.known_files import CONTROL, KnownFiles, not_plain
+from features.inputs.known_files import KnownFiles, not_plain
 from features.inputs.listing import list_images
-
-NOT_A_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # a part that is empty, "." or ".."
+from features.inputs.name_forms import CONTROL, NOT_A_PATH
 
 
 class Matches(NamedTuple):

@@ -1,6 +1,5 @@
 """Files by what is left of their names when all forms are made one, and what a name means there."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -11,6 +10,7 @@ from features.inputs.image_kinds import FORMATS
 from features.inputs.name_forms import (
     BEHIND,
     COMMON,
+    CONTROL,
     EXTENSION,
     FRONT,
     LEFT_OUT,
@@ -23,8 +23,6 @@ from features.inputs.name_forms import (
     stem_of,
     without_query,
 )
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last: names that are not UTF-8
 
 _FORMAT_OF = {ending: name for name, endings in FORMATS.items() for ending in endings}
 

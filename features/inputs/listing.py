@@ -11,6 +11,7 @@ from pathlib import Path
 
 from features.errors import InputError
 from features.inputs.image_kinds import describe_left_out, image_suffixes
+from features.inputs.name_forms import CONTROL
 
 _COMPANIONS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
@@ -29,12 +30,15 @@ class Listing:
         Links to a folder that is listed already, or that holds the folder itself.
     broken : list of str
         Links to nothing, and names of pictures that aren't files.
+    odd : list of str
+        Files whose paths hold control characters or are not UTF-8: no id can be one of these.
     """
 
     pictures: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
 
     def left_out(self, *, beside: Iterable[str] = ()) -> tuple[str, ...]:
         """Count by kind what is left out.
@@ -47,7 +51,8 @@ class Listing:
         Returns
         -------
         tuple of str
-            One line for files, one for links; empty where there are none.
+            One line for files, one for each kind of links, one for odd names; empty where there
+            are none.
         """
         known = set(beside)
         lines = [describe_left_out(name for name in self.others if name not in known)]
@@ -61,7 +66,16 @@ class Listing:
                 f"{len(self.broken)} links to nothing, or no files, are left out (first "
                 f"{self.broken[0]!r})"
             )
-        return tuple(filter(None, lines))
+        return tuple(filter(None, [*lines, self.oddly_named()]))
+
+    def oddly_named(self) -> str:
+        """Count the files of odd names in a line, or nothing."""
+        if not self.odd:
+            return ""
+        return (
+            f"{len(self.odd)} files whose names are no plain paths in UTF-8 are left out (first "
+            f"{self.odd[0]!r})"
+        )
 
 
 def is_companion(name: str) -> bool:
@@ -112,7 +126,7 @@ def scan(folder: Path) -> Listing:
             continue
         seen.add(identity)
         _walk(path, f"{relative}/", found, suffixes, seen, links)
-    for names in (found.pictures, found.others, found.loops, found.broken):
+    for names in (found.pictures, found.others, found.loops, found.broken, found.odd):
         names.sort()
     return found
 
@@ -175,6 +189,8 @@ def _walk(
                 # entry.is_dir() raises for a link to itself; what is no link needs no look at it
                 elif entry.is_symlink() and os.path.isdir(entry.path):
                     links.append((name, entry.path))
+                elif CONTROL.search(name):
+                    found.odd.append(name)
                 elif not _is_picture(entry.name, suffixes):
                     found.others.append(name)
                 elif entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path):

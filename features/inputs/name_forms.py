@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Callable
 from urllib.parse import unquote
 
+NOT_A_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # a part that is empty, "." or ".."
+CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last: names that are not UTF-8
 _QUERY = re.compile(r"\?(?:.*&)?(?:d=([^&]+))?.*", re.DOTALL)  # `d`: Label Studio's local files
 _FAR = re.compile(r"/|\.\.|[A-Za-z][A-Za-z0-9+.-]*:")  # absolute, upwards, a drive or a URL
 FRONT, COMMON, LEFT_OUT, BEHIND, EXTENSION, SPELLING, DECIMAL, UPLOADED = (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from features.errors import InputError, needs_extra
-from features.inputs.file_names import NOT_A_PATH
+from features.inputs.name_forms import NOT_A_PATH
 from features.sources.stored import AsFile, Stored
 
 IMAGES = ("image", "img", "bytes")

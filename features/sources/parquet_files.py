@@ -12,7 +12,7 @@ import numpy as np
 
 from features.datasets import Dataset, Members, index_images
 from features.errors import InputError
-from features.inputs.file_names import CONTROL, NOT_A_PATH
+from features.inputs.name_forms import CONTROL, NOT_A_PATH
 from features.sources.base import Fault, Opened, Source
 from features.sources.labels_beside import labeled_beside
 from features.sources.parquet_columns import (

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from features.datasets import Dataset, index_images
 from features.errors import InputError
-from features.inputs.file_names import CONTROL, not_plain
+from features.inputs.known_files import not_plain
+from features.inputs.name_forms import CONTROL
 from features.inputs.text_lines import text_lines
 from features.labels import some_of
 from features.sources.labels_beside import labeled_beside

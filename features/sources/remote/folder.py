@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from features.inputs.file_names import CONTROL, NOT_A_PATH
 from features.inputs.image_kinds import image_suffixes
 from features.inputs.listing import Listing, is_companion
+from features.inputs.name_forms import CONTROL, NOT_A_PATH
 from features.labels import some_of
 from features.sources.base import Fault, Opened, Source
 from features.sources.remote.address import Address

@@ -12,8 +12,8 @@ import numpy as np
 
 from features.datasets import BESIDE, Dataset, Members, index_images
 from features.errors import InputError
-from features.inputs.file_names import CONTROL, NOT_A_PATH
 from features.inputs.image_kinds import image_suffixes
+from features.inputs.name_forms import CONTROL, NOT_A_PATH
 from features.labels import read_labels_csv, some_of
 from features.sources.base import Fault, Opened, Source
 from features.sources.remote.address import WEB, Address, located

@@ -273,6 +273,41 @@ def test_what_is_left_out_is_counted_by_kind(tmp_path):
     assert second == "3 links to nothing, or no files, are left out (first 'gone.jpg')"
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("b\nc.jpg", r"'b\nc.jpg'"),
+        ("\x1b[2Jb.jpg", r"'\x1b[2Jb.jpg'"),
+        ("in\tside/b.jpg", r"'in\tside/b.jpg'"),
+        (os.fsdecode(b"caf\xe9.jpg"), r"'caf\udce9.jpg'"),
+        ("b\x7f.txt", r"'b\x7f.txt'"),
+    ],
+)
+@pytest.mark.parametrize("labels", [False, True])
+def test_files_whose_names_no_id_can_be_are_left_out_and_counted(tmp_path, name, shown, labels):
+    make_folder(tmp_path / "images", "a.jpg", "d\re.jpg", name)
+    if labels:
+        (tmp_path / "labels.csv").write_text("image,cat\na.jpg,1\n")
+    dataset = load_dataset(tmp_path)
+    assert dataset.ids == ("a.jpg",)
+    (note,) = dataset.notes
+    assert "2 files whose names are no plain paths in UTF-8 are left out (first " in note
+    assert note.endswith((f"first {shown})", r"first 'd\re.jpg')")) and note.isprintable()
+
+
+def test_a_label_of_a_file_whose_name_no_id_can_be_is_refused(tmp_path):
+    make_folder(tmp_path / "images", "a.jpg", "b\nc.jpg")
+    (tmp_path / "labels.csv").write_text('image,cat\na.jpg,1\n"b\nc.jpg",1\n')
+    with pytest.raises(InputError, match=r"'b\\nc.jpg' is not a plain path under images/. Name it"):
+        load_dataset(tmp_path)
+
+
+def test_a_folder_of_odd_names_alone_says_so(tmp_path):
+    make_folder(tmp_path / "images", "b\nc.jpg")
+    with pytest.raises(InputError, match=r"No images in .*; 1 files whose names are no plain path"):
+        load_dataset(tmp_path)
+
+
 def test_links_are_followed_and_loops_end(tmp_path):
     outside = make_folder(tmp_path / "outside", "o.jpg", "deep/p.jpg")
     folder = make_folder(tmp_path / "photos", "a.jpg", "real/b.jpg")
