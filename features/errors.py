@@ -166,12 +166,14 @@ def _shown(bound: float) -> str:
     return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
+_SPOKEN_VOWEL = re.compile(r"[aeio]|ndarray|sgi\b|svg\b|html\b|hdf|xml\b|xmp\b", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[^\n\t -~]")  # and those letters that are printable
+_FULL_STOP = re.compile(r"(?<!\.)\.\Z")  # and no dots that leave something out
 _NUMBER = re.compile(r"\[Errno -?\d+\] ?")  # Python's, before the system's words
 
 
 def plain_words(error: BaseException, *, known: object = None) -> str:
-    """Say why something failed, on one line, and of the system's errors without their numbers.
+    """Say why something failed, as a part of a line: of the system's errors without their numbers.
 
     Parameters
     ----------
@@ -184,7 +186,7 @@ def plain_words(error: BaseException, *, known: object = None) -> str:
     >>> error = FileNotFoundError(2, "No such file or directory", "a.csv")
     >>> plain_words(error), plain_words(error, known="a.csv")
     ('a.csv: No such file or directory', 'No such file or directory')
-    >>> plain_words(ConnectionError("[Errno 111] Connection refused"))
+    >>> plain_words(ConnectionError("[Errno 111] Connection refused."))
     'Connection refused'
     >>> plain_words(KeyError("labels"))
     "it has no 'labels'"
@@ -195,7 +197,8 @@ def plain_words(error: BaseException, *, known: object = None) -> str:
     if isinstance(error, KeyError) and " " not in str(error):  # a key, no sentence of a library
         return f"it has no {error}"
     if not isinstance(error, OSError) or error.errno is None or not error.strerror:
-        return _NUMBER.sub("", " ".join(str(error).split())) or type(error).__name__
+        words = _NUMBER.sub("", " ".join(str(error).split()))
+        return _FULL_STOP.sub("", words) or type(error).__name__
     buried = "errno = " in error.strerror  # in HDF5's own words
     words = os.strerror(error.errno) if buried else " ".join(str(error.strerror).split())
     names = [
@@ -223,6 +226,17 @@ def printable(text: str) -> str:
 def _escaped(found: re.Match[str]) -> str:
     one = found[0]
     return one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode()
+
+
+def with_article(name: str) -> str:
+    """Put "a" or "an" before the name of a format or a type.
+
+    Examples
+    --------
+    >>> with_article("AVIF"), with_article("JPEG"), with_article("SGI"), with_article("uint8")
+    ('an AVIF', 'a JPEG', 'an SGI', 'a uint8')
+    """
+    return f"{'an' if _SPOKEN_VOWEL.match(name) else 'a'} {name}"
 
 
 def first_words(error: BaseException) -> str:

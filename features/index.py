@@ -15,7 +15,7 @@ import numpy as np
 
 from features import files, schema, shards
 from features.columns.rows import Index, IndexRow, open_index
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.files.ownership import begins, require_ours
 from features.schema import Manifest
 
@@ -107,8 +107,8 @@ def outcomes(folder: Path, number: int, manifest: Manifest) -> list[tuple[str, s
             return found + pending
         except (ValueError, KeyError) as error:
             raise InputError(
-                f"{path}: checksums or messages of its rows are no text ({error}). `python -m "
-                f"features verify {folder}` checks all files."
+                f"{path}: checksums or messages of its rows are no text ({plain_words(error)}). "
+                f"`python -m features verify {folder}` checks all files."
             ) from error
 
 

@@ -22,7 +22,7 @@ SWEEP = ["sweep", "photos.cache", "--out", "sweep.jsonl"]
         (
             classify,
             [*SWEEP, "--C", "0"],
-            "argument --C: The 'C' option must be a float in the range (0, inf). Got 0.0.; ",
+            "argument --C: The 'C' option must be a float in the range (0, inf). Got 0.0; ",
         ),
         (
             classify,
@@ -32,7 +32,7 @@ SWEEP = ["sweep", "photos.cache", "--out", "sweep.jsonl"]
         (
             classify,
             [*SWEEP, "--C=-1,2"],
-            "argument --C: The 'C' option must be a float in the range (0, inf). Got -1.0.; ",
+            "argument --C: The 'C' option must be a float in the range (0, inf). Got -1.0; ",
         ),
         (
             classify,

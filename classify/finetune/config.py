@@ -9,7 +9,7 @@ from classify.finetune.story import read_story, settings_schema
 from classify.losses import LOSSES, RANK_MODES, ROUNDINGS
 from classify.metrics import METRICS
 from features.checks.json_files import schema_fault
-from features.errors import InputError, check_choice, check_number
+from features.errors import InputError, check_choice, check_number, plain_words
 
 CONFIG = "config.json"  # in a run folder
 SCHEDULES = ("step", "cosine", "constant")
@@ -249,5 +249,6 @@ def read_run(run: Path) -> tuple[FinetuneConfig, tuple[str, ...]]:
         return FinetuneConfig(**given), tuple(story["label_names"])
     except InputError as error:
         raise InputError(
-            f"{run} is no run folder ({error}); make one with `python -m classify finetune`"
+            f"{run} is no run folder ({plain_words(error)}); make one with `python -m classify "
+            "finetune`"
         ) from error

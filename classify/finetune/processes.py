@@ -11,7 +11,7 @@ from torch import Tensor
 
 from extract.engines import choose_device
 from features.command_line.environment import local_rank, rank_and_world
-from features.errors import InputError
+from features.errors import InputError, plain_words
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def joined(device: str) -> Iterator[Processes]:
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     except (ValueError, RuntimeError) as error:
         raise InputError(
-            f"WORLD_SIZE is {world}, but the processes can't be joined ({error}). Start them by "
-            "torchrun, or unset WORLD_SIZE for a process that runs alone."
+            f"WORLD_SIZE is {world}, but the processes can't be joined ({plain_words(error)}). "
+            "Start them by torchrun, or unset WORLD_SIZE for a process that runs alone."
         ) from error
     try:
         yield Processes(dist.get_rank(), world, chosen)

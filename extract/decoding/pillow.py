@@ -1,8 +1,10 @@
 """Decode what Pillow reads: a closed list of formats, transparency, deep samples, metadata."""
 
+import ctypes
 import io
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -15,6 +17,12 @@ from features.inputs.image_kinds import BY_NAME_ONLY, CAMERA_RAW, heif_is_read, 
 # Pillow tells of odd metadata, which this module handles, and of sizes, which it checks itself.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+with suppress(OSError, AttributeError):  # libtiff is built in, or Pillow has none
+    # It writes to stderr itself, between the lines and bars of a run; its results say the same.
+    _libraries = ctypes.CDLL(Image.core.__file__)
+    _libraries.TIFFSetErrorHandler(None)
+    _libraries.TIFFSetWarningHandler(None)
 
 T = TypeVar("T")
 Finish = Callable[[np.ndarray, int], T]

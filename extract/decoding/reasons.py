@@ -6,6 +6,7 @@ not end with the same bytes.
 
 from enum import Enum
 
+from features.errors import with_article
 from features.schema import Status
 
 
@@ -68,7 +69,7 @@ class Reason(Enum):
         Status.UNDECODABLE,
         "a HEIC or HEIF file needs `pip install 'multilabel-from-cache[photos]'`",
     )
-    VARIANT = Status.UNDECODABLE, "a {format} file that is damaged or of a variant that is not read"
+    VARIANT = Status.UNDECODABLE, "{a_format} file that is damaged or of a variant that is not read"
     SAMPLES = (
         Status.UNDECODABLE,
         "a TIFF file with {kind} of {bits} bits in {channels} samples per pixel, which are not "
@@ -76,7 +77,8 @@ class Reason(Enum):
     )
     PARTS = (
         Status.UNDECODABLE,
-        "a TIFF file of whose {total} strips or tiles only {count} are there",
+        "a TIFF file of whose {total} strips or tiles only {count} are there; copy it again "
+        "whole, or convert it to one that has all",
     )
     TRUNCATED = Status.UNDECODABLE, "truncated: the file ends before its image does"
     DAMAGED = Status.UNDECODABLE, "damaged: its {format} data can't be decoded"
@@ -104,4 +106,5 @@ class Reason(Enum):
     def failure(self, **facts: object) -> ImageFailure:
         """Make the exception, with the facts that the text has places for."""
         status, text = self.value
-        return ImageFailure(status, text.format(**facts))
+        a_format = with_article(str(facts.get("format")))
+        return ImageFailure(status, text.format(**facts, a_format=a_format))

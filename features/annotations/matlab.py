@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.inputs.text_lines import read_file
 
 _HEADER = 128  # bytes; the last four are the version and the letters that tell the byte order
@@ -61,7 +61,7 @@ def read_mat(path: Path, *names: str) -> list[np.ndarray]:
             if name in names:
                 found[name] = _array(matrix, order)
     except (ValueError, IndexError, RecursionError, struct.error, zlib.error) as error:
-        raise InputError(f"{path} can't be read ({error}). Unpack it again.") from None
+        raise InputError(f"{path} can't be read ({plain_words(error)}). Unpack it again.") from None
     for name in names:
         if name not in found:
             raise InputError(f"{path} has no variable {name!r}. Give the file as published.")

@@ -13,7 +13,7 @@ import numpy as np
 from features import schema
 from features.checks.causes import unreadable
 from features.columns.blocks import STRIDE, Block, Marks, OpenFile, find_marks
-from features.errors import InputError
+from features.errors import InputError, plain_words
 from features.schema import Manifest
 
 LARGE = 1 << 24  # bytes of an index from which its marks are kept: .1 s to read
@@ -224,7 +224,7 @@ def explained(path: Path) -> Iterator[None]:
         raise unreadable(path, error) from error
     except (ValueError, csv.Error) as error:
         raise InputError(
-            f"{path} can't be read ({error}). Run extract again, which rebuilds it."
+            f"{path} can't be read ({plain_words(error)}). Run extract again, which rebuilds it."
         ) from error
 
 

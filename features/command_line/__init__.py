@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, Union, get_args, get_orig
 
 from features.command_line.numbers import number_type
 from features.command_line.process import run_command
-from features.errors import InputError
+from features.errors import InputError, plain_words
 
 __all__ = [
     "Command",
@@ -78,7 +78,8 @@ class CommandParser(argparse.ArgumentParser):
         InputError
             Always.
         """
-        raise InputError(f"{message}; `{self.prog} --help` shows what can be given")
+        given = plain_words(Exception(message))
+        raise InputError(f"{given}; `{self.prog} --help` shows what can be given")
 
 
 def path(text: str) -> Path:

@@ -96,10 +96,10 @@ def describe(error: BaseException) -> str:
 
 
 def _described(error: BaseException) -> str:
+    if isinstance(error, InputError):
+        return " ".join(str(error).split())
     text = _plain(plain_words(error))
     detail = f" ({text})" if str(error) else ""
-    if isinstance(error, InputError):
-        return text
     if _is_memory(error, text):
         return (
             f"there is too little memory{detail}. Finished work is kept. Give fewer layers, rows "

@@ -90,9 +90,10 @@ def test_a_hub_that_is_not_there_is_one_line(monkeypatch):
     def refuse(*given, **options):
         raise OSError("no route to host. Try\nagain")
 
+    backbone = find_backbone("timm/test_resnet")
     monkeypatch.setattr("timm.create_model", refuse)
     with pytest.raises(WeightsUnavailable, match=r"can't be loaded \(no route to host\). Give --w"):
-        load_weights(find_backbone("timm/test_resnet"), "pretrained")
+        load_weights(backbone, "pretrained")
 
 
 @pytest.mark.parametrize("name", [SMALL, "timm/test_convnext"])

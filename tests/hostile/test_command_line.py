@@ -1,5 +1,7 @@
 """Whatever happens in a command is one line and an exit code; numbers of options are bounded."""
 
+import ast
+import contextlib
 import errno
 import os
 import re
@@ -18,7 +20,7 @@ from extract.__main__ import part
 from features.__main__ import COMMANDS as FEATURES
 from features.command_line import CommandParser, load, parse, path, run_command
 from features.command_line.environment import local_rank, rank_and_world
-from features.errors import InputError
+from features.errors import InputError, plain_words
 
 ROOT = Path(__file__).parents[2]
 
@@ -304,6 +306,46 @@ def test_bounds_of_fit(option, text, allowed):
     words = ["fit", "a.cache", "--out", "m.safetensors", option, text]
     with pytest.raises(InputError, match=allowed):
         parse(CLASSIFY, "python -m classify", "", words)
+
+
+DOUBLED = re.compile(r"(?<!\.)\.[.;:,](?!\.)|[;:,][.;:,]")
+
+
+@pytest.mark.parametrize(
+    "parser", [pytest.param(parser, id=" ".join(words)) for words, parser in parsers()]
+)
+def test_no_message_about_an_option_has_two_marks_in_a_row(parser):
+    refused = [[], ["--no-such-option"]]
+    refused += [
+        [f"{action.option_strings[-1]}={value}"]
+        for action in parser._actions
+        if action.option_strings
+        for value in ("", "x", "-7")
+    ]
+    for words in refused:
+        with contextlib.suppress(SystemExit):
+            try:
+                parser.parse_args(words)
+            except InputError as error:
+                assert not DOUBLED.search(str(error)), str(error)
+
+
+@pytest.mark.parametrize("package", ["features", "extract", "classify", "benchmarks"])
+def test_no_line_that_is_written_out_has_two_marks_in_a_row(package):
+    for source in sorted((ROOT / package).rglob("*.py")):
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+        raised = [node.exc for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc]
+        for text in (one for exc in raised for one in ast.walk(exc)):
+            if isinstance(text, ast.JoinedStr):
+                parts = (one.value if isinstance(one, ast.Constant) else "x" for one in text.values)
+                line = "".join(parts)
+                assert not DOUBLED.search(line), f"{source}: {line}"
+
+
+def test_a_sentence_within_a_sentence_has_one_full_stop():
+    assert plain_words(ValueError("No such size.")) == "No such size"
+    assert plain_words(ValueError("and so on...")) == "and so on..."
+    assert plain_words(InputError("It is bad. Give another.")) == "It is bad. Give another"
 
 
 def test_a_count_that_a_help_text_allows_to_be_0_may_be_0():

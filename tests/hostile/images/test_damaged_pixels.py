@@ -1,11 +1,13 @@
 """Files of which parts are missing or invented."""
 
+import contextlib
 import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from extract.decoding.reasons import ImageFailure, Reason
 from features.schema import Status
 from tests.hostile.images.pictures import UNSIGNED, encode, png, tiff
 from tests.hostile.images.pixels import (
@@ -102,6 +104,25 @@ def test_a_dark_last_row_is_no_missing_row(tmp_path):
     assert np.array_equal(look(tmp_path, whole)[0], COLOR)
 
 
+@pytest.mark.parametrize("compression", ["tiff_deflate", "tiff_lzw", "group4", "jpeg"])
+def test_the_library_of_tiff_files_writes_nothing_itself(tmp_path, capfd, compression):
+    image = Image.fromarray(COLOR)
+    image = image.convert("1") if compression == "group4" else image
+    raw = encode(image, "TIFF", compression=compression)
+    for start in range(8, len(raw), 200):
+        damaged = raw[:start] + b"\xa7" * 100 + raw[start + 100 :]
+        with contextlib.suppress(ImageFailure):
+            look(tmp_path, damaged, "x.tif")
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+
+
+@pytest.mark.parametrize(("name", "article"), [("AVIF", "an"), ("SGI", "an"), ("TIFF", "a")])
+def test_a_format_that_is_not_read_has_its_article(name, article):
+    message = Reason.VARIANT.failure(format=name).message
+    assert message.startswith(f"{article} {name} file that is damaged")
+
+
 # Parts of a TIFF file
 
 
@@ -123,7 +144,10 @@ PARTS = {
 @pytest.mark.parametrize(("raw", "total", "count"), PARTS.values(), ids=PARTS)
 def test_what_is_not_in_a_tiff_file_is_not_made_black(tmp_path, raw, total, count):
     message = failure(tmp_path, raw, "x.tif").message
-    assert message == f"a TIFF file of whose {total} strips or tiles only {count} are there"
+    assert message == (
+        f"a TIFF file of whose {total} strips or tiles only {count} are there; copy it again "
+        "whole, or convert it to one that has all"
+    )
 
 
 @pytest.mark.parametrize("scale", [257, 1])
