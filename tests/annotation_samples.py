@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from features.annotations.voc import VOC_CLASSES
+
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     """Write files, and the folders that they lie in."""
@@ -159,8 +161,68 @@ def label_studio(folder: Path) -> tuple[Path, Path]:
 
 
 _IDS, _NAMES = ("a.jpg", "b.jpg"), ("cat", "dog")
+_UNSAID = dict.fromkeys(VOC_CLASSES, -1)
+_VOC_CAT = list((_UNSAID | {"cat": 1, "dog": 0}).values())
+_VOC_BOTH = list((_UNSAID | {"cat": 1, "dog": 1}).values())
+
+
+def voc_lists(folder: Path) -> tuple[Path, Path]:
+    """A list of images, and two of classes."""
+    files = {"train": "a\nb\n", "cat_train": "a  1\nb  1\n", "dog_train": "a -1\nb  1\n"}
+    write_files(folder, {f"ImageSets/Main/{name}.txt": text for name, text in files.items()})
+    write_files(folder, _PICTURES)
+    return folder / "ImageSets" / "Main", folder / "images"
+
+
+def via(folder: Path) -> tuple[Path, Path]:
+    """Regions of two pictures."""
+
+    def file(name: str, *labels: str) -> dict:
+        regions = [{"shape_attributes": {}, "region_attributes": {"name": one}} for one in labels]
+        return {"filename": name, "size": 1, "regions": regions, "file_attributes": {}}
+
+    return _json(folder, {"a.jpg1": file("a.jpg", "cat"), "b.jpg1": file("b.jpg", "cat", "dog")})
+
+
+def fiftyone(folder: Path) -> tuple[Path, Path]:
+    """Classes by their number."""
+    return _json(folder, {"classes": ["cat", "dog"], "labels": {"a": 0, "b": [0, 1]}})
+
+
+def datumaro(folder: Path) -> tuple[Path, Path]:
+    """A label and boxes."""
+    items = [
+        {
+            "id": name,
+            "annotations": [{"type": "bbox", "label_id": number} for number in numbers],
+            "image": {"path": f"{name}.jpg"},
+        }
+        for name, numbers in (("a", [0]), ("b", [0, 1]))
+    ]
+    labels = [{"name": "cat"}, {"name": "dog"}]
+    return _json(folder, {"info": {}, "categories": {"label": {"labels": labels}}, "items": items})
+
+
+def vott(folder: Path) -> tuple[Path, Path]:
+    """Tagged regions."""
+    assets = {
+        str(number): {
+            "asset": {"format": "jpg", "name": f"{name}.jpg", "path": f"file:C:/x/{name}.jpg"},
+            "regions": [{"type": "RECTANGLE", "tags": tags}],
+        }
+        for number, (name, tags) in enumerate((("a", ["cat"]), ("b", ["cat", "dog"])), start=1)
+    }
+    tags = [{"name": "cat", "color": "#fff"}, {"name": "dog"}]
+    return _json(folder, {"name": "x", "version": "2.2.0", "assets": assets, "tags": tags})
+
+
 #: The samples by their format, with the ids, the names and the labels that are expected.
 SAMPLES = {
+    "voc-lists": (voc_lists, _IDS, VOC_CLASSES, [_VOC_CAT, _VOC_BOTH]),
+    "via": (via, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "fiftyone": (fiftyone, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "datumaro": (datumaro, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "vott": (vott, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "cvat": (cvat, _IDS, ("dog", "cat"), [[0, 1], [1, 1]]),
     "labelme": (labelme, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "createml": (createml, _IDS, _NAMES, [[1, 0], [1, 1]]),

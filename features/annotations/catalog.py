@@ -104,6 +104,15 @@ FORMATS = (
         "read_label_studio",
     ),
     Format(
+        "via", "VGG Image Annotator (VIA) 1 and 2", "a JSON or csv file", "tools.via", "read_via",
+    ),
+    Format(
+        "fiftyone", "FiftyOne's labels.json or samples.json", "a JSON file", "tools.fiftyone",
+        "read_fiftyone",
+    ),
+    Format("datumaro", "Datumaro", "a JSON file", "tools.datumaro", "read_datumaro"),
+    Format("vott", "VoTT", "a JSON file", "tools.vott", "read_vott"),
+    Format(
         "folders", "a folder per class", "the folder of images", "class_folders",
         "read_class_folders", is_folder=True,
     ),
@@ -128,6 +137,10 @@ FORMATS = (
         "read_nus_wide", is_folder=True,
     ),
     Format(
+        "voc-lists", "PASCAL VOC's lists of a class each", "the folder ImageSets/Main", "voc_lists",
+        "read_voc_lists", is_folder=True,
+    ),
+    Format(
         "msrc", "MSRC v2 as published", "the folder GroundTruth", "msrc", "read_msrc",
         "recognizes_original", is_folder=True,
     ),
@@ -139,6 +152,7 @@ FORMATS = (
         "scene", "LAMDA's Scene", "the file 'miml data.mat'", "scene", "read_scene",
     ),
 )  # fmt: skip
+_NARROW = ("open-images", "via")  # their csv files are some of the general forms, too
 NAMES = tuple(format.name for format in FORMATS)
 
 
@@ -165,8 +179,7 @@ def find_format(name: str, source: "Path") -> Format:
         return _named(name)
     judged = [(format, *format.judge(source)) for format in FORMATS]
     found = [format for format, fits, _ in judged if fits]
-    if any(format.name == "open-images" for format in found):
-        found = [_named("open-images")]  # it is a csv file of lines, too
+    found = [format for format in found if format.name in _NARROW] or found
     if len(found) == 1:
         return found[0]
     if found:
@@ -206,7 +219,7 @@ def describe_formats() -> str:
 
 def advice(path: "Path", images: "Path") -> str:
     """Say which command makes `labels.csv` of a file; empty if no reader of csv takes it."""
-    for name in ("open-images", "csv-tags", "csv-lines", "csv-columns"):
+    for name in (*_NARROW, "csv-tags", "csv-lines", "csv-columns"):
         format = _named(name)
         if name == "csv-columns":  # another name of the first column, and no other mistake
             format = format._replace(recognizes="reads_columns")

@@ -1,5 +1,7 @@
 """The field of an object that holds a picture's name, however a tool calls it."""
 
+from collections.abc import Sequence
+
 from features.errors import InputError
 from features.inputs.field_names import IMAGES, field_key
 from features.inputs.image_kinds import image_suffixes
@@ -48,3 +50,17 @@ def image_field(entry: JsonValue) -> str:
 
 def _is_picture(text: str) -> bool:
     return any(ending_of(name.strip()) in image_suffixes() for name in (text, *without_query(text)))
+
+
+def label_at(names: Sequence[str], number: JsonValue) -> str:
+    """Give the name of a class by its number, from 0.
+
+    Raises
+    ------
+    InputError
+        It is no number of a name.
+    """
+    place = number.content
+    if isinstance(place, bool) or not isinstance(place, int) or not 0 <= place < len(names):
+        raise number.refused(f"the number of a class, from 0 to {len(names) - 1}")
+    return names[place]
