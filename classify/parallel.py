@@ -69,8 +69,8 @@ def run_grid(
         for trial, wanted in zip(trials, keys, strict=True)
         if any(key not in results for key in wanted)
     ]
-    total = sum(map(len, keys))
-    done = sum(key in results for wanted in keys for key in wanted)
+    counted = {key for wanted in keys for key in wanted}
+    total, done = len(counted), sum(key in results for key in counted)
     with _backend(client), tqdm(desc=description, total=total, initial=done, unit="fit") as bar:
         finished = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
             delayed(_lines)(work, trial, shared, os.getpid()) for trial in todo
@@ -78,9 +78,10 @@ def run_grid(
         try:
             for lines in finished:
                 for line in lines:
-                    if tuple(line[name] for name in results.key) not in results:
+                    key = tuple(line[name] for name in results.key)
+                    if key not in results:
                         results.append(line)
-                        bar.update()
+                        bar.update(key in counted)
         except TerminatedWorkerError as error:
             raise InputError(
                 f"a process of --jobs {jobs} was killed, most likely because memory ran out: run "

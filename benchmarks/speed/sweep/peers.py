@@ -7,9 +7,11 @@ column. Knows no clock and no file.
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 
@@ -105,9 +107,11 @@ def _liblinear_official(X: np.ndarray, penalty: str) -> Fit:
     return _one_by_one(fit_one)
 
 
-def _sklearn(solver: str, knob: str = "tol") -> Callable[[np.ndarray, str], Fit]:
+def _sklearn(
+    solver: str, knob: str = "tol", module: str = "sklearn"
+) -> Callable[[np.ndarray, str], Fit]:
     def build(X, penalty):
-        from sklearn.linear_model import LogisticRegression
+        LogisticRegression = importlib.import_module(f"{module}.linear_model").LogisticRegression
 
         rows = _with_constant(X)
         options = {"solver": solver, "fit_intercept": False, "random_state": 0}
@@ -141,6 +145,48 @@ def _celer(X: np.ndarray, penalty: str) -> Fit:
         return celer_path(columns, y, "logreg", alphas=[1 / C], **options)[1][:, 0]
 
     return _one_by_one(fit_one)
+
+
+def _adelie(X: np.ndarray, penalty: str) -> Fit:
+    """Fit the path from the strongest penalty on, as its pages do."""
+    import adelie
+
+    columns = np.asfortranarray(_with_constant(X))
+    alpha = float(penalty == "l1")
+
+    def fit(Y, Cs, level):
+        stop = {} if level is None else {"tol": level, "irls_tol": level}
+        options = {
+            "alpha": alpha, "lmda_path": 1 / (len(X) * np.array(Cs)), "intercept": False,
+            "early_exit": False, "progress_bar": False, **stop,
+        }  # fmt: skip
+        paths = []
+        for y in Y.T.astype(np.float64):
+            state = adelie.grpnet(columns, adelie.glm.binomial(y), **options)
+            paths.append(state.betas.toarray())
+        return list(np.stack(paths, axis=1))
+
+    return fit
+
+
+def _libmultilabel(X: np.ndarray, penalty: str) -> Fit:
+    """Fit all labels side by side, in as many threads as the process was given."""
+    from libmultilabel.linear import linear
+    from scipy.sparse import csr_matrix
+
+    rows, threads = csr_matrix(X, dtype=np.float64), int(os.environ.get("OMP_NUM_THREADS", 1))
+
+    def fit(Y, Cs, level):
+        stop = "" if level is None else f"-e {level:.17g}"
+        found = []
+        for C in Cs:
+            options = f"-s {6 if penalty == 'l1' else 0} -c {C:.17g} {stop} -B 1 -q"
+            with mock.patch.object(linear.psutil, "cpu_count", return_value=threads):
+                model = linear.train_1vsrest(csr_matrix(Y), rows, False, options, verbose=False)
+            found.append(np.asarray(model.weights).T)
+        return found
+
+    return fit
 
 
 def _skglm(X: np.ndarray, penalty: str) -> Fit:
@@ -230,6 +276,19 @@ PEERS = {
     "sklearn lbfgs": Peer(_sklearn("lbfgs"), "tol", {"l2": decades(1, -7, default=1e-4)}),
     "sklearn newton-cholesky": Peer(
         _sklearn("newton-cholesky"), "tol", {"l2": decades(-1, -6, default=1e-4)}
+    ),
+    "sklearn-intelex": Peer(
+        _sklearn("lbfgs", module="sklearnex"), "tol", {"l2": decades(1, -7, default=1e-4)}
+    ),
+    "adelie": Peer(_adelie, "tol", dict.fromkeys(("l1", "l2"), decades(-2, -10, default=1e-7))),
+    "LibMultiLabel": Peer(
+        _libmultilabel,
+        "-e",
+        {
+            "l1": decades(-1, -7, default=1e-2, also=(3e-6, 3e-7)),
+            "l2": decades(-1, -7, default=1e-2, also=(3e-5, 3e-6)),
+        },
+        together=True,
     ),
     "celer": Peer(_celer, "tol", {"l1": decades(0, -6, default=1e-4)}),
     "skglm": Peer(_skglm, "tol", {"l1": decades(-1, -6, default=1e-4)}),
