@@ -96,7 +96,7 @@ FORMATS = (
         "read_labelme", is_folder=True,
     ),
     Format(
-        "createml", "CreateML, or any list of pictures with their labels", "a JSON file",
+        "createml", "CreateML, or any JSON of pictures with their labels", "a JSON file",
         "tools.createml", "read_createml",
     ),
     Format(

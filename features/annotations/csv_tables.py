@@ -1,30 +1,19 @@
 """Csv files with the labels of an image in one field, in one column each, or in one line each."""
 
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from features.annotations.collect import collect, having
 from features.annotations.csv_form import CsvForm, find_form, labeled_rows
+from features.annotations.tags import TOLD, boxed_labels, separator_of, split_tags, unquoted
 from features.datasets import Dataset, index_images
 from features.errors import InputError
 from features.inputs.label_values import float_or_none, is_missing, label_value
 from features.labels import read_labels_csv, some_of
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls", ".ods")  # the last ones for a message
-_SEPARATORS = ("|", ";", ",")
-_ONE = "one"  # nothing stands between tags
-_NAMES = {
-    "|": "tags are separated by '|'",
-    ";": "tags are separated by semicolons",
-    ",": "tags are separated by commas",
-    " ": "tags are separated by blanks",
-    _ONE: "each field is one tag",
-}
-_LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
-_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
 def recognizes_columns(source: Path) -> bool:
@@ -89,8 +78,8 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
     source : Path
         A column of images and one of tags, told by the names in the header, or the first two. What
         stands between tags is, for the whole file, the first of ``| ; ,`` that occurs in that
-        column, or else blanks. Lists as Python and JSON write them are read too. Lines of one
-        image are united.
+        column, or else blanks. Lists as Python, numpy and JSON write them are read too, and labels
+        with four numbers of a box behind each. Lines of one image are united.
     images : Path
         The folder that the images' names start from.
     strict_names : bool
@@ -118,20 +107,16 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
             )
         names.append(fields[form.image])
         tags_of = fields[form.label :] if is_last else [fields[form.label]]
-        cells.append(",".join(field for field in tags_of if not is_missing(field)))
-    separator = _separator(cells, form)
-    tags = [_split(cell, separator, source) for cell in cells]
-    label_names = sorted(set().union(*tags))
-    column_of = {name: column for column, name in enumerate(label_names)}
-    labels = np.zeros((len(names), len(label_names)), dtype=np.int8)
-    for row, of_image in enumerate(tags):
-        labels[row, [column_of[tag] for tag in of_image]] = 1
-    notes = [f"{source}: {_NAMES[separator]}"] if separator else []
+        cells.append(unquoted(",".join(field for field in tags_of if not is_missing(field))))
+    tags = boxed_labels(cells)
+    notes = [f"{source}: four numbers of a box follow each label, and are not read"] if tags else []
+    if tags is None:
+        separator = separator_of(cells, is_one=form.is_one)
+        tags = [split_tags(cell, separator, source) for cell in cells]
+        notes = [f"{source}: {TOLD[separator]}"] if separator else []
     notes += _not_read(source, form)
-    return index_images(
-        images, names, labels, label_names,
-        source=source, unite=True, strict_names=strict_names, notes=notes,
-    )  # fmt: skip
+    pictures = list(map(having, names, tags))
+    return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
 
 
 def read_lines(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
@@ -243,66 +228,6 @@ def _not_read(source: Path, form: CsvForm) -> list[str]:
     if not form.others:
         return []
     return [f"{source}: columns that are not read as labels: {some_of(form.others)}"]
-
-
-def _separator(cells: Sequence[str], form: CsvForm) -> str:
-    """Tell what stands between tags: empty where all fields are lists or one tag each."""
-    plain = [cell for cell in cells if not _LIST.fullmatch(cell)]
-    for separator in _SEPARATORS:
-        if any(separator in cell for cell in plain):
-            return separator
-    if not plain:
-        return ""
-    words = [cell.split() for cell in plain if cell.strip()]
-    alone = {one[0] for one in words if len(one) == 1}
-    are_tags = all(
-        float_or_none(word) is not None or word in alone for one in words for word in one
-    )
-    # "traffic light" is one label, unless its words are known as labels of their own.
-    return " " if not form.is_one or are_tags or _any_alone(words, alone) else _ONE
-
-
-def _any_alone(words: Sequence[Sequence[str]], alone: set[str]) -> bool:
-    return any(word in alone for one in words if len(one) > 1 for word in one)
-
-
-def _split(cell: str, separator: str, source: Path) -> list[str]:
-    if _LIST.fullmatch(cell):
-        found = _from_json(cell)
-        if found is not None:
-            if cell.strip() not in ("[]", "{}") and not found:
-                raise InputError(
-                    f"{source}: {cell.strip()[:80]!r} has no list of labels. Write them as 'a|b'."
-                )
-            return _distinct(found)
-        cell = cell.strip()[1:-1]
-        if quoted := _QUOTED.findall(cell):
-            return _distinct(first or second for first, second in quoted)
-        separator = ","
-    if separator == _ONE:
-        return _distinct([cell])
-    return _distinct(cell.split() if separator == " " else cell.split(separator))
-
-
-def _from_json(cell: str) -> list[str] | None:
-    """Collect what the lists in a JSON field name; None if it is no JSON."""
-    try:
-        content = json.loads(cell)
-    except (ValueError, RecursionError):
-        return None
-
-    def collect(one: object) -> Iterator[str]:
-        for inner in one.values() if isinstance(one, dict) else one if type(one) is list else ():
-            if isinstance(inner, list | dict):
-                yield from collect(inner)
-            elif isinstance(one, list) and isinstance(inner, str | int):
-                yield str(inner)
-
-    return list(collect(content))
-
-
-def _distinct(tags: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
 
 
 def _confidence(text: str) -> int:

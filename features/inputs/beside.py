@@ -9,8 +9,8 @@ from features.errors import InputError
 from features.inputs.listing import Listing, scan
 
 _TABLES = re.compile(
-    r"([^/]+/)*([^/]*(label|annotation|instances|tags|classes)[^/]*|train)"
-    r"\.(csv|tsv|txt|json|xml|xlsx?|ods)",
+    r"([^/]+/)*([^/]*(label|annotation|instances|tags|classes|metadata)[^/]*|train)"
+    r"\.(csv|tsv|txt|json|jsonl|ndjson|xml|xlsx?|ods)",
     re.IGNORECASE,
 )
 

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from features.errors import InputError
+from features.inputs.image_kinds import image_suffixes
+from features.inputs.name_forms import ending_of
 from features.inputs.text_lines import encoding_of, require_file, require_own_kind
 
 _FIRST_FIELD = re.compile(r'\s*(?:"(?:[^"]|"")*"|[^,;\t"]*)\s*([,;\t])( ?)')
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx and .ods, .xls
 csv.field_size_limit(1 << 26)  # masks and outlines of objects stand in one field
 _BLANKS = re.compile(r'"[^"]*"(?: (?:"[^"]*"|[^ "]+))+\s*')  # a header of R's write.table
+_MARKS = re.compile(r'[,;|\t"]')
 _STATED = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # a first line for Excel
 
 
@@ -38,7 +41,8 @@ def csv_rows(
     path : Path
         In one of the encodings of `text_lines.encoding_of`. Fields are separated by what follows
         the first field of the first line: a comma, a semicolon or a tab; or else by `|`, or by
-        blanks between quoted names, as R writes them. The names of R's rows get a column "".
+        blanks behind pictures' names or between quoted names, as R writes them. The names of R's
+        rows get a column "".
     ragged : bool
         Allow lines of other lengths than the header's.
     content : bytes, optional
@@ -133,9 +137,20 @@ def _form(file: TextIO) -> _Form:
     file.seek(0)
     found = _FIRST_FIELD.match(first)
     delimiter = "|" if "|" in first else " " if _BLANKS.fullmatch(first) else ","
-    delimiter = found[1] if found else delimiter
+    delimiter = found[1] if found else " " if _has_blanks(first, second) else delimiter
     row_names = second.startswith(f'"1"{delimiter}') and first.startswith('"')
     if row_names:
         widths = [len(fields) for fields in csv.reader([first, second], delimiter=delimiter)]
         row_names = widths[1:] == [widths[0] + 1]
-    return _Form(delimiter, bool(found and found[2]), row_names=row_names)
+    by_blanks = delimiter == " " and '"' not in first  # perhaps several of them
+    return _Form(delimiter, by_blanks or bool(found and found[2]), row_names=row_names)
+
+
+def _has_blanks(first: str, second: str) -> bool:
+    """Tell whether lines begin with a picture and have blanks between fields, as Caffe's lists."""
+    if _MARKS.search(first + second):
+        return False
+    (name, *rest), (below, *more) = (line.split() or [""] for line in (first, second))
+    if rest and ending_of(name) in image_suffixes():
+        return True
+    return bool(rest) and len(rest) == len(more) and ending_of(below) in image_suffixes()

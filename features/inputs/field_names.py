@@ -4,14 +4,15 @@ import re
 
 IMAGES = re.compile(
     "(image|img|photo|picture|pic|file|frame)s?"
-    "(id|(file)?names?|files?|(file)?paths?|index|url|uri|links?)?|"
+    "(id|(file)?names?|files?|(file)?paths?|index|url|(gcs)?uri|links?)?|"
     "(abs|rel|full|file)?paths?|fname|url|uri"
 )
 PERHAPS_IMAGES = re.compile("id|name")  # if no other field is called like images
 _LABEL = "(label|class|category|concept|keyword|annotation|attribute|object|target|finding)"
 ONE_LABEL = re.compile(f"{_LABEL}(id|name|mid)?|choice")
 LABELS = re.compile(
-    f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|{_LABEL}(id|mid)"
+    f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|{_LABEL}(id|mid)|"
+    "(classification|boundingbox)annotations?"
 )
 VALUES = re.compile(
     "conf(idence)?|scores?|values?|presen(t|ce)|prob(ability)?|exists|positive|probabilities"

@@ -10,11 +10,12 @@ from features.errors import InputError
 from features.inputs.text_lines import beginning, read_text
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)(?:"\s*(:)?|\\?\Z)|[{}\[\]]', re.DOTALL)
+_LINES = (".jsonl", ".ndjson")
 _SHOWN = 60  # characters of a value in a message
 
 
 def read_json_text(path: Path, what: str) -> "JsonValue":
-    """Read a whole JSON file.
+    """Read a whole JSON file; one of JSON lines is a list.
 
     Parameters
     ----------
@@ -28,11 +29,18 @@ def read_json_text(path: Path, what: str) -> "JsonValue":
         As for `features.inputs.text_lines.read_text`, or it is no JSON.
     """
     text = read_text(path)
+    if path.suffix.lower() not in _LINES:
+        return JsonValue(_parsed(text, str(path), what), path)
+    lines = [(f"{path}, line {at}", line) for at, line in enumerate(text.split("\n"), start=1)]
+    return JsonValue([_parsed(line, at, what) for at, line in lines if line.strip()], path)
+
+
+def _parsed(text: str, place: str, what: str) -> Any:
     try:
-        return JsonValue(json.loads(text), path)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{path} is not JSON ({error}). Give {what}, unpacked and whole."
+            f"{place} is not JSON ({error}). Give {what}, unpacked and whole."
         ) from None
 
 
@@ -49,9 +57,10 @@ def keys_of(path: Path) -> frozenset[str]:
     InputError
         As for `features.inputs.text_lines.beginning`.
     """
-    if not path.is_file() or path.suffix.lower() != ".json":
+    ending = path.suffix.lower()
+    if not path.is_file() or ending not in (".json", *_LINES):
         return frozenset()
-    return key_paths(beginning(path))
+    return key_paths("[" * (ending in _LINES) + beginning(path))
 
 
 @lru_cache(maxsize=1)  # each form asks about the same file

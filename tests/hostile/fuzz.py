@@ -153,6 +153,9 @@ def _annotation_targets(folder: Path) -> dict[str, Target]:
         sound = path.read_bytes()
         damage = as_json(json.loads(sound)) if path.suffix == ".json" else edited(sound)
         targets[format] = Target(path, damage, _reading(format, source, pictures))
+    lines = b'{"file_name": "a.jpg", "tags": "cat|dog"}\n{"file_name": "b.jpg", "tags": null}\n'
+    path = write_files(folder / "lines", {"given.jsonl": lines, **images}) / "given.jsonl"
+    targets["json lines"] = _reader("createml", path, folder / "lines", edited(lines))
     source, pictures = SAMPLES["yolo"][0](folder / "yaml")
     path = folder / "yaml" / "data.yaml"
     damage = edited(path.read_bytes())

@@ -91,7 +91,7 @@ def test_columns_that_are_not_read_are_named(tmp_path):
         ("a.jpg,1,0\nb.jpg,0,1\n", "given.csv has no header; its first line is an image's"),
         ("Path,Age,cat\na.jpg,40,1\nb.jpg,1,0\n", "line 2, column 'Age': a label must be"),
         ("# made by x\nimage,cat\na.jpg,1\n", "has one column, '# made by x'; it must have"),
-        ("image cat\na.jpg 1\n", "has one column, 'image cat'; it must have .* commas"),
+        ("image cat\na 1\n", "has one column, 'image cat'; it must have .* commas"),
         ("<!DOCTYPE html><html>", "given.csv is an HTML page. Give the annotations"),
         (b"PK\x03\x04" + bytes(40), "is a workbook of a spreadsheet. Save it as csv"),
         ("image,catégorie\na.jpg,x\n".encode("latin-1"), "given.csv is not UTF-8"),

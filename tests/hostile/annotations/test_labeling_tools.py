@@ -220,7 +220,10 @@ def test_createml_numbers_are_names_and_empty_lists_are_no_labels(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"image": "a.jpg"}, r"\[1\].annotations is missing or null; it must be text. Correct it"),
+        (
+            {"image": "a.jpg"},
+            r"\[1\].annotations is missing or null; it must be a label, or a list",
+        ),
         ({"annotations": []}, r"\[1\].image is missing or null; it must be text"),
         ({"image": " ", "annotations": []}, r'\[1\].image is " "; it must be text'),
         ({"image": "a.jpg", "annotations": [{"x": 1}]}, r"\[1\].annotations\[0\].label is missing"),

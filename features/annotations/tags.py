@@ -1,0 +1,144 @@
+"""Tags in one text: what stands between them, and lists as Python, numpy and JSON write them."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from features.errors import InputError
+from features.inputs.label_values import float_or_none
+
+_SEPARATORS = ("|", ";", ",")
+ONE = "one"  # nothing stands between tags
+TOLD = {
+    "|": "tags are separated by '|'",
+    ";": "tags are separated by semicolons",
+    ",": "tags are separated by commas",
+    " ": "tags are separated by blanks",
+    ONE: "each field is one tag",
+}
+_LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_BOXED = re.compile(r"([^\s\d.+-]\S*)((?:\s+\d+(?:\.\d*)?){4})(?:\s+|\Z)")
+
+
+def separator_of(texts: Sequence[str], *, is_one: bool) -> str:
+    """Tell what stands between the tags of all texts.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Without the quotes around them.
+    is_one : bool
+        Whether a text is called one label: then blanks separate only words that are known as
+        labels of their own, as in "traffic light" they are not.
+
+    Returns
+    -------
+    str
+        A key of `TOLD`; empty if all texts are lists.
+    """
+    plain = [text for text in texts if not _LIST.fullmatch(text)]
+    for separator in _SEPARATORS:
+        if any(separator in text for text in plain):
+            return separator
+    if not plain:
+        return ""
+    words = [text.split() for text in plain if text.strip()]
+    alone = {one[0] for one in words if len(one) == 1}
+    are_tags = all(
+        float_or_none(word) is not None or word in alone for one in words for word in one
+    )
+    return " " if not is_one or are_tags or _any_alone(words, alone) else ONE
+
+
+def _any_alone(words: Sequence[Sequence[str]], alone: set[str]) -> bool:
+    return any(word in alone for one in words if len(one) > 1 for word in one)
+
+
+def split_tags(text: str, separator: str, source: object) -> list[str]:
+    """Give the tags of a text, each once.
+
+    Parameters
+    ----------
+    text : str
+    separator : str
+        As `separator_of` gives it.
+    source : object
+        Where it stands; the message begins with it.
+
+    Raises
+    ------
+    InputError
+        It is JSON without a list of labels.
+
+    Examples
+    --------
+    >>> split_tags("['cat' 'dog']", "", "a.csv"), split_tags('"cat", "dog"', ",", "a.csv")
+    (['cat', 'dog'], ['cat', 'dog'])
+    """
+    if _LIST.fullmatch(text):
+        found = _from_json(text)
+        if found is not None:
+            if text.strip() not in ("[]", "{}") and not found:
+                raise InputError(
+                    f"{source}: {text.strip()[:80]!r} has no list of labels. Write them as 'a|b'."
+                )
+            return _distinct(found)
+        text = text.strip()[1:-1]
+        if quoted := _QUOTED.findall(text):
+            return _distinct(first or second for first, second in quoted)
+        separator = ","
+    if separator == ONE:
+        return _distinct([text])
+    return _distinct(text.split() if separator == " " else text.split(separator))
+
+
+def unquoted(text: str) -> str:
+    """Take quotes away that stand around a text and nowhere in it.
+
+    Examples
+    --------
+    >>> unquoted(" 'cat dog' "), unquoted("'cat','dog'"), unquoted("it's")
+    ('cat dog', "'cat','dog'", "it's")
+    """
+    bare = text.strip()
+    is_quoted = len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\""
+    return bare[1:-1] if is_quoted and bare[0] not in bare[1:-1] else text
+
+
+def boxed_labels(texts: Sequence[str]) -> list[list[str]] | None:
+    """Give the labels of texts in which four numbers of a box follow each; or None.
+
+    Examples
+    --------
+    >>> boxed_labels(["n01 115 49 448 294 n02 1 2 3 4", ""]), boxed_labels(["cat dog"])
+    ([['n01', 'n02'], []], None)
+    """
+    found = []
+    for text in texts:
+        if _BOXED.sub("", text.strip()):
+            return None
+        found.append(_distinct(label for label, _ in _BOXED.findall(text.strip())))
+    return found if any(found) else None
+
+
+def _from_json(text: str) -> list[str] | None:
+    """Collect what the lists in a JSON field name; None if it is no JSON."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+    def collect(one: object) -> Iterator[str]:
+        for inner in one.values() if isinstance(one, dict) else one if type(one) is list else ():
+            if isinstance(inner, list | dict):
+                yield from collect(inner)
+            elif isinstance(one, list) and isinstance(inner, str | int):
+                yield str(inner)
+
+    return list(collect(content))
+
+
+def _distinct(tags: Iterable[str]) -> list[str]:
+    stripped = (unquoted(tag).strip() for tag in tags)
+    return list(dict.fromkeys(tag for tag in stripped if tag))
