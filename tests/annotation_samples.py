@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from features.annotations.voc import VOC_CLASSES
-
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     """Write files, and the folders that they lie in."""
@@ -161,17 +159,29 @@ def label_studio(folder: Path) -> tuple[Path, Path]:
 
 
 _IDS, _NAMES = ("a.jpg", "b.jpg"), ("cat", "dog")
-_UNSAID = dict.fromkeys(VOC_CLASSES, -1)
-_VOC_CAT = list((_UNSAID | {"cat": 1, "dog": 0}).values())
-_VOC_BOTH = list((_UNSAID | {"cat": 1, "dog": 1}).values())
 
 
 def voc_lists(folder: Path) -> tuple[Path, Path]:
     """A list of images, and two of classes."""
-    files = {"train": "a\nb\n", "cat_train": "a  1\nb  1\n", "dog_train": "a -1\nb  1\n"}
+    files = {"train": "a\nb\n", "cat_train": "a  1\nb  1\n", "zebra_train": "a -1\nb  1\n"}
     write_files(folder, {f"ImageSets/Main/{name}.txt": text for name, text in files.items()})
     write_files(folder, _PICTURES)
     return folder / "ImageSets" / "Main", folder / "images"
+
+
+def mirflickr(folder: Path) -> tuple[Path, Path]:
+    """Numbers of images, and what is no list."""
+    files = {"cat.txt": "1\r\n12\r\n", "dog.txt": "12\r\n", "README.txt": "MIRFLICKR\n"}
+    write_files(folder, {f"lists/{name}": text for name, text in files.items()})
+    write_files(folder, {"images/im1.jpg": b"1", "images/im12.jpg": b"2"})
+    return folder / "lists", folder / "images"
+
+
+def celeba(folder: Path) -> tuple[Path, Path]:
+    """Attributes with 1 and -1."""
+    text = "2\ncat dog \na.jpg  1 -1\nb.jpg  1  1\n"
+    write_files(folder, {"list_attr_celeba.txt": text, **_PICTURES})
+    return folder / "list_attr_celeba.txt", folder / "images"
 
 
 def via(folder: Path) -> tuple[Path, Path]:
@@ -218,7 +228,9 @@ def vott(folder: Path) -> tuple[Path, Path]:
 
 #: The samples by their format, with the ids, the names and the labels that are expected.
 SAMPLES = {
-    "voc-lists": (voc_lists, _IDS, VOC_CLASSES, [_VOC_CAT, _VOC_BOTH]),
+    "voc-lists": (voc_lists, _IDS, ("cat", "zebra"), [[1, 0], [1, 1]]),
+    "mirflickr": (mirflickr, ("im1.jpg", "im12.jpg"), _NAMES, [[1, 0], [1, 1]]),
+    "celeba": (celeba, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "via": (via, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "fiftyone": (fiftyone, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "datumaro": (datumaro, _IDS, _NAMES, [[1, 0], [1, 1]]),

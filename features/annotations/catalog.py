@@ -141,6 +141,11 @@ FORMATS = (
         "read_voc_lists", is_folder=True,
     ),
     Format(
+        "mirflickr", "MIRFLICKR's lists, or others of the images of a label each",
+        "the folder of the lists", "mirflickr", "read_mirflickr", is_folder=True,
+    ),
+    Format("celeba", "CelebA's list of attributes", "a text file", "celeba", "read_celeba"),
+    Format(
         "msrc", "MSRC v2 as published", "the folder GroundTruth", "msrc", "read_msrc",
         "recognizes_original", is_folder=True,
     ),

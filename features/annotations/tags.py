@@ -18,7 +18,7 @@ TOLD = {
 }
 _LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
-_BOXED = re.compile(r"([^\s\d.+-]\S*)((?:\s+\d+(?:\.\d*)?){4})(?:\s+|\Z)")
+_BOXED = re.compile(r"(?<!\S)([^\s\d.+-]\S*)((?:\s+\d+(?:\.\d*)?){4})(?:\s+|\Z)")
 
 
 def separator_of(texts: Sequence[str], *, is_one: bool) -> str:

@@ -12,7 +12,6 @@ from features.inputs.listing import visible
 from features.inputs.text_lines import text_lines
 
 _NAME = re.compile(r"(.+)_(?:trainval|train|val|test)\.txt", re.IGNORECASE)
-_LINE = re.compile(r"(\S.*?)\s+(-1|[+]?1|0)")
 _VALUES = {"1": 1, "+1": 1, "-1": 0, "0": -1}
 
 
@@ -21,7 +20,7 @@ def recognizes(source: Path) -> bool:
     if not source.is_dir() or (source / "Annotations").is_dir():
         return False
     first = [next(filter(None, text_lines(path)), "") for _, path in _files(source)[:1]]
-    return any(map(_LINE.fullmatch, first))
+    return any(_parted(line) for line in first)
 
 
 def read_voc_lists(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
@@ -85,10 +84,16 @@ def _lines(path: Path) -> Iterator[tuple[str, int]]:
     for number, line in enumerate(text_lines(path), start=1):
         if not line:
             continue
-        found = _LINE.fullmatch(line)
+        found = _parted(line)
         if not found:
             raise InputError(
                 f"{path}, line {number}: it must be an image's name and 1, 0 or -1. Got "
                 f"{line[:60]!r}. Correct or remove it."
             )
-        yield found[1], _VALUES[found[2]]
+        yield found
+
+
+def _parted(line: str) -> tuple[str, int] | None:
+    """Give the name and the value of a line."""
+    name, *value = line.rsplit(maxsplit=1) or [""]
+    return (name, _VALUES[value[0]]) if value and value[0] in _VALUES else None

@@ -16,7 +16,7 @@ from features.inputs.image_kinds import image_suffixes
 from features.inputs.name_forms import ending_of
 from features.inputs.text_lines import encoding_of, require_file, require_own_kind
 
-_FIRST_FIELD = re.compile(r'\s*(?:"(?:[^"]|"")*"|[^,;\t"]*)\s*([,;\t])( ?)')
+_FIRST_FIELD = re.compile(r'(?:\s*"(?:[^"]|"")*"\s*|[^,;\t"]*)([,;\t])( ?)')
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx and .ods, .xls
 csv.field_size_limit(1 << 26)  # masks and outlines of objects stand in one field
 _BLANKS = re.compile(r'"[^"]*"(?: (?:"[^"]*"|[^ "]+))+\s*')  # a header of R's write.table

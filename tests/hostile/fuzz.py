@@ -133,9 +133,9 @@ DAMAGED = {
     "csv-columns": "given.csv", "csv-tags": "given.csv", "csv-lines": "given.csv",
     "open-images": "given.csv", "nus-wide": "NUS/ImageList/Imagelist.txt",
     "yolo": "labels/train/2.txt", "cvat": "annotations.xml", "labelme": "json/b.json",
-    "voc-lists": "ImageSets/Main/dog_train.txt", "via": "given.json", "fiftyone": "given.json",
+    "voc-lists": "ImageSets/Main/zebra_train.txt", "via": "given.json", "fiftyone": "given.json",
     "datumaro": "given.json", "vott": "given.json", "createml": "given.json",
-    "label-studio": "given.json",
+    "label-studio": "given.json", "mirflickr": "lists/cat.txt", "celeba": "list_attr_celeba.txt",
 }  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from features.inputs.text_lines import beginning
 from features.inputs.xml_text import read_xml
 from features.labels import some_of
 
-_START = re.compile(r"<annotations[\s>].*?<(?:version|meta|image|track)[\s/>]", re.DOTALL)
+_ROOT = re.compile(r"<annotations[\s>]")
+_INSIDE = re.compile(r"<(?:version|meta|image|track)[\s/>]")
 _SHAPES = frozenset(
     {"tag", "box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton"}
 )
@@ -22,7 +23,9 @@ def recognizes(source: Path) -> bool:
     """Tell whether a file begins like CVAT's."""
     if not source.is_file() or source.suffix.lower() != ".xml":
         return False
-    return bool(_START.search(beginning(source)))
+    text = beginning(source)
+    root = _ROOT.search(text)
+    return root is not None and bool(_INSIDE.search(text, root.end()))
 
 
 def read_cvat(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:

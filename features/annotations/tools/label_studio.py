@@ -9,6 +9,7 @@ from typing import Any
 from features.annotations.collect import Picture, collect, having
 from features.annotations.tools.fields import image_field
 from features.datasets import Dataset
+from features.errors import InputError
 from features.inputs.field_names import LABELS, field_key
 from features.inputs.json_text import JsonValue, keys_of, read_json_text
 from features.labels import some_of
@@ -71,6 +72,12 @@ def read_label_studio(source: Path, images: Path, *, strict_names: bool = False)
         _task(one) if "data" in one.fields() or "file_upload" in one.fields() else _minimal(one)
         for one in entries
     ]
+    unread = sorted(set().union(*(task.unread for task in tasks)))
+    if unread and not any(task.labels for task in tasks):
+        raise InputError(
+            f"{source} names no labels: {some_of(unread)} are none, or can't be told from texts of "
+            "the tasks, as single choices in JSON-MIN. Export the project as JSON."
+        )
     questions: dict[str, set[str]] = defaultdict(set)
     for task in tasks:
         for question, label in task.labels or ():
@@ -87,11 +94,15 @@ def read_label_studio(source: Path, images: Path, *, strict_names: bool = False)
         for task in tasks
     ]
     return collect(
-        images, pictures, source=source, strict_names=strict_names, notes=_notes(tasks, source)
+        images,
+        pictures,
+        source=source,
+        strict_names=strict_names,
+        notes=_notes(tasks, unread, source),
     )
 
 
-def _notes(tasks: Sequence[_Task], source: Path) -> list[str]:
+def _notes(tasks: Sequence[_Task], unread: Sequence[str], source: Path) -> list[str]:
     lines = []
     if open_ := [task.name for task in tasks if task.labels is None]:
         lines.append(f"{some_of(open_)} tasks have no annotation: all their labels are unknown")
@@ -99,7 +110,7 @@ def _notes(tasks: Sequence[_Task], source: Path) -> list[str]:
         lines.append(
             f"{some_of(several)} tasks have several annotations; a label is present if any has it"
         )
-    if unread := sorted(set().union(*(task.unread for task in tasks))):
+    if unread:
         lines.append(f"results that are not read as labels: {some_of(unread)}")
     return [f"{source}: {line}" for line in lines]
 

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -9,6 +10,7 @@ from tqdm import tqdm
 from features.annotations.collect import Picture, collect, named_or_own
 from features.datasets import Dataset
 from features.errors import InputError
+from features.inputs.file_names import match_names
 from features.inputs.json_text import JsonValue, keys_of, read_json_text, text_of
 from features.inputs.listing import is_companion, visible
 
@@ -33,8 +35,8 @@ def read_labelme(source: Path, images: Path, *, strict_names: bool = False) -> D
         A label is present where a picture has a shape of it or a flag that is true. Flags of
         shapes are no labels.
     images : Path
-        The folder that each `imagePath` starts from, below the file's own folder; a picture that is
-        not there is the one that is called like the file.
+        The folder that each `imagePath` starts from, below the file's own folder or without it; a
+        picture that is not there is the one that is called like the file.
     strict_names : bool
         As for `features.datasets.index_images`.
 
@@ -61,7 +63,7 @@ def read_labelme(source: Path, images: Path, *, strict_names: bool = False) -> D
         for content, of_image in zip(read, flags, strict=True)
     ]
     own = [path.relative_to(source).with_suffix("").as_posix() for path in files]
-    stated = [_path(content, name) for content, name in zip(read, own, strict=True)]
+    stated = _stated(read, own, source, images)
     names, notes = named_or_own(stated, own, files, source, images, strict_names=strict_names)
     pictures = [Picture(name, of_image) for name, of_image in zip(names, labels, strict=True)]
     return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
@@ -80,6 +82,16 @@ def _read(path: Path) -> JsonValue:
     if not isinstance(content.content, dict) or "shapes" not in content.content:
         raise InputError(f"{path} has no 'shapes'. Move a file that is none of LabelMe's away.")
     return content
+
+
+def _stated(read: Sequence[JsonValue], own: Sequence[str], source: Path, images: Path) -> list[str]:
+    """Give each picture's path from its file's folder on, or as it is where only that is there."""
+    from_file = [_path(content, name) for content, name in zip(read, own, strict=True)]
+    as_it_is = [_path(content, "") for content in read]
+    if from_file != as_it_is and match_names(images, list(filter(None, from_file)), source).missing:
+        found = match_names(images, list(filter(None, as_it_is)), source)
+        return from_file if found.missing else as_it_is
+    return from_file
 
 
 def _path(content: JsonValue, own: str) -> str:

@@ -146,6 +146,15 @@ def test_labelme_files_in_folders_beside_their_pictures(tmp_path):
     assert table(dataset) == {"test/a.jpg": [1, 0], "test/b.jpg": [0, 1], "train/a.jpg": [1, 0]}
 
 
+def test_labelme_files_in_folders_of_pictures_that_lie_in_one(tmp_path):
+    dataset = labelme(
+        tmp_path,
+        ("train/x", {"imagePath": "a.jpg"} | shapes("cat")),
+        ("test/y", {"imagePath": "b.jpg"} | shapes("dog")),
+    )
+    assert table(dataset) == {"b.jpg": [0, 1], "a.jpg": [1, 0]}
+
+
 @pytest.mark.parametrize("hidden", ["._a.json", ".ipynb_checkpoints/a.json", "__MACOSX/a.json"])
 def test_labelme_companions_are_no_annotations(tmp_path, hidden):
     write_files(tmp_path, {f"json/{hidden}": b"\0\5\x16\7"})
@@ -349,6 +358,14 @@ def test_label_studio_s_small_form(tmp_path):
         ([task("a.jpg", []), 3], r"\[1\] is 3; it must be an object"),
         ([task("a.jpg") | {"data": "a.jpg"}], r'\[0\].data is "a.jpg"; it must be an object'),
         ([task("a.jpg", [])], "names no labels"),
+        (
+            [task("a.jpg", [{"type": "rating", "value": {"rating": 3}}])],
+            r"names no labels: 1 \(first 'rating'\) are none, or .* Export the project as JSON",
+        ),
+        (
+            [{"image": "a.jpg", "weather": "sunny", "annotation_id": 1}],
+            r"names no labels: 1 \(first 'weather'\) are none, or can't be told from texts",
+        ),
     ],
 )
 def test_what_is_wrong_in_label_studio_s_tasks_is_named(tmp_path, content, message):

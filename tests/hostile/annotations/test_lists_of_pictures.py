@@ -1,19 +1,85 @@
 """JSON and text lists of pictures and their labels, as scripts and hosts of data write them."""
 
+import contextlib
 import json
+import time
 
 import pytest
 
+from features.annotations.catalog import AUTO, find_format
 from features.datasets import load_dataset
+from features.errors import InputError
 from features.inputs.csv_rows import csv_rows
 from tests.annotation_samples import write_files
-from tests.hostile.annotations.test_labeling_tools import given, refuses, table
+from tests.hostile.annotations.test_labeling_tools import PICTURES, given, refuses, table
 
 BOTH = {"a.jpg": [1, 0], "b.jpg": [1, 1]}
 
 
 def lines(*entries):
     return "".join(f"{json.dumps(entry)}\n" for entry in entries)
+
+
+# Of published data sets
+
+
+def by_name(folder, format, source):
+    return find_format(format, folder / source).read(folder / source, folder / "images")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("3\ncat\na.jpg 1\n", "states '3' images and has 1. Give CelebA's file, whole"),
+        (
+            "1\ncat dog\na.jpg 1\n",
+            "line 3: it must be an image's name and 2 times 1 or -1. Got '1'",
+        ),
+        ("2\ncat\na.jpg 1\n\nb.jpg 0\n", "line 5: it must be an image's name .* Got '0'. Correct"),
+        ("1\ncat\nc.jpg 1\n", r"1 \(first 'c.jpg'\) of 1 images not found"),
+        ("0\ncat\n", "lists no images"),
+        ("", "states '' images and has 0"),
+    ],
+)
+def test_what_is_wrong_in_celeba_s_list_is_named(tmp_path, text, message):
+    write_files(tmp_path, {"list.txt": text, **PICTURES})
+    with pytest.raises(InputError, match=message):
+        find_format("celeba", tmp_path / "list.txt").read(
+            tmp_path / "list.txt", tmp_path / "images"
+        )
+
+
+def test_celeba_s_list_with_a_mark_and_other_line_ends(tmp_path):
+    text = "\ufeff2\r\ncat dog\r\na.jpg 1 -1\r\nb.jpg  1  1\r\n"
+    assert table(given(tmp_path, text, "list.txt")) == BOTH
+
+
+def mirflickr(folder, format=AUTO, **texts):
+    pictures = {"images/im1.jpg": b"", "images/im2.jpg": b"", "images/sub/x.jpg": b""}
+    write_files(folder, {f"lists/{name}.txt": text for name, text in texts.items()} | pictures)
+    source = folder / "lists"
+    return find_format(format, source).read(source, folder / "images")
+
+
+def test_mirflickr_s_lists_name_images_by_number_or_name(tmp_path):
+    dataset = mirflickr(
+        tmp_path, "mirflickr", cat="2\n\n2\n", dog_r1="IM1.JPG\nsub\\x.jpg\n", cow=""
+    )
+    assert dataset.label_names == ("cat", "cow", "dog_r1")
+    assert table(dataset) == {"im1.jpg": [0, 0, 1], "im2.jpg": [1, 0, 0], "sub/x.jpg": [0, 0, 1]}
+
+
+def test_what_is_wrong_in_mirflickr_s_lists_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"1 \(first 'im7'\) of 2 images not found in .* Add them"):
+        mirflickr(tmp_path, cat="2\n7\n")
+    write_files(tmp_path, {"lists/cat.txt": "../x\n"})
+    with pytest.raises(InputError, match="'../x' is not a plain path"):
+        mirflickr(tmp_path, "mirflickr")
+    write_files(tmp_path, {"none/README.txt": "2\n"})
+    with pytest.raises(
+        InputError, match=r"No \*.txt in .*none. Give the folder of the labels' lists"
+    ):
+        find_format("mirflickr", tmp_path / "none").read(tmp_path / "none", tmp_path / "images")
 
 
 # JSON
@@ -167,3 +233,25 @@ def test_numbers_of_classes_are_labels_and_a_table_needs_their_names(tmp_path):
 def test_blanks_in_names_are_no_separators(tmp_path, text, fields):
     write_files(tmp_path, {"given.csv": text})
     assert next(csv_rows(tmp_path / "given.csv", ragged=True)) == (1, fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.txt", "1" + "\n" * 60_000),
+        ("given.xml", "<annotations " * 5_000),
+        ("given.json", '{"' + '\\"' * 30_000),
+        ("given.csv", f"image,labels\na.jpg,{'a' * 60_000} b\n"),
+        ("given.txt", f"image,labels\na.jpg,a{' ' * 60_000}b\n"),
+        ("x/cat_train.txt", f"a{' ' * 60_000}b\n"),
+        ("given.csv", f"{' ' * 60_000}image\n"),
+        ("given.csv", '"' * 60_001 + "\n"),
+    ],
+)
+def test_long_runs_of_one_character_take_no_long_time(tmp_path, name, text):
+    write_files(tmp_path, {name: text, **PICTURES})
+    source = tmp_path / name.partition("/")[0]
+    begin = time.process_time()
+    with contextlib.suppress(InputError):
+        find_format(AUTO, source).read(source, tmp_path / "images")
+    assert time.process_time() - begin < 2
