@@ -4,6 +4,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -16,6 +17,12 @@ from features.inputs.listing import is_companion, visible
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")  # or a drive, or a URL
 _SEEN = 20  # files of which one must be of this form
+
+
+class _File(NamedTuple):
+    image: str
+    shapes: list[str]
+    flags: dict[str, int]
 
 
 def recognizes(source: Path) -> bool:
@@ -56,14 +63,10 @@ def read_labelme(source: Path, images: Path, *, strict_names: bool = False) -> D
     if not files:
         raise InputError(f"No *.json in {source}. Give the folder of LabelMe's files.")
     read = [_read(path) for path in tqdm(files, desc="labelme", unit="file")]
-    flags = [_flags(content) for content in read]
-    unsaid = dict.fromkeys(sorted(set().union(*flags)), -1)
-    labels = [
-        {**unsaid, **of_image, **dict.fromkeys(_shapes(content), 1)}
-        for content, of_image in zip(read, flags, strict=True)
-    ]
+    unsaid = dict.fromkeys(sorted(set().union(*(one.flags for one in read))), -1)
+    labels = [{**unsaid, **one.flags, **dict.fromkeys(one.shapes, 1)} for one in read]
     own = [path.relative_to(source).with_suffix("").as_posix() for path in files]
-    stated = _stated(read, own, source, images)
+    stated = _stated([one.image for one in read], own, source, images)
     names, notes = named_or_own(stated, own, files, source, images, strict_names=strict_names)
     pictures = [Picture(name, of_image) for name, of_image in zip(names, labels, strict=True)]
     return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
@@ -73,30 +76,31 @@ def _files(source: Path) -> list[Path]:
     return [
         path
         for path in visible(source.rglob("*.[jJ][sS][oO][nN]"))
-        if path.is_file() and not any(map(is_companion, path.relative_to(source).parts))
+        if not path.is_dir() and not any(map(is_companion, path.relative_to(source).parts))
     ]
 
 
-def _read(path: Path) -> JsonValue:
+def _read(path: Path) -> _File:
+    """Read what is needed of a file, which may hold its picture's bytes."""
     content = read_json_text(path, "LabelMe's files")
     if not isinstance(content.content, dict) or "shapes" not in content.content:
         raise InputError(f"{path} has no 'shapes'. Move a file that is none of LabelMe's away.")
-    return content
+    image = text_of(content.get("imagePath").content) or ""
+    return _File(image.replace("\\", "/").strip(), _shapes(content), _flags(content))
 
 
-def _stated(read: Sequence[JsonValue], own: Sequence[str], source: Path, images: Path) -> list[str]:
+def _stated(stated: Sequence[str], own: Sequence[str], source: Path, images: Path) -> list[str]:
     """Give each picture's path from its file's folder on, or as it is where only that is there."""
-    from_file = [_path(content, name) for content, name in zip(read, own, strict=True)]
-    as_it_is = [_path(content, "") for content in read]
+    from_file = list(map(_path, stated, own))
+    as_it_is = [_path(one, "") for one in stated]
     if from_file != as_it_is and match_names(images, list(filter(None, from_file)), source).missing:
         found = match_names(images, list(filter(None, as_it_is)), source)
         return from_file if found.missing else as_it_is
     return from_file
 
 
-def _path(content: JsonValue, own: str) -> str:
+def _path(stated: str, own: str) -> str:
     """Give the picture's path from the folder of all files on; empty if none is stated."""
-    stated = (text_of(content.get("imagePath").content) or "").replace("\\", "/").strip()
     if not stated or _ABSOLUTE.match(stated):
         return stated
     return posixpath.normpath(posixpath.join(posixpath.dirname(own), stated))
