@@ -33,15 +33,14 @@ WRAPPERS = (
     "backbone", "weights", "params",
 )  # fmt: skip
 _DEPTH = 4  # wrappers around wrappers
-_SCALAR = getattr(np, "_core", None) or np.core
 #: What training programs put beside the tensors; none of these runs anything when it is loaded.
 _PLAIN = [
     argparse.Namespace,
     collections.defaultdict,
     np.dtype,
     np.ndarray,
-    _SCALAR.multiarray.scalar,
-    _SCALAR.multiarray._reconstruct,
+    np.float64().__reduce__()[0],  # numpy's functions that unpickle a number and an array
+    np.empty(0).__reduce__()[0],
     *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
 ]
 _GLOBAL = re.compile(r"(?:GLOBAL|Unsupported class) ([\w.]+)")
