@@ -11,6 +11,7 @@ OVER_LOOP, SHARE, CONSTANT = 50.0, 0.6, 1.25
 OURS, PRODUCTS = "joint_omp, this project", "its matrix products alone"
 LOOP, BY_QUERY = "loop over atoms", "one query at a time, numpy"
 FEATURES_ALONE, LABELS_ALONE = "scikit-learn, features alone", "scikit-learn, labels alone"
+BATCHED = "orthogonal-matching-pursuit-gpu, features alone"
 Line = dict[str, Any]
 
 
@@ -34,7 +35,7 @@ def _pursuit(header, found: Mapping[str, list[Line]], agreement) -> list[str]:
     middle = {name: median(lines, "s") for name, lines in scaled.items()}
     loop, ours, products = (middle.get(name) for name in (LOOP, OURS, PRODUCTS))
     rows = []
-    for name in (OURS, PRODUCTS, BY_QUERY, LOOP, FEATURES_ALONE, LABELS_ALONE):
+    for name in (OURS, PRODUCTS, BY_QUERY, LOOP, FEATURES_ALONE, LABELS_ALONE, BATCHED):
         if name in found:
             few = found[name][0]["queries"]
             title = name if few == whole else f"{name} ({few} queries, scaled)"
@@ -56,7 +57,7 @@ def _pursuit(header, found: Mapping[str, list[Line]], agreement) -> list[str]:
         what, asked = "queries with the loop's neighbors", f"{one['queries']} of {one['queries']}"
         targets.append(Target(what, f"{asked}, ties apart", same, one["same"] == one["queries"]))
         notes.append(
-            f"A query finds {one['neighbors']:.2f} neighbors. scikit-learn solves a simpler\n"
+            f"A query finds {one['neighbors']:.2f} neighbors. The libraries solve a simpler\n"
             "problem: one kind of rows, signs free, nothing chosen jointly.\n"
         )
     head = [header["pursuit"], "CPU s, median (min to max)", "times as fast as the loop"]

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from benchmarks.speed.imcl.data import KNOWN, make_pursuit, mapped_problem
 from benchmarks.speed.imcl.reference import loop_omp, omp_by_query
 from benchmarks.speed.imcl.report import (
+    BATCHED,
     BY_QUERY,
     FEATURES_ALONE,
     LABELS_ALONE,
@@ -83,7 +85,7 @@ def _pursuits(Z, F, Y, G, found: Neighbors, k: int, few: int):
     def each(pursue):
         return [pursue(y, f, Z, F, k=k) for y, f in zip(Y[:few], G[:few], strict=True)]
 
-    return {
+    works = {
         OURS: (lambda: joint_omp(Y, G, Dictionary(Z, F), k=k), queries),
         PRODUCTS: (products, queries),
         BY_QUERY: (partial(each, omp_by_query), few),
@@ -91,10 +93,22 @@ def _pursuits(Z, F, Y, G, found: Neighbors, k: int, few: int):
         FEATURES_ALONE: (_peer(atoms[1], G[:few], k), few),
         LABELS_ALONE: (_peer(atoms[0], Y[:few], k), few),
     }
+    if find_spec("orthogonal_matching_pursuit_gpu"):
+        works[BATCHED] = (_batched_peer(atoms[1], G, k), queries)
+    return works
 
 
 def _peer(atoms, targets, k) -> Callable[[], object]:
     return lambda: orthogonal_mp(atoms, targets.T, n_nonzero_coefs=k)
+
+
+def _batched_peer(atoms, targets, k) -> Callable[[], object]:
+    """Its default, which multiplies all atoms by each other first; torch's threads are one."""
+    import torch
+    from orthogonal_matching_pursuit_gpu.omp import run_omp
+
+    torch.set_num_threads(1)
+    return lambda: run_omp(atoms, targets, k, normalize=False, fit_intercept=False)
 
 
 def _compare(found: Neighbors, looped) -> tuple[int, float]:
