@@ -115,8 +115,8 @@ def joint_omp(
     --------
     >>> dictionary = Dictionary(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0], [1.0]]))
     >>> found = joint_omp(np.array([[0.5, 0.0]]), np.array([[1.0]]), dictionary, k=1)
-    >>> found.positions[0, 0], found.label_weights.round(3), found.feature_weights.round(3)
-    (np.int64(0), array([[0.5]]), array([[0.5]]))
+    >>> found.positions[:, 0], found.label_weights.round(3), found.feature_weights.round(3)
+    (array([0]), array([[0.5]]), array([[0.5]]))
     """
     exclude = np.full(len(values), -1) if exclude is None else exclude
     gains = (
