@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -211,13 +212,16 @@ def require_same_features(model: TaggerModel, cache: "FeatureCache") -> None:
 
 def library_versions() -> dict[str, str]:
     """Versions of what trains a model."""
-    found = {}
-    for name in ("numpy", "scipy", "scikit-learn", "liblinear-official", "numba"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    names = ("numpy", "scipy", "scikit-learn", "liblinear-official", "numba")
+    return {name: found for name in names if (found := _version(name))}
+
+
+@cache  # each look reads a file of metadata
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _comparable(manifest: Manifest, layers: Sequence[str]) -> Manifest:

@@ -16,6 +16,7 @@ from hypothesis import settings  # noqa: E402
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+gc.disable()  # until all tests are collected: imports make objects that stay
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("TAGGING_SHARED", ROOT.parent / "shared"))
 
@@ -24,13 +25,25 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector the 700,000 objects of thousands of tests and their modules."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Of ``-k hostile``, don't import files without that word: it takes half of the imports."""
-    if config.getoption("keyword") != "hostile" or collection_path.suffix != ".py":
+    """Of ``-k hostile``, don't import files without that word: it takes half of the imports.
+
+    A folder without such a file is left out with its ``conftest.py``.
+    """
+    if config.getoption("keyword") != "hostile":
         return None
-    found = "hostile" in f"{collection_path} {collection_path.read_text('utf-8')}"
+    folder = collection_path.is_dir()
+    if not folder and collection_path.suffix != ".py":
+        return None
+    files = collection_path.rglob("*.py") if folder else [collection_path]
+    found = any(
+        "hostile" in f"{path} {path.read_text('utf-8')}"
+        for path in files
+        if not folder or path.name.startswith("test_")
+    )
     return None if found else True
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,19 +93,24 @@ def parse_json(data: bytes, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def schema_fault(value: Any, schema: Mapping[str, Any]) -> str:
     """Say where a value departs from a schema: what stands there and what may; empty if nowhere."""
-    from jsonschema import Draft202012Validator, validators
     from jsonschema.exceptions import best_match
 
-    whole = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, one: isinstance(one, int) and not isinstance(one, bool)
-    )
-    error = best_match(
-        validators.extend(Draft202012Validator, type_checker=whole)(schema).iter_errors(value)
-    )
+    error = best_match(_validator()(schema).iter_errors(value))
     if error is None:
         return ""
     place = ".".join(map(str, error.absolute_path)) or "the whole"
     return f"{place} {_complaint(error)}"
+
+
+@cache
+def _validator() -> Any:
+    """Give the class of validators for which 1.0 is no integer."""
+    from jsonschema import Draft202012Validator, validators
+
+    whole = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, one: isinstance(one, int) and not isinstance(one, bool)
+    )
+    return validators.extend(Draft202012Validator, type_checker=whole)
 
 
 def _complaint(error: Any) -> str:

@@ -89,10 +89,11 @@ def _misfit(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> 
     size = file.id.get_filesize()
     if fault := next(_link_faults(file, set(shapes)), ""):
         return fault
+    arrays = {}
     for name, shape in shapes.items():
         if name not in file:
             return f"{name} is missing"
-        dataset = file[name]
+        arrays[name] = dataset = file[name]
         if not isinstance(dataset, h5py.Dataset):
             return f"{name} is a {type(dataset).__name__.lower()}, not an array"
         if dataset.shape != (len(rows), *shape) or dataset.dtype != types[name]:
@@ -101,21 +102,26 @@ def _misfit(file: h5py.File, number: int, manifest: Manifest, *, maps: bool) -> 
         chunks = (1, *shape) if schema.is_map(shape) else None
         if fault := _storage_fault(dataset, chunks, size):
             return f"{name} {fault}"
-    return _value_fault(file, rows, manifest, names, maps=maps)
+    return _value_fault(arrays, rows, manifest, names, maps=maps)
 
 
 def _value_fault(
-    file: h5py.File, rows: range, manifest: Manifest, names: list[str], *, maps: bool
+    arrays: dict[str, h5py.Dataset],
+    rows: range,
+    manifest: Manifest,
+    names: list[str],
+    *,
+    maps: bool,
 ) -> str:
-    if not np.array_equal(file[schema.ROW][:], rows):
+    if not np.array_equal(arrays[schema.ROW][:], rows):
         return f"it does not hold rows {rows.start} to {rows.stop - 1}"
-    if not maps and not np.isin(codes := file[schema.STATUS][:], list(Status)).all():
-        odd = sorted(set(codes.tolist()) - set(Status))[0]
+    if not maps and (unknown := set(arrays[schema.STATUS][:].tolist()).difference(Status)):
+        odd = min(unknown)
         return (
             f"status is {odd} in a row; it must be one of {', '.join(str(int(s)) for s in Status)}"
         )
     for name in names:
-        if file[name].attrs.get(schema.LAYOUT) != manifest["layers"][name]["layout"]:
+        if arrays[name].attrs.get(schema.LAYOUT) != manifest["layers"][name]["layout"]:
             return f"{name} has another layout than in the manifest"
     return ""
 

@@ -35,7 +35,7 @@ sys.meta_path.insert(0, Interrupt())
 PRESS = "signal.raise_signal(signal.SIGINT)"
 ACTIONS = {
     "plainly": PRESS,
-    "in a callback": "Callback(); time.sleep(1)  # it comes once more",
+    "in a callback": "Callback(); time.sleep(0.2)  # it comes once more",
     "made another error": "\n".join(
         (f"try: {PRESS}", " " * 12 + "except KeyboardInterrupt: raise ImportError('no numpy')")
     ),

@@ -131,7 +131,7 @@ def test_a_narrow_window_needs_no_sideways_scroll(browser, page):
     assert browser.execute_script(WIDTH) == 360
 
 
-def test_hostile_names_run_nothing_and_fit(browser, tmp_path):
+def test_names_with_markup_run_nothing_and_fit(browser, tmp_path):
     ids = [f"{k:02} <img src=x onerror=document.title=1>'\"& {'a' * 150}.png" for k in range(40)]
     data, cache = small_set(tmp_path, n=40, names=HOSTILE, ids=ids)
     out = sweep(cache, tmp_path / "s & <i>.jsonl", C=[0.1, 1], splits=2, folds=2, jobs=1)

@@ -65,10 +65,17 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
+@pytest.fixture(scope="module")
+def finished(config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("old")
+    add_images(folder / "data", old_names())
+    return run(config, load_dataset(folder / "data"), folder / "before")
+
+
 @pytest.fixture
-def before(config, data, tmp_path):
-    """A finished cache of the old images."""
-    return run(config, load_dataset(data), tmp_path / "before")
+def before(finished, data, tmp_path):
+    """A finished cache of the old images, whose files are later than these."""
+    return shutil.copytree(finished, tmp_path / "before", copy_function=shutil.copy)
 
 
 def grown(data):
