@@ -9,7 +9,6 @@ ended otherwise. `tests/hostile/test_fuzz.py` repeats a part of it with the seed
 import argparse
 import json
 import multiprocessing
-import os
 import shutil
 import sys
 import tempfile
@@ -17,7 +16,9 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partialmethod
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from tqdm import tqdm
 
 from features.annotations.catalog import AUTO, FORMATS, find_format
 from features.cache import FeatureCache
@@ -82,8 +84,20 @@ def run(target: Target, number: int, inputs: int = 0) -> int:
         except InputError as error:
             assert "\n" not in str(error), f"several lines: {error}"
 
-    attack()
+    with _without_bars():
+        attack()
     return read
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Turn progress bars off; their environment variable is read at their import only."""
+    with_bars = tqdm.__init__
+    tqdm.__init__ = partialmethod(with_bars, disable=True)
+    try:
+        yield
+    finally:
+        tqdm.__init__ = with_bars
 
 
 def make_targets(folder: Path) -> dict[str, Target]:
@@ -280,7 +294,6 @@ def main() -> int:
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     trial.CPU_SECONDS = 1
-    os.environ["TQDM_DISABLE"] = "1"
     inputs: Counter[str] = Counter()
     read: Counter[str] = Counter()
     faults: dict[str, tuple[int, str]] = {}

@@ -37,3 +37,8 @@ def test_damage_is_an_input_error_or_nothing(targets, name):
 @pytest.mark.parametrize("name", ["labels.csv", "coco", "voc", "yolo"])
 def test_sound_files_are_among_the_damaged_ones(targets, name):
     assert 0 < fuzz.run(targets[name], 1, inputs=100) < 100
+
+
+def test_a_run_has_no_progress_bars(targets, capsys):
+    fuzz.run(targets["voc"], 1, inputs=20)
+    assert capsys.readouterr().err == ""
