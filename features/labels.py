@@ -6,7 +6,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from features.files import atomic_write
 from features.inputs.csv_rows import csv_rows, plain_header
 from features.inputs.file_names import match_ids
 from features.inputs.known_files import not_plain
-from features.inputs.label_values import label_value
+from features.inputs.label_values import UNKNOWN, label_value
 from features.inputs.name_forms import CONTROL, NOT_A_PATH
 
 SPLIT_NAMES = ("train", "val", "test")
@@ -31,13 +31,22 @@ _ROW_NUMBER = re.compile(
 class _Values(dict[str, int]):
     """Cells as the bytes of an int8; each form that occurs is read once."""
 
+    def __init__(self, negative: int):
+        super().__init__()
+        self.negative = negative
+
     def __missing__(self, text: str) -> int:
-        self[text] = value = label_value(text) % 256
+        self[text] = value = label_value(text, negative=self.negative) % 256
         return value
 
 
 def read_labels_csv(
-    path: Path, *, image: int | None = None, content: bytes | None = None
+    path: Path,
+    *,
+    image: int | None = None,
+    without: Collection[int] = (),
+    negative: int = UNKNOWN,
+    content: bytes | None = None,
 ) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
     """Read which image has which label.
 
@@ -54,6 +63,10 @@ def read_labels_csv(
     image : int, optional
         Number of the column of images, from 0, however it is called; labels are all others but
         numbers of rows in front of it.
+    without : collection of int
+        Numbers of columns that are no labels.
+    negative : {-1, 0}
+        What a cell of -1 is.
     content : bytes, optional
         The file, if it lies in an archive; `path` is then for messages.
 
@@ -85,13 +98,13 @@ def read_labels_csv(
     columns = [
         at
         for at, name in enumerate(header)
-        if at > image or (at < image and not is_row_number(name))
+        if at not in without and (at > image or (at < image and not is_row_number(name)))
     ]
     label_names = plain_names([header[at] for at in columns])
     check_label_names(label_names, path)
     ids = []
     values = bytearray()
-    known = _Values()
+    known = _Values(negative)
     for line, fields in rows:
         ids.append(fields[image])
         cells = [fields[at] for at in columns]

@@ -37,6 +37,8 @@ class Format(NamedTuple):
         can't be told.
     is_folder : bool
         Whether the source is a folder.
+    has_negative : bool
+        Whether the reader takes ``negative``: what -1 is that stands for a label.
     """
 
     name: str
@@ -46,8 +48,16 @@ class Format(NamedTuple):
     reader: str
     recognizes: str = "recognizes"
     is_folder: bool = False
+    has_negative: bool = False
 
-    def read(self, source: "Path", images: "Path", *, strict_names: bool = False) -> "Dataset":
+    def read(
+        self,
+        source: "Path",
+        images: "Path",
+        *,
+        strict_names: bool = False,
+        negative: int = -1,
+    ) -> "Dataset":
         """Call the reader; a source of the other kind is refused.
 
         Raises
@@ -60,7 +70,15 @@ class Format(NamedTuple):
             raise InputError(
                 f"The source of format {self.name} is {self.source}. {source} is a {kind}."
             )
-        return self._load(self.reader)(source, images, strict_names=strict_names)
+        options: dict[str, Any] = {"strict_names": strict_names}
+        if negative != -1 and not self.has_negative:
+            names = " and ".join(format.name for format in FORMATS if format.has_negative)
+            raise InputError(
+                f"--negative is for {names}; {source} is taken as {self.name}. Leave it out."
+            )
+        if self.has_negative:
+            options["negative"] = negative
+        return self._load(self.reader)(source, images, **options)
 
     def fits(self, source: "Path") -> bool:
         """Tell whether a source looks like this form. What can't be read doesn't."""
@@ -117,8 +135,8 @@ FORMATS = (
         "read_class_folders", is_folder=True,
     ),
     Format(
-        "csv-columns", "a csv file with one column per label", "a csv file", "csv_tables",
-        "read_columns", "recognizes_columns",
+        "csv-columns", "a csv file with one column per label", "a csv file", "csv_columns",
+        "read_columns", has_negative=True,
     ),
     Format(
         "csv-tags", "a csv file of image,tags: all tags in one field", "a csv file", "csv_tables",
@@ -126,7 +144,7 @@ FORMATS = (
     ),
     Format(
         "csv-lines", "a csv file of image,label[,confidence]: a line per label", "a csv file",
-        "csv_tables", "read_lines", "recognizes_lines",
+        "csv_tables", "read_lines", "recognizes_lines", has_negative=True,
     ),
     Format(
         "open-images", "Open Images' image-level labels", "a csv file", "open_images",
@@ -227,7 +245,7 @@ def advice(path: "Path", images: "Path") -> str:
     for name in (*_NARROW, "csv-tags", "csv-lines", "csv-columns"):
         format = _named(name)
         if name == "csv-columns":  # another name of the first column, and no other mistake
-            format = format._replace(recognizes="reads_columns")
+            format = format._replace(recognizes="reads")
         if format.fits(path):
             return (
                 f"It looks like {format.about}: `python -m features index --format {name} --source "

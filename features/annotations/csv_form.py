@@ -20,6 +20,7 @@ from features.inputs.field_names import (
 from features.inputs.image_kinds import image_suffixes
 from features.inputs.label_values import float_or_none, label_value
 
+_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls", ".ods")  # the last ones for a message
 _SEVERAL = re.compile(r"[|;,]")  # stands between tags
 _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "unassigned"})
 
@@ -86,6 +87,19 @@ def find_form(path: Path) -> CsvForm:
     value = _first(keys, VALUES, -1, other_than=image)
     columns = CsvForm("", image, label, value if value >= 0 else None, len(header), not pictures)
     return _by_lines(columns, chain([first] if pictures else second, rows), header, keys)
+
+
+def is_csv(source: Path) -> bool:
+    """Tell whether a path is a file that is called like a table."""
+    return source.is_file() and source.suffix.lower() in _ENDINGS
+
+
+def not_read(source: Path, columns: Sequence[str]) -> list[str]:
+    """Give the line that names all columns that are left out, or nothing."""
+    if not columns:
+        return []
+    names = ", ".join(map(repr, columns))
+    return [f"{source}: columns that are not read as labels: {names}"]
 
 
 def labeled_rows(path: Path, form: CsvForm) -> Iterator[tuple[int, list[str]]]:

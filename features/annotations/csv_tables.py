@@ -1,73 +1,33 @@
-"""Csv files with the labels of an image in one field, in one column each, or in one line each."""
+"""Csv files with the labels of an image in one field, or in one line each."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from features.annotations.collect import collect, having
-from features.annotations.csv_form import CsvForm, find_form, labeled_rows
+from features.annotations.csv_form import (
+    CsvForm,
+    find_form,
+    is_csv,
+    labeled_rows,
+    not_read,
+)
 from features.annotations.tags import TOLD, boxed_labels, separator_of, split_tags, unquoted
 from features.datasets import Dataset, index_images
 from features.errors import InputError
 from features.inputs.label_values import float_or_none, is_missing, label_value
-from features.labels import read_labels_csv, some_of
-
-_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls", ".ods")  # the last ones for a message
-
-
-def recognizes_columns(source: Path) -> bool:
-    """Tell whether a csv file has one column per label."""
-    return _is_csv(source) and find_form(source).name == "columns"
-
-
-def reads_columns(source: Path) -> bool:
-    """Tell whether `read_columns` takes what a csv file holds."""
-    form = find_form(source)
-    if not form.has_header or form.name != "columns":
-        return False
-    read_labels_csv(source, image=form.image)
-    return True
 
 
 def recognizes_tags(source: Path) -> bool:
     """Tell whether a csv file has all labels of an image in one field."""
-    return _is_csv(source) and find_form(source).name == "tags"
+    return is_csv(source) and find_form(source).name == "tags"
 
 
 def recognizes_lines(source: Path) -> bool:
     """Tell whether a csv file has one line per label."""
-    return _is_csv(source) and find_form(source).name == "lines"
-
-
-def read_columns(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
-    """Read a csv file with one column per label, however its first column is called.
-
-    Parameters
-    ----------
-    source, images
-        The file, and the folder that its names start from.
-    strict_names : bool
-        As for `features.datasets.index_images`.
-
-    Returns
-    -------
-    Dataset
-        Labels are 1, 0 or -1.
-
-    Raises
-    ------
-    InputError
-        As for `features.labels.read_labels_csv`.
-    """
-    form = find_form(source)
-    if not form.has_header:
-        raise InputError(
-            f"{source} has no header; its first line is an image's. Write one above it: 'image', "
-            "then a name for each label."
-        )
-    ids, labels, names = read_labels_csv(source, image=form.image)
-    return index_images(images, ids, labels, names, source=source, strict_names=strict_names)
+    return is_csv(source) and find_form(source).name == "lines"
 
 
 def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
@@ -114,12 +74,14 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
         separator = separator_of(cells, is_one=form.is_one)
         tags = [split_tags(cell, separator, source) for cell in cells]
         notes = [f"{source}: {TOLD[separator]}"] if separator else []
-    notes += _not_read(source, form)
+    notes += not_read(source, form.others)
     pictures = list(map(having, names, tags))
     return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
 
 
-def read_lines(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
+def read_lines(
+    source: Path, images: Path, *, strict_names: bool = False, negative: int = -1
+) -> Dataset:
     """Read a csv file with one line for each image and label.
 
     Parameters
@@ -133,6 +95,8 @@ def read_lines(source: Path, images: Path, *, strict_names: bool = False) -> Dat
         The folder that the images' names start from.
     strict_names : bool
         As for `features.datasets.index_images`.
+    negative : {-1, 0}
+        What a value of -1 is.
 
     Returns
     -------
@@ -147,7 +111,12 @@ def read_lines(source: Path, images: Path, *, strict_names: bool = False) -> Dat
     """
     form = find_form(source)
     return lines_to_dataset(
-        source, images, form, _confidence, strict_names, notes=_not_read(source, form)
+        source,
+        images,
+        form,
+        partial(_confidence, negative=negative),
+        strict_names,
+        notes=not_read(source, form.others),
     )
 
 
@@ -220,20 +189,10 @@ def lines_to_dataset(
     )  # fmt: skip
 
 
-def _is_csv(source: Path) -> bool:
-    return source.is_file() and source.suffix.lower() in _ENDINGS
-
-
-def _not_read(source: Path, form: CsvForm) -> list[str]:
-    if not form.others:
-        return []
-    return [f"{source}: columns that are not read as labels: {some_of(form.others)}"]
-
-
-def _confidence(text: str) -> int:
+def _confidence(text: str, *, negative: int) -> int:
     number = float_or_none(text)
     if number is None or number == -1:
-        return label_value(text)
+        return label_value(text, negative=negative)
     if not 0 <= number <= 1:
         raise InputError(f"a value must be a confidence from 0 to 1, or -1. Got {text!r}.")
     return 1 if number >= 0.5 else 0 if number == 0 else -1

@@ -3,17 +3,27 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from features.annotations.catalog import AUTO, find_format
 from features.datasets import Dataset, load_dataset
-from features.errors import InputError
+from features.errors import InputError, check_choice
 from features.files import remove_temporaries
 from features.files.ownership import make_folder
+from features.inputs.label_values import ABSENT, UNKNOWN
 from features.labels import write_labels_csv
+
+_NEGATIVE = {"unknown": UNKNOWN, "absent": ABSENT}
 
 
 def index_annotations(
-    format: str, source: Path, images: Path, out: Path, *, strict_names: bool = False
+    format: str,
+    source: Path,
+    images: Path,
+    out: Path,
+    *,
+    strict_names: bool = False,
+    negative: Literal["unknown", "absent"] = "unknown",
 ) -> Dataset:
     """Write `out/labels.csv` from published annotations and make `out/images` the images.
 
@@ -30,6 +40,8 @@ def index_annotations(
         or `out` itself is that folder already; nothing is copied.
     strict_names : bool
         Refuse names of images that are not exactly their files'.
+    negative : {"unknown", "absent"}
+        What -1 is in a csv file of labels.
 
     Returns
     -------
@@ -50,6 +62,7 @@ def index_annotations(
         raise InputError(f"{source} does not exist. Give the annotations' file or folder.")
     if not images.is_dir():
         raise InputError(f"{images} is not a folder. Give the folder that holds the images.")
+    check_choice("negative", negative, tuple(_NEGATIVE))
     record = find_format(format, source)
     labels_csv = out / "labels.csv"
     if os.path.lexists(labels_csv):
@@ -57,7 +70,7 @@ def index_annotations(
     link = out / "images"
     if os.path.lexists(link) and not (link.exists() and link.samefile(images)):
         raise InputError(f"{link} exists and is not {images}. Give another --out.")
-    dataset = record.read(source, images, strict_names=strict_names)
+    dataset = record.read(source, images, strict_names=strict_names, negative=_NEGATIVE[negative])
     assert dataset.labels is not None  # every reader gives labels
     make_folder(out)
     remove_temporaries(out)

@@ -7,6 +7,7 @@ runs: help texts load neither h5py nor numpy nor tqdm.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from features.annotations import catalog
 from features.command_line import add_options
@@ -24,6 +25,7 @@ def add_index_arguments(parser: argparse.ArgumentParser) -> None:
         "images": "folder of the images; it is linked, not copied",
         "out": "folder for labels.csv, which is then given to extract as --data",
         "strict_names": "refuse names of images that aren't exactly their files'",
+        "negative": "what -1 means in a csv file of labels; empty cells are unknown",
     }
     choices = {"choices": (catalog.AUTO, *catalog.NAMES), "nargs": "?", "action": _Formats}
     add_options(parser, run_index, texts, format=choices)
@@ -41,13 +43,21 @@ class _Formats(argparse.Action):
 
 
 def run_index(
-    *, format: str = catalog.AUTO, source: Path, images: Path, out: Path, strict_names: bool = False
+    *,
+    format: str = catalog.AUTO,
+    source: Path,
+    images: Path,
+    out: Path,
+    strict_names: bool = False,
+    negative: Literal["unknown", "absent"] = "unknown",
 ) -> None:
     """Make a data set of published annotations and describe it."""
     from features.annotations.index import index_annotations
     from features.commands.info import describe_index
 
-    dataset = index_annotations(format, source, images, out, strict_names=strict_names)
+    dataset = index_annotations(
+        format, source, images, out, strict_names=strict_names, negative=negative
+    )
     dataset.tell()
     print(printable(describe_index(dataset, images)))
 

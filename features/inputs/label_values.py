@@ -20,7 +20,7 @@ _MISSING = frozenset(
 ALLOWED = "1, 0, -1 or empty (unknown)"
 
 
-def label_value(text: str) -> int:
+def label_value(text: str, *, negative: int = UNKNOWN) -> int:
     """Read a cell.
 
     Parameters
@@ -29,6 +29,8 @@ def label_value(text: str) -> int:
         A number that equals 1, 0 or -1 (also with a decimal comma), true or false in the languages
         of spreadsheets, yes or no, their first letters, present or absent, on or off, or one of
         the words for a missing value; in either case, with blanks around it or without.
+    negative : {-1, 0}
+        What the number -1 is.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def label_value(text: str) -> int:
     number = float_or_none(word)
     if number not in (1.0, 0.0, -1.0):
         raise InputError(f"a label must be {ALLOWED}. Got {text!r}.")
-    return int(number)
+    return negative if number == -1 else int(number)
 
 
 def is_missing(text: str) -> bool:

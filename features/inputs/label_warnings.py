@@ -43,7 +43,8 @@ def label_warnings(labels: np.ndarray, label_names: Sequence[str]) -> tuple[str,
     if (hidden := has & ~lacks & unknown).any():
         lines.append(
             f"no image is known to lack {some_of(names[hidden].tolist())} {count}: they have 1 and "
-            "-1, which is unknown. Write 0 if -1 was meant as absent"
+            "-1, which is unknown. Write 0 if -1 was meant as absent, or make labels.csv of a csv "
+            "file by `python -m features index --negative absent`"
         )
     if (always := has & ~lacks & ~unknown).any():
         lines.append(

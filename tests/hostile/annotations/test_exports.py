@@ -82,14 +82,14 @@ def test_one_field_is_one_label_or_several(tmp_path, header, cells, names):
 def test_columns_that_are_not_read_are_named(tmp_path):
     dataset = table(tmp_path, "image,label,label2,Age\na.jpg,cat,dog,7\nb.jpg,dog,,9\n")
     assert dataset.label_names == ("cat", "dog")
-    assert "columns that are not read as labels: 2 (first 'label2', 'Age')" in dataset.notes[-1]
+    assert "columns that are not read as labels: 'label2', 'Age'" in dataset.notes[-1]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a.jpg,1,0\nb.jpg,0,1\n", "given.csv has no header; its first line is an image's"),
-        ("Path,Age,cat\na.jpg,40,1\nb.jpg,1,0\n", "line 2, column 'Age': a label must be"),
+        ("Path,cat,dog\na.jpg,40,1\nb.jpg,1,0\n", "line 2, column 'cat': a label must be"),
         ("# made by x\nimage,cat\na.jpg,1\n", "has one column, '# made by x'; it must have"),
         ("image cat\na 1\n", "has one column, 'image cat'; it must have .* commas"),
         ("<!DOCTYPE html><html>", "given.csv is an HTML page. Give the annotations"),

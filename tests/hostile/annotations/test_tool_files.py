@@ -60,7 +60,7 @@ def test_an_empty_set_of_tags_is_no_tag(tmp_path):
         (b"\xef\xbb\xbf", "given.csv is empty"),
         ("image;cat;dog\na.jpg,1,0\n", "line 2: 1 fields where .* 3. Complete .* is ';', as in"),
         ("image\tcat\tdog\n1\ta.jpg\t1\t0\n", "4 fields where .* the first field is a row's numbe"),
-        ("image,split,cat\na.jpg,train,1\n", "column 'split': .* Remove a column that is no label"),
+        ("image,fur,cat\na.jpg,long,1\n", "column 'fur': .* Remove a column that is no label"),
         ('"image\n"1",a.jpg,1\n', "given.csv, after line 0: .* Repair the quotes"),
         ("version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer; run `git lfs pull"),
         (
