@@ -1,7 +1,7 @@
 """Small samples of published annotations, each written into a folder as (source, images)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -226,6 +226,53 @@ def vott(folder: Path) -> tuple[Path, Path]:
     return _json(folder, {"name": "x", "version": "2.2.0", "assets": assets, "tags": tags})
 
 
+def lines_of(objects: Iterable[object]) -> str:
+    """Write JSON lines."""
+    return "".join(f"{json.dumps(one)}\n" for one in objects)
+
+
+def labelbox(folder: Path) -> tuple[Path, Path]:
+    """Answers and an object, of a project each."""
+    what = [{"name": "what", "checklist_answers": [{"name": "cat"}]}]
+    said = {"cat": {"classifications": what}, "dog": {"objects": [{"name": "dog", "mask": {}}]}}
+    rows = [
+        {
+            "data_row": {"id": "c1", "external_id": f"{name}.jpg", "row_data": "https://x/1"},
+            "projects": {label: {"labels": [{"annotations": said[label]}]} for label in labels},
+        }
+        for name, labels in (("a", ["cat"]), ("b", ["cat", "dog"]))
+    ]
+    write_files(folder, {"given.ndjson": lines_of(rows), **_PICTURES})
+    return folder / "given.ndjson", folder / "images"
+
+
+def ground_truth(folder: Path) -> tuple[Path, Path]:
+    """Numbers of classes with a map of their names."""
+    names = {"0": "cat", "1": "dog"}
+    rows = [
+        {
+            "source-ref": f"s3://bucket/set/{name}.jpg",
+            "what": numbers,
+            "what-metadata": {"class-map": names, "job-name": "labeling-job/what"},
+        }
+        for name, numbers in (("a", [0]), ("b", [0, 1]))
+    ]
+    write_files(folder, {"output.manifest": lines_of(rows), **_PICTURES})
+    return folder / "output.manifest", folder / "images"
+
+
+def prodigy(folder: Path) -> tuple[Path, Path]:
+    """A choice, and regions."""
+    options = [{"id": "cat", "text": "Cat"}, {"id": "dog", "text": "Dog"}]
+    regions = [{"label": "cat", "points": []}, {"label": "dog", "points": []}]
+    rows = [
+        {"image": "a.jpg", "options": options, "accept": ["cat"], "answer": "accept"},
+        {"image": "b.jpg", "spans": regions, "answer": "accept"},
+    ]
+    write_files(folder, {"given.jsonl": lines_of(rows), **_PICTURES})
+    return folder / "given.jsonl", folder / "images"
+
+
 #: The samples by their format, with the ids, the names and the labels that are expected.
 SAMPLES = {
     "voc-lists": (voc_lists, _IDS, ("cat", "zebra"), [[1, 0], [1, 1]]),
@@ -235,6 +282,9 @@ SAMPLES = {
     "fiftyone": (fiftyone, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "datumaro": (datumaro, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "vott": (vott, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "labelbox": (labelbox, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "ground-truth": (ground_truth, _IDS, _NAMES, [[1, 0], [1, 1]]),
+    "prodigy": (prodigy, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "cvat": (cvat, _IDS, ("dog", "cat"), [[0, 1], [1, 1]]),
     "labelme": (labelme, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "createml": (createml, _IDS, _NAMES, [[1, 0], [1, 1]]),

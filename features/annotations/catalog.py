@@ -131,6 +131,14 @@ FORMATS = (
     Format("datumaro", "Datumaro", "a JSON file", "tools.datumaro", "read_datumaro"),
     Format("vott", "VoTT", "a JSON file", "tools.vott", "read_vott"),
     Format(
+        "labelbox", "Labelbox, NDJSON or JSON", "a JSON file", "tools.labelbox", "read_labelbox",
+    ),
+    Format(
+        "ground-truth", "SageMaker Ground Truth's output", "the file output.manifest",
+        "tools.ground_truth", "read_ground_truth",
+    ),
+    Format("prodigy", "Prodigy's JSON lines", "a JSON file", "tools.prodigy", "read_prodigy"),
+    Format(
         "folders", "a folder per class", "the folder of images", "class_folders",
         "read_class_folders", is_folder=True,
     ),
@@ -175,7 +183,7 @@ FORMATS = (
         "scene", "LAMDA's Scene", "the file 'miml data.mat'", "scene", "read_scene",
     ),
 )  # fmt: skip
-_NARROW = ("open-images", "via")  # their csv files are some of the general forms, too
+_NARROW = ("open-images", "via", "prodigy")  # their files are some of the general forms, too
 NAMES = tuple(format.name for format in FORMATS)
 
 

@@ -10,7 +10,8 @@ from features.errors import InputError
 from features.inputs.text_lines import beginning, read_text
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)(?:"\s*(:)?|\\?\Z)|[{}\[\]]', re.DOTALL)
-_LINES = (".jsonl", ".ndjson")
+_LINES = (".jsonl", ".ndjson", ".manifest")
+_TWO_LINES = re.compile(r"\s*\{[^\n]*\}[ \t\r]*\n\s*\{")
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -29,10 +30,15 @@ def read_json_text(path: Path, what: str) -> "JsonValue":
         As for `features.inputs.text_lines.read_text`, or it is no JSON.
     """
     text = read_text(path)
-    if path.suffix.lower() not in _LINES:
+    if not _has_lines(path, text):
         return JsonValue(_parsed(text, str(path), what), path)
     lines = [(f"{path}, line {at}", line) for at, line in enumerate(text.split("\n"), start=1)]
     return JsonValue([_parsed(line, at, what) for at, line in lines if line.strip()], path)
+
+
+def _has_lines(path: Path, text: str) -> bool:
+    """Tell JSON lines by the file's ending or, as some call them .json, by the first two lines."""
+    return path.suffix.lower() in _LINES or bool(_TWO_LINES.match(text))
 
 
 def _parsed(text: str, place: str, what: str) -> Any:
@@ -57,10 +63,10 @@ def keys_of(path: Path) -> frozenset[str]:
     InputError
         As for `features.inputs.text_lines.beginning`.
     """
-    ending = path.suffix.lower()
-    if not path.is_file() or ending not in (".json", *_LINES):
+    if not path.is_file() or path.suffix.lower() not in (".json", *_LINES):
         return frozenset()
-    return key_paths("[" * (ending in _LINES) + beginning(path))
+    text = beginning(path)
+    return key_paths("[" * _has_lines(path, text) + text)
 
 
 @lru_cache(maxsize=1)  # each form asks about the same file

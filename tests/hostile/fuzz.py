@@ -150,6 +150,7 @@ DAMAGED = {
     "voc-lists": "ImageSets/Main/zebra_train.txt", "via": "given.json", "fiftyone": "given.json",
     "datumaro": "given.json", "vott": "given.json", "createml": "given.json",
     "label-studio": "given.json", "mirflickr": "lists/cat.txt", "celeba": "list_attr_celeba.txt",
+    "labelbox": "given.ndjson", "ground-truth": "output.manifest", "prodigy": "given.jsonl",
 }  # fmt: skip
 
 
