@@ -31,10 +31,9 @@ class Format(NamedTuple):
         ``features.annotations`` module of the two functions below.
     reader : str
         A function ``(source, images, *, strict_names) -> Dataset``. It reads names and labels and
-        opens no image.
+        opens no image. By default it is called like the module, as `read_coco` of `coco`.
     recognizes : str
-        A function ``(source) -> bool`` that tells whether a source is of this form; empty if that
-        can't be told.
+        A function ``(source) -> bool`` that tells whether a source is of this form.
     is_folder : bool
         Whether the source is a folder.
     has_negative : bool
@@ -45,18 +44,13 @@ class Format(NamedTuple):
     about: str
     source: str
     module: str
-    reader: str
+    reader: str = ""
     recognizes: str = "recognizes"
     is_folder: bool = False
     has_negative: bool = False
 
     def read(
-        self,
-        source: "Path",
-        images: "Path",
-        *,
-        strict_names: bool = False,
-        negative: int = -1,
+        self, source: "Path", images: "Path", *, strict_names: bool = False, negative: int = -1
     ) -> "Dataset":
         """Call the reader; a source of the other kind is refused.
 
@@ -78,7 +72,7 @@ class Format(NamedTuple):
             )
         if self.has_negative:
             options["negative"] = negative
-        return self._load(self.reader)(source, images, **options)
+        return self._load(self.reader or f"read_{self._stem}")(source, images, **options)
 
     def fits(self, source: "Path") -> bool:
         """Tell whether a source looks like this form. What can't be read doesn't."""
@@ -86,12 +80,14 @@ class Format(NamedTuple):
 
     def judge(self, source: "Path") -> tuple[bool, str]:
         """Tell whether a source looks like this form, and why it can't be read."""
-        if not self.recognizes:
-            return False, ""
         try:
             return self._load(self.recognizes)(source), ""
         except InputError as error:
             return False, str(error)
+
+    @property
+    def _stem(self) -> str:
+        return self.module.rpartition(".")[2]
 
     def _load(self, function: str) -> "Callable[..., Any]":
         return load(f"features.annotations.{self.module}:{function}")
@@ -100,47 +96,34 @@ class Format(NamedTuple):
 AUTO = "auto"
 _LOOKED_AT = 20  # files in a folder of no known form
 FORMATS = (
-    Format("coco", "COCO and LVIS", "an instances JSON file", "coco", "read_coco"),
-    Format(
-        "voc", "PASCAL VOC XML", "the folder Annotations", "voc", "read_voc", is_folder=True
-    ),
+    Format("coco", "COCO and LVIS", "an instances JSON file", "coco"),
+    Format("voc", "PASCAL VOC XML", "the folder Annotations", "voc", is_folder=True),
     Format(
         "yolo", "YOLO text files, with data.yaml or classes.txt", "the folder labels", "yolo",
-        "read_yolo", is_folder=True,
+        is_folder=True,
     ),
-    Format("cvat", "CVAT for images", "an XML file", "tools.cvat", "read_cvat"),
+    Format("cvat", "CVAT for images", "an XML file", "tools.cvat"),
     Format(
         "labelme", "LabelMe JSON, a file per picture", "the folder of JSON files", "tools.labelme",
-        "read_labelme", is_folder=True,
+        is_folder=True,
     ),
     Format(
         "createml", "CreateML, or any JSON of pictures with their labels", "a JSON file",
-        "tools.createml", "read_createml",
+        "tools.createml",
     ),
-    Format(
-        "label-studio", "Label Studio, JSON or JSON-MIN", "a JSON file", "tools.label_studio",
-        "read_label_studio",
-    ),
-    Format(
-        "via", "VGG Image Annotator (VIA) 1 and 2", "a JSON or csv file", "tools.via", "read_via",
-    ),
-    Format(
-        "fiftyone", "FiftyOne's labels.json or samples.json", "a JSON file", "tools.fiftyone",
-        "read_fiftyone",
-    ),
-    Format("datumaro", "Datumaro", "a JSON file", "tools.datumaro", "read_datumaro"),
-    Format("vott", "VoTT", "a JSON file", "tools.vott", "read_vott"),
-    Format(
-        "labelbox", "Labelbox, NDJSON or JSON", "a JSON file", "tools.labelbox", "read_labelbox",
-    ),
+    Format("label-studio", "Label Studio, JSON or JSON-MIN", "a JSON file", "tools.label_studio"),
+    Format("via", "VGG Image Annotator (VIA) 1 and 2", "a JSON or csv file", "tools.via"),
+    Format("fiftyone", "FiftyOne's labels.json or samples.json", "a JSON file", "tools.fiftyone"),
+    Format("datumaro", "Datumaro", "a JSON file", "tools.datumaro"),
+    Format("vott", "VoTT", "a JSON file", "tools.vott"),
+    Format("labelbox", "Labelbox, NDJSON or JSON", "a JSON file", "tools.labelbox"),
     Format(
         "ground-truth", "SageMaker Ground Truth's output", "the file output.manifest",
-        "tools.ground_truth", "read_ground_truth",
+        "tools.ground_truth",
     ),
-    Format("prodigy", "Prodigy's JSON lines", "a JSON file", "tools.prodigy", "read_prodigy"),
+    Format("prodigy", "Prodigy's JSON lines", "a JSON file", "tools.prodigy"),
     Format(
-        "folders", "a folder per class", "the folder of images", "class_folders",
-        "read_class_folders", is_folder=True,
+        "folders", "a folder per class", "the folder of images", "class_folders", is_folder=True
     ),
     Format(
         "csv-columns", "a csv file with one column per label", "a csv file", "csv_columns",
@@ -154,34 +137,29 @@ FORMATS = (
         "csv-lines", "a csv file of image,label[,confidence]: a line per label", "a csv file",
         "csv_tables", "read_lines", "recognizes_lines", has_negative=True,
     ),
-    Format(
-        "open-images", "Open Images' image-level labels", "a csv file", "open_images",
-        "read_open_images",
-    ),
+    Format("open-images", "Open Images' image-level labels", "a csv file", "open_images"),
     Format(
         "nus-wide", "NUS-WIDE's lists", "the folder of ImageList and Groundtruth", "nus_wide",
-        "read_nus_wide", is_folder=True,
+        is_folder=True,
     ),
     Format(
         "voc-lists", "PASCAL VOC's lists of a class each", "the folder ImageSets/Main", "voc_lists",
-        "read_voc_lists", is_folder=True,
+        is_folder=True,
     ),
     Format(
         "mirflickr", "MIRFLICKR's lists, or others of the images of a label each",
-        "the folder of the lists", "mirflickr", "read_mirflickr", is_folder=True,
+        "the folder of the lists", "mirflickr", is_folder=True,
     ),
-    Format("celeba", "CelebA's list of attributes", "a text file", "celeba", "read_celeba"),
+    Format("celeba", "CelebA's list of attributes", "a text file", "celeba"),
     Format(
-        "msrc", "MSRC v2 as published", "the folder GroundTruth", "msrc", "read_msrc",
-        "recognizes_original", is_folder=True,
+        "msrc", "MSRC v2 as published", "the folder GroundTruth", "msrc",
+        recognizes="recognizes_original", is_folder=True,
     ),
     Format(
         "msrc-cleaned", "MSRC v2, cleaned segmentations", "the folder newsegmentations_mats",
         "msrc", "read_msrc_cleaned", "recognizes_cleaned", is_folder=True,
     ),
-    Format(
-        "scene", "LAMDA's Scene", "the file 'miml data.mat'", "scene", "read_scene",
-    ),
+    Format("scene", "LAMDA's Scene", "the file 'miml data.mat'", "scene"),
 )  # fmt: skip
 _NARROW = ("open-images", "via", "prodigy")  # their files are some of the general forms, too
 NAMES = tuple(format.name for format in FORMATS)

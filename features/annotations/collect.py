@@ -39,6 +39,7 @@ def collect(
     *,
     source: Path,
     known: Iterable[str] = (),
+    open_labels: Iterable[str] = (),
     strict_names: bool = False,
     notes: Sequence[str] = (),
 ) -> Dataset:
@@ -52,6 +53,8 @@ def collect(
     source : Path
     known : iterable of str
         Labels that come first and in this order; the others follow in alphabetical order.
+    open_labels : iterable of str
+        Labels that are unknown where a picture doesn't name them, whatever its `others` are.
     strict_names, notes
         As for `features.datasets.index_images`.
 
@@ -65,18 +68,34 @@ def collect(
         As for `features.datasets.index_images`.
     """
     first = list(dict.fromkeys(known))
-    others = set().union(*(picture.labels for picture in pictures)) - set(first)
+    others = set(open_labels).union(*(picture.labels for picture in pictures)) - set(first)
     names = [*first, *sorted(others)]
     column_of = {name: column for column, name in enumerate(names)}
     labels = np.zeros((len(pictures), len(names)), dtype=np.int8)
+    labels[:, [column_of[name] for name in open_labels]] = -1
     for row, picture in enumerate(pictures):
-        labels[row] = picture.others
+        if picture.others:
+            labels[row] = picture.others
         for name, value in picture.labels.items():
             labels[row, column_of[name]] = value
     return index_images(
         images, [picture.name for picture in pictures], labels, names,
         source=source, unite=True, strict_names=strict_names, notes=notes,
     )  # fmt: skip
+
+
+def unknown_pictures(pictures: Sequence[Picture], source: Path, reason: str) -> list[str]:
+    """Count in a line the pictures of which nothing is said; nothing for none.
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+    source : Path
+    reason : str
+        What the line says of them, such as "have no labels".
+    """
+    unsaid = [one.name for one in pictures if one.others and not one.labels]
+    return [f"{source}: {some_of(unsaid)} pictures {reason}: unknown"] if unsaid else []
 
 
 def named_or_own(

@@ -22,6 +22,8 @@ from features.inputs.label_values import float_or_none, label_value
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls", ".ods")  # the last ones for a message
 _SEVERAL = re.compile(r"[|;,]")  # stands between tags
+_NO_VALUE, _NUMBER, _TEXT, _NO_PART, _SEVERAL_TAGS = (1 << bit for bit in range(5))
+_KEPT = 1 << 16  # different fields, some of which are told from memory
 _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "unassigned"})
 
 
@@ -129,25 +131,25 @@ def _by_lines(
     """Tell the form by the lines."""
     seen: set[str] = set()
     repeats = False
-    only_values, third_is_share = True, columns.width == 3
-    numbers: set[int] = set()  # columns that hold them
-    texts: set[int] = set()
-    several: set[int] = set()
-    parts = set(range(columns.width))
+    third_is_share = columns.width == 3
+    facts = _Facts()
+    found = [0] * columns.width
     for _, fields in rows:
         image = fields[columns.image] if columns.image < len(fields) else ""
-        repeats = repeats or image in seen
-        seen.add(image)
+        if not repeats:
+            repeats = image in seen
+            seen.add(image)
+        found += [0] * (len(fields) - len(found))
         for at, field in enumerate(fields):
-            if at == columns.image or not field.strip():
-                continue
-            only_values = only_values and _is_value(field)
-            (texts if float_or_none(field) is None else numbers).add(at)
-            if field.strip().casefold() not in _PARTS:
-                parts.discard(at)
-            if _SEVERAL.search(field):
-                several.add(at)
+            found[at] |= facts[field]
         third_is_share = third_is_share and -1 <= _number(fields[-1]) <= 1
+    found[columns.image] = 0
+    only_values = not any(of_column & _NO_VALUE for of_column in found)
+    numbers, texts, several = (
+        {at for at, of_column in enumerate(found) if of_column & fact}
+        for fact in (_NUMBER, _TEXT, _SEVERAL_TAGS)
+    )
+    parts = {at for at, of_column in enumerate(found) if not of_column & _NO_PART}
     named = columns.label >= 0
     if only_values or (columns.has_header and not named and (numbers or columns.width > 2)):
         return columns._replace(name="columns")
@@ -187,6 +189,22 @@ def _is_picture(field: str) -> bool:
 def _number(text: str) -> float:
     number = float_or_none(text)
     return math.nan if number is None else number
+
+
+class _Facts(dict[str, int]):
+    """What each field is, as bits; most are the same few texts again and again."""
+
+    def __missing__(self, text: str) -> int:
+        if not text.strip():
+            facts = 0
+        else:
+            facts = _NUMBER if float_or_none(text) is not None else _TEXT
+            facts |= 0 if _is_value(text) else _NO_VALUE
+            facts |= 0 if text.strip().casefold() in _PARTS else _NO_PART
+            facts |= _SEVERAL_TAGS if _SEVERAL.search(text) else 0
+        if len(self) < _KEPT:
+            self[text] = facts
+        return facts
 
 
 def _is_value(text: str) -> bool:

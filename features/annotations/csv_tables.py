@@ -164,7 +164,9 @@ def lines_to_dataset(
         try:
             values.append(1 if form.value is None else read_value(fields[form.value]))
         except InputError as error:
-            raise InputError(f"{source}, line {line}: {error}") from None
+            raise InputError(
+                f"{source}, line {line}: {error} Correct the value or remove the line."
+            ) from None
     order = sorted(column_of)
     place_of = np.array([column_of[name] for name in order], dtype=np.intp)
     found = np.array(values, dtype=np.int8)

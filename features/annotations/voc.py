@@ -124,7 +124,9 @@ def _says(element: ElementTree.Element, tag: str, name: str, path: Path) -> bool
     try:
         return text.casefold() not in _UNSAID and label_value(text) == 1
     except InputError:
-        raise InputError(f"{path}: {name!r} has {tag} {text!r}; it must be 0 or 1.") from None
+        raise InputError(
+            f"{path}: {name!r} has {tag} {text!r}; it must be 0 or 1. Correct it."
+        ) from None
 
 
 def _text(element: ElementTree.Element, tag: str, path: Path) -> str:

@@ -54,11 +54,12 @@ def read_voc_lists(source: Path, images: Path, *, strict_names: bool = False) ->
             f"No lists such as cat_train.txt in {source}. Give VOC's folder ImageSets/Main."
         )
     labels: dict[str, dict[str, int]] = {}
-    said_by: dict[tuple[str, str], Path] = {}
     for label, path in files:
         for name, value in _lines(path):
-            other = said_by.setdefault((name, label), path)
-            if labels.setdefault(name, {}).setdefault(label, value) != value:
+            first = labels.setdefault(name, {}).setdefault(label, value)
+            if first != value:
+                same = (one for other, one in files if other == label)
+                other = next(one for one in same if (name, first) in set(_lines(one)))
                 raise InputError(
                     f"{source}: {other.name} and {path.name} disagree about the image {name!r}. "
                     "Remove the list that is wrong."

@@ -134,6 +134,8 @@ class JsonValue:
         Such as ``[0].annotations[1]``.
     """
 
+    __slots__ = ("content", "place", "source")  # there are millions of them
+
     def __init__(self, content: Any, source: Path, place: str = ""):
         self.content = content
         self.source = source

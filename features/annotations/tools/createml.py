@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from features.annotations.collect import Picture, collect, having
+from features.annotations.collect import Picture, collect, having, unknown_pictures
 from features.annotations.tags import TOLD, separator_of, split_tags
 from features.annotations.tools import label_studio
 from features.annotations.tools.fields import image_field
@@ -16,7 +16,6 @@ from features.inputs.json_text import JsonValue, keys_of, read_json_text
 from features.inputs.label_values import ALLOWED, label_value
 from features.inputs.name_forms import ending_of
 from features.inputs.text_lines import beginning
-from features.labels import some_of
 
 _FIRST = ("annotations", "annotation", "labels", "label")
 _INSIDE = ("label", "name", "class", "category", "displayName", "labels", "categories")
@@ -73,8 +72,7 @@ def read_createml(source: Path, images: Path, *, strict_names: bool = False) -> 
         said, separator = _entries(entries)
     notes = [f"{source}: {TOLD[separator]}"] if separator else []
     pictures = [_picture(name, one, separator) for name, one in said]
-    if unsaid := [picture.name for picture in pictures if picture.others]:
-        notes.append(f"{source}: {some_of(unsaid)} pictures have null for labels: unknown")
+    notes += unknown_pictures(pictures, source, "have null for labels")
     return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
 
 

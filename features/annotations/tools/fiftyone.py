@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from features.annotations.collect import Picture, collect, having
+from features.annotations.collect import Picture, collect, having, unknown_pictures
 from features.annotations.tools.fields import label_at
 from features.datasets import Dataset
 from features.errors import InputError
 from features.inputs.json_text import JsonValue, keys_of, read_json_text
-from features.labels import some_of
 
 #: Where the labels of a field are listed, by its kind; "" is one label.
 _LISTS = {
@@ -63,12 +62,7 @@ def read_fiftyone(source: Path, images: Path, *, strict_names: bool = False) -> 
             Picture(name, {}, -1) if one.content is None else having(name, _labels(one, known))
             for name, one in labels
         ]
-    unsaid = [picture.name for picture in pictures if picture.others]
-    notes = (
-        [f"{source}: {some_of(unsaid)} pictures have no labels, not even an empty list: unknown"]
-        if unsaid
-        else []
-    )
+    notes = unknown_pictures(pictures, source, "have no labels, not even an empty list")
     return collect(
         images, pictures, source=source, known=known, strict_names=strict_names, notes=notes
     )

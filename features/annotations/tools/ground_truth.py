@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from features.annotations.collect import Picture, collect, having
+from features.annotations.collect import Picture, collect, having, unknown_pictures
 from features.datasets import Dataset
 from features.errors import InputError
 from features.inputs.json_text import JsonValue, keys_of, read_json_text
-from features.labels import some_of
 
 _PICTURE = "source-ref"
 _METADATA = "-metadata"
@@ -53,8 +52,7 @@ def read_ground_truth(source: Path, images: Path, *, strict_names: bool = False)
             f"Got {found}. Keep the fields of one job."
         )
     pictures = [_picture(entry, jobs[0]) for entry in entries]
-    unsaid = [one.name for one in pictures if one.others]
-    notes = [f"{source}: {some_of(unsaid)} pictures have no result: unknown"] if unsaid else []
+    notes = unknown_pictures(pictures, source, "have no result")
     return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from features.annotations.collect import Picture, collect, having
+from features.annotations.collect import Picture, collect, having, unknown_pictures
 from features.datasets import Dataset
 from features.inputs.json_text import JsonValue, keys_of, read_json_text
-from features.labels import some_of
 
 _OLD = ("External ID", "Labeled Data")
 _ANSWERS = ("radio_answer", "checklist_answers", "answer", "answers")
@@ -46,8 +45,7 @@ def read_labelbox(source: Path, images: Path, *, strict_names: bool = False) -> 
     """
     entries = read_json_text(source, "Labelbox's export").entries()
     pictures = [_picture(entry) for entry in entries]
-    unsaid = [one.name for one in pictures if one.others]
-    notes = [f"{source}: {some_of(unsaid)} pictures have no labels: unknown"] if unsaid else []
+    notes = unknown_pictures(pictures, source, "have no labels")
     return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
 
 

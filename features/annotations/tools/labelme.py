@@ -63,13 +63,15 @@ def read_labelme(source: Path, images: Path, *, strict_names: bool = False) -> D
     if not files:
         raise InputError(f"No *.json in {source}. Give the folder of LabelMe's files.")
     read = [_read(path) for path in tqdm(files, desc="labelme", unit="file")]
-    unsaid = dict.fromkeys(sorted(set().union(*(one.flags for one in read))), -1)
-    labels = [{**unsaid, **one.flags, **dict.fromkeys(one.shapes, 1)} for one in read]
+    flags = sorted(set().union(*(one.flags for one in read)))
+    labels = [{**one.flags, **dict.fromkeys(one.shapes, 1)} for one in read]
     own = [path.relative_to(source).with_suffix("").as_posix() for path in files]
     stated = _stated([one.image for one in read], own, source, images)
     names, notes = named_or_own(stated, own, files, source, images, strict_names=strict_names)
     pictures = [Picture(name, of_image) for name, of_image in zip(names, labels, strict=True)]
-    return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
+    return collect(
+        images, pictures, source=source, open_labels=flags, strict_names=strict_names, notes=notes
+    )
 
 
 def _files(source: Path) -> list[Path]:

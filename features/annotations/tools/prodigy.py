@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from features.annotations.collect import Picture, collect
+from features.annotations.collect import Picture, collect, unknown_pictures
 from features.annotations.tools.fields import image_field
 from features.datasets import Dataset
 from features.inputs.json_text import JsonValue, keys_of, read_json_text, text_of
-from features.labels import some_of
 
 _EMBEDDED = "data:"  # pictures that stand in the file; their names are beside them
 
@@ -49,8 +48,7 @@ def read_prodigy(source: Path, images: Path, *, strict_names: bool = False) -> D
         picture = _picture(entry)
         said.setdefault(picture.name, []).append(picture)
     pictures = [_united(name, answers) for name, answers in said.items()]
-    unsaid = [one.name for one in pictures if one.others and not one.labels]
-    notes = [f"{source}: {some_of(unsaid)} pictures have no answer: unknown"] if unsaid else []
+    notes = unknown_pictures(pictures, source, "have no answer")
     known = {label: None for entry in entries for label in _options(entry).values()}
     return collect(
         images, pictures, source=source, known=sorted(known), strict_names=strict_names, notes=notes

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from features.annotations.collect import Picture, collect, having
+from features.annotations.collect import Picture, collect, having, unknown_pictures
 from features.datasets import Dataset
 from features.inputs.json_text import JsonValue, keys_of, read_json_text
 
@@ -43,6 +43,7 @@ def read_vott(source: Path, images: Path, *, strict_names: bool = False) -> Data
     pictures = [_picture(one) for one in content.get("assets").fields().values()]
     return collect(
         images, pictures, source=source, strict_names=strict_names,
+        notes=unknown_pictures(pictures, source, "were not visited"),
         known=[one.get("name").text().strip() for one in tags],
     )  # fmt: skip
 

@@ -229,3 +229,14 @@ def test_other_folders_keep_their_names(tmp_path):
     assert dataset.label_names == ("cat", "dog") and dataset.notes == ()
     write_files(tmp_path / "b", {"n01440764/1.jpg": b"", "n02012849/2.jpg": b""})
     assert find_format(AUTO, tmp_path / "b").read(tmp_path / "b", tmp_path / "b").notes == ()
+
+
+def test_vott_counts_what_nobody_has_visited(tmp_path):
+    source, images = SAMPLES["vott"][0](tmp_path)
+    content = json.loads(source.read_text())
+    content["assets"]["2"]["regions"] = []
+    content["assets"]["2"]["asset"]["state"] = 0
+    source.write_text(json.dumps(content))
+    dataset = find_format(AUTO, source).read(source, images)
+    assert table(dataset) == {"a.jpg": [1, 0], "b.jpg": [-1, -1]}
+    assert dataset.notes == (f"{source}: 1 (first 'b.jpg') pictures were not visited: unknown",)
