@@ -16,11 +16,13 @@ from features.inputs.field_names import IMAGES, PERHAPS_IMAGES, field_key
 from features.inputs.label_values import float_or_none, label_value
 from features.labels import is_row_number, read_labels_csv
 
-# Whatever stands in them: a part of a data set can be called 0 and 1.
+# Whatever stands in them: a part of a data set can be called 0 and 1. No word for what a picture
+# shows is among them: Corel5k has the label `path`, ADE20K `partition`.
 _ALWAYS = re.compile(
-    "(data)?(split|subset|fold|partition)s?|(image|img)?(width|height)|(image|img)?(url|path)|"
-    "filesize|(file)?(md5|sha1|sha256|checksum|hash)(sum)?|filename|timestamp|datetime"
+    "(data)?(split|subset|fold)s?|(image|img)?(width|height|url)|(image|img|file)path|"
+    "filesize|(file)?(md5|sha1|sha256|check)(sum)?|(file|image|p)hash|filename|timestamp|datetime"
 )
+_PARTS = re.compile("(data)?partitions?")  # one other cell is enough
 # Some of these may be labels, too, and are if their cells look so.
 _OFTEN = re.compile(
     "set|source|date|time|year|month|day|age|sex|gender|view(position)?|position|appa|"
@@ -129,8 +131,9 @@ def _surely_others(path: Path, form: CsvForm) -> dict[int, str]:
     """Give the columns that are no labels by their names and by what stands in them.
 
     That is so where more than half of the cells are text or numbers beyond -1 to 1, and not all
-    the same; in columns that are called like what is known of a file, a quarter is enough. What
-    has fewer of them is a label with a cell to correct, and so is a column of shares.
+    the same; in columns that are called like what is known of a file, a quarter is enough, and
+    one cell in a partition. What has fewer of them is a label with a cell to correct, and so is a
+    column of shares.
 
     Returns
     -------
@@ -157,7 +160,9 @@ def _surely_others(path: Path, form: CsvForm) -> dict[int, str]:
     for at, name in columns.items():
         said, odd = kinds[at], kinds[at][_OTHER]
         filled = said.total() - said[_MISSING]
-        if _is_often(name):
+        if _PARTS.fullmatch(field_key(name)):
+            is_other = odd > 0
+        elif _is_often(name):
             is_other = 4 * (odd + said[_SHARE]) >= filled > 0
         else:
             is_other = 2 * odd > filled and len(seen[at]) > 1

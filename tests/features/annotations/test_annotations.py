@@ -252,3 +252,10 @@ def test_a_corrupted_byte_is_an_input_error_or_whole_labels(sample, format):
         assert np.isin(dataset.labels, (-1, 0, 1)).all()
 
     corrupt()
+
+
+def test_a_labels_csv_is_read_as_it_is(corel, tmp_path):
+    """Corel5k has a label `path`, which is no file's."""
+    found = index_annotations("auto", corel / "labels.csv", corel / "images", tmp_path / "out")
+    assert len(found.label_names) == 374
+    assert (tmp_path / "out" / "labels.csv").read_bytes() == (corel / "labels.csv").read_bytes()

@@ -55,6 +55,7 @@ def test_columns_of_chest_x_rays_are_left_out_and_named(tmp_path):
     [
         *((name, ("train", "val", "train", "test")) for name in ("split", "Subset", "partition")),
         ("set", ("train", "val", "train", "test")),
+        ("partition", "0002"),
         ("fold", "0101"),  # it looks like a label
         ("split", "1010"),
         ("kind_of_day", ("sunny", "rainy", "sunny", "dark")),
@@ -63,6 +64,7 @@ def test_columns_of_chest_x_rays_are_left_out_and_named(tmp_path):
         ("width", ("640", "480", "640", "1")),
         ("image_height", "1111"),
         ("md5", ("0cc1", "0cc2", "0cc3", "1")),
+        ("checksum", ("0cc1", "0cc2", "0cc3", "1")),
         ("url", ("http://x/a.jpg", "", "http://x/c.jpg", "http://x/d.jpg")),
         ("file_path", ("p/a.jpg", "p/b.jpg", "p/c.jpg", "p/d.jpg")),
         ("source", ("flickr",) * 4),
@@ -103,7 +105,10 @@ def test_a_label_with_a_bad_cell_is_an_error_with_the_cell(tmp_path, name, cells
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["date", "size", "frame", "picture", "set", "camera", "lock_id"])
+@pytest.mark.parametrize(
+    "name",
+    ["path", "partition", "hash", "date", "size", "frame", "picture", "set", "camera", "lock_id"],
+)
 def test_a_label_that_is_called_like_something_else_is_a_label(tmp_path, name):
     dataset = read(tmp_path, wide({name: "0110"}))
     assert dataset.label_names == ("cat", name) and dataset.notes == ()
