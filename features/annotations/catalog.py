@@ -162,6 +162,7 @@ FORMATS = (
     Format("scene", "LAMDA's Scene", "the file 'miml data.mat'", "scene"),
 )  # fmt: skip
 _NARROW = ("open-images", "via", "prodigy")  # their files are some of the general forms, too
+_OF_CSV = ("csv-tags", "csv-lines", "csv-columns")  # each reads all lines, and only one can fit
 NAMES = tuple(format.name for format in FORMATS)
 
 
@@ -186,7 +187,11 @@ def find_format(name: str, source: "Path") -> Format:
     check_choice("format", name, (AUTO, *NAMES))
     if name != AUTO:
         return _named(name)
-    judged = [(format, *format.judge(source)) for format in FORMATS]
+    judged: list[tuple[Format, bool, str]] = []
+    for format in FORMATS:
+        known = {one.name for one, fits, _ in judged if fits}
+        if format.name not in _OF_CSV or known.isdisjoint(_OF_CSV):
+            judged.append((format, *format.judge(source)))
     found = [format for format, fits, _ in judged if fits]
     found = [format for format in found if format.name in _NARROW] or found
     if len(found) == 1:
@@ -228,7 +233,7 @@ def describe_formats() -> str:
 
 def advice(path: "Path", images: "Path") -> str:
     """Say which command makes `labels.csv` of a file; empty if no reader of csv takes it."""
-    for name in (*_NARROW, "csv-tags", "csv-lines", "csv-columns"):
+    for name in (*_NARROW, *_OF_CSV):
         format = _named(name)
         if name == "csv-columns":  # another name of the first column, and no other mistake
             format = format._replace(recognizes="reads")

@@ -170,3 +170,16 @@ def test_another_format_refuses_the_option(tmp_path):
     message = "--negative is for csv-columns and csv-lines; .* is taken as csv-tags. Leave it out"
     with pytest.raises(InputError, match=message):
         read(tmp_path, "image,tags\na.jpg,cat|dog\n", negative=0)
+
+
+def test_a_file_is_read_once_to_tell_its_form(tmp_path, monkeypatch):
+    from features.annotations import csv_columns, csv_tables
+
+    looks = []
+    for module in (csv_columns, csv_tables):
+        real = module.find_form
+        monkeypatch.setattr(
+            module, "find_form", lambda path, real=real: looks.append(1) or real(path)
+        )
+    find_format(AUTO, write(tmp_path, wide({"dog": "0110"})))
+    assert len(looks) == 1
