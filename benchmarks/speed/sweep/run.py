@@ -14,7 +14,10 @@ from benchmarks.speed.sweep.plan import BRIEF, LONG, PENALTIES, QUICK, Plan, Siz
 from features.command_line import add_options
 from features.errors import InputError, check_number
 
-LIBRARIES = ("numba", "liblinear-official", "celer", "skglm", "cyanure", "snapml")
+LIBRARIES = (
+    "numba", "liblinear-official", "celer", "skglm", "cyanure", "snapml", "adelie", "libmultilabel",
+    "scikit-learn-intelex",
+)  # fmt: skip
 
 
 def speed_sweep(
