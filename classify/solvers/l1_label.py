@@ -20,6 +20,7 @@ _FIRST = 10.0  # times the C at which the first column enters
 _ADDED, _GROWTH = 20, 0.5  # columns added in a round, at most: a number, a share of the support
 _NEWTON_STEPS = 3  # of a label in a round
 _INNER = 0.3  # a working set is solved to this share of the violation outside it
+_NEAR = 0.01  # share of a step's gain that isn't worth another linear system
 _FINE = 1e-3  # relative gap from which on products are exact
 _FLAT = 0.01  # share of the curvature that may be left out before
 _LITTLE = 2**18  # values of a working set whose Hessian is cheap
@@ -174,7 +175,7 @@ class Label:
 
     def _step(self, gradient: np.ndarray) -> bool:
         """Take one proximal Newton step with backtracking; return whether there was one."""
-        coef = minimize_quadratic(self._hessian(), gradient, self.coef, self.penalty)
+        coef = minimize_quadratic(self._hessian(), gradient, self.coef, self.penalty, enough=_NEAR)
         move = coef - self.coef
         scores_move = self._transpose_times(move)
         slope = gradient @ move + self.penalty @ (np.abs(coef) - np.abs(self.coef))

@@ -56,7 +56,8 @@ def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Soluti
     def solve(labels: np.ndarray, share: int) -> None:
         _solve_labels(X, loss, labels, Cs, bias, tol, path, _MEMORY // share)
 
-    share_labels(solve, len(loss))
+    # The further a label is from one that all rows have, or none has, the more columns it needs.
+    share_labels(solve, loss.residual(np.zeros((len(X), len(loss)))).std(axis=0))
     return path
 
 

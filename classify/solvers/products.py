@@ -62,11 +62,11 @@ def column_gram(X: np.ndarray) -> np.ndarray:
 
 
 def gather(X: np.ndarray, columns: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return ``X[:, c].T`` in float64 for each `c` of `columns`, reading the rows once.
+    """Return ``X[:, c].T`` for each `c` of `columns`, reading the rows once.
 
     A column numbered after the last one is constant 1.
     """
-    parts = [np.ones((len(chosen), len(X))) for chosen in columns]
+    parts = [np.ones((len(chosen), len(X)), dtype=X.dtype) for chosen in columns]
     real = [chosen < X.shape[1] for chosen in columns]
     step = max(1, _BLOCK // max(1, X.shape[1]))
     for start in range(0, len(X), step):

@@ -15,7 +15,12 @@ _LENGTHS = 0.5 ** np.arange(8)  # of the step to its solution, until one pays
 
 
 def minimize_quadratic(
-    hessian: np.ndarray, gradient: np.ndarray, start: np.ndarray, penalty: np.ndarray
+    hessian: np.ndarray,
+    gradient: np.ndarray,
+    start: np.ndarray,
+    penalty: np.ndarray,
+    *,
+    enough: float = 0.0,
 ) -> np.ndarray:
     """Minimize g'(u - s) + (u - s)'H(u - s)/2 + sum_j p_j |u_j| over u.
 
@@ -28,19 +33,31 @@ def minimize_quadratic(
     start : float64 array of shape (k,)
     penalty : float64 array of shape (k,)
         Weight of each absolute value, 0 or more.
+    enough : float
+        Stop where the passes after a linear system add no more than this share of what was gained.
 
     Returns
     -------
     float64 array of shape (k,)
-        The minimum, or after a hundred rounds some point that is no worse than the start.
+        The minimum, or a point near it, or after a hundred rounds some point that is no worse than
+        the start.
     """
-    u, gradient = start.copy(), gradient.copy()
+
+    def gained() -> float:
+        slope = (first + gradient) / 2
+        return -(slope @ (u - start) + penalty @ (np.abs(u) - np.abs(start)))
+
+    u, first, gradient = start.copy(), gradient, gradient.copy()
+    before = 0.0
     for _ in range(_ROUNDS):
         coordinate_descent(hessian, gradient, u, penalty, _PASSES, 1e-4)
+        if enough and (now := gained()) - before <= enough * now:
+            break
         signs_held = _solve_for_signs(hessian, gradient, u, penalty)
         idle = u == 0
         if signs_held and (np.abs(gradient[idle]) <= penalty[idle] * (1 + 1e-6)).all():
             break
+        before = gained()
     return u
 
 

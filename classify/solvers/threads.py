@@ -11,8 +11,8 @@ import scipy.linalg  # noqa: F401  (brings its own matrix library)
 from threadpoolctl import ThreadpoolController
 
 
-def share_labels(solve: Callable[[np.ndarray, int], None], count: int) -> None:
-    """Solve `count` labels on as many threads as the matrix library would use.
+def share_labels(solve: Callable[[np.ndarray, int], None], costs: np.ndarray) -> None:
+    """Solve labels on as many threads as the matrix library would use.
 
     A label's products are small. A matrix library that cuts each of them for all cores spends its
     time waiting, so that meanwhile it gets one thread in each of ours.
@@ -22,20 +22,26 @@ def share_labels(solve: Callable[[np.ndarray, int], None], count: int) -> None:
     solve : callable
         Gets some labels, int array, and among how many threads all are shared. What it raises is
         raised here.
-    count : int
+    costs : array of shape (L,)
+        What is larger for a label that takes longer. Which thread solves it follows from
+        them alone: rounding depends on which labels share a product.
 
     Examples
     --------
     >>> seen = []
-    >>> share_labels(lambda labels, share: seen.extend(labels.tolist()), 5)
+    >>> share_labels(lambda labels, share: seen.extend(labels.tolist()), np.ones(5))
     >>> sorted(seen)
     [0, 1, 2, 3, 4]
     """
     blas = _libraries(len(sys.modules)).select(user_api="blas")
     threads = max((library["num_threads"] for library in blas.info()), default=1)
-    share = max(1, min(threads, count))
-    # Neighbors in a file are often alike in cost: deal them out in turn.
-    parts = [np.arange(first, count, share) for first in range(share)]
+    share = max(1, min(threads, len(costs)))
+    order, turn = np.argsort(-costs, kind="stable"), 2 * share
+    # Forth and back, so that none is first in every turn.
+    parts = [
+        np.sort(np.concatenate([order[first::turn], order[turn - 1 - first :: turn]]))
+        for first in range(share)
+    ]
     with blas.limit(limits=1):
         if share == 1:
             solve(parts[0], 1)

@@ -328,10 +328,10 @@ def test_labels_shared_among_threads_have_the_same_solution():
     np.testing.assert_array_equal(taggers[1].coef_ != 0, taggers[0].coef_ != 0)
 
 
-def test_labels_are_dealt_out_once_each_and_errors_come_through():
-    seen = []
+def test_labels_are_distributed_by_cost_once_each_and_errors_come_through():
+    seen, costs = [], np.array([5.0, 9.0, 1.0, 7.0, 3.0])
     with threadpool_limits(2, user_api="blas"):
-        share_labels(lambda labels, share: seen.append((labels.tolist(), share)), 5)
+        share_labels(lambda labels, share: seen.append((labels.tolist(), share)), costs)
         with pytest.raises(ZeroDivisionError):
-            share_labels(lambda labels, share: 1 / 0, 5)
-    assert sorted(seen) == [([0, 2, 4], 2), ([1, 3], 2)]
+            share_labels(lambda labels, share: 1 / 0, costs)
+    assert sorted(seen) == [([0, 3], 2), ([1, 2, 4], 2)]
