@@ -73,10 +73,11 @@ def _solve_for_signs(hessian, gradient, u, penalty) -> bool:
     now, weight = u[support], penalty[support]
     system = hessian.take(support, axis=0).take(support, axis=1)
     system.flat[:: len(support) + 1] *= 1 + 1e-10  # for columns that are equal
-    factor, failed = lapack.dpotrf(system.T, overwrite_a=1)  # symmetric, so .T spares a copy
-    if failed:
+    try:
+        factor = np.linalg.cholesky(system)  # scipy's would keep other threads waiting
+    except np.linalg.LinAlgError:
         return False
-    step, _ = lapack.dpotrs(factor, -(gradient[support] + weight * np.sign(now)))
+    step, _ = lapack.dpotrs(factor.T, -(gradient[support] + weight * np.sign(now)))
     move = np.zeros_like(u)
     for length in (*_LENGTHS, _first_turn(now, step, weight)):
         new = now + length * step
