@@ -38,11 +38,17 @@ def chromium() -> Iterator:
 
 def show(browser, page: Path, *, width: int = 1200, dark: bool = False) -> None:
     """Load a page into a window of a width in pixels, in light or dark."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(page.resolve().as_uri())
+    address = page.resolve().as_uri()
+    browser.get("about:blank")  # loading one address again may return while the old page goes
+    browser.get(address)
+    loaded = "return location.href === arguments[0] && document.readyState === 'complete'"
+    WebDriverWait(browser, 30).until(lambda one: one.execute_script(loaded, address))
 
 
 def axe_source(folder: Path) -> str:
