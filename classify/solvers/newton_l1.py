@@ -57,7 +57,10 @@ def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Soluti
         _solve_labels(X, loss, labels, Cs, bias, tol, path, _MEMORY // share)
 
     # The further a label is from one that all rows have, or none has, the more columns it needs.
-    share_labels(solve, loss.residual(np.zeros((len(X), len(loss)))).std(axis=0))
+    zeros = np.zeros(len(X))
+    share_labels(
+        solve, np.array([loss.take(label).residual(zeros).std() for label in range(len(loss))])
+    )
     return path
 
 
