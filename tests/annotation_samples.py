@@ -274,7 +274,96 @@ def prodigy(folder: Path) -> tuple[Path, Path]:
 
 
 #: The samples by their format, with the ids, the names and the labels that are expected.
+def via3(folder: Path) -> tuple[Path, Path]:
+    """A region with a radio button, and checkboxes of a whole picture; one picture has no text."""
+    options = {"0": "dog", "1": "cat"}
+    content = {
+        "project": {"pid": "1", "vid_list": ["1", "2"]},
+        "config": {"file": {"loc_prefix": {"1": ""}}},
+        "attribute": {
+            "1": {"aname": "label", "anchor_id": "FILE1_Z0_XY1", "type": 3, "options": options},
+            "2": {"aname": "tags", "anchor_id": "FILE1_Z0_XY0", "type": 2, "options": options},
+        },
+        "file": {
+            "1": {"fid": "1", "fname": "a.jpg", "type": 2, "loc": 1, "src": ""},
+            "2": {"fid": 2, "fname": "b.jpg", "type": 2, "loc": 1, "src": ""},
+        },
+        "metadata": {
+            "1_x": {"vid": "1", "flg": 0, "z": [], "xy": [2, 1, 1, 3, 3], "av": {"1": "1"}},
+            "2_y": {"vid": "2", "flg": 0, "z": [], "xy": [], "av": {"2": "0,1"}},
+        },
+        "view": {"1": {"fid_list": ["1"]}, "2": {"fid_list": [2]}},
+    }
+    return _json(folder, content)
+
+
+def supervisely(folder: Path) -> tuple[Path, Path]:
+    """A project of one dataset: an object and a tag; a tag that was typed, and one of an object."""
+    size = {"height": 4, "width": 4}
+    cat = {"classTitle": "cat", "geometryType": "rectangle", "tags": [{"name": "small"}]}
+    meta = {
+        "classes": [{"title": "cat", "shape": "rectangle"}],
+        "tags": [
+            {"name": "dog", "value_type": "none"},
+            {"name": "note", "value_type": "any_string"},
+            {"name": "small", "value_type": "none", "applicable_type": "objectsOnly"},
+        ],
+    }
+    tags = [{"name": "dog", "value": None}, {"name": "note", "value": "blurred"}]
+    files = {
+        "project/meta.json": meta,
+        "project/ds0/ann/a.jpg.json": {"tags": [], "size": size, "objects": [cat]},
+        "project/ds0/ann/b.jpg.json": {"tags": tags, "size": size, "objects": [cat]},
+    }
+    pictures = {f"project/ds0/img/{name}": b"" for name in _IDS}
+    write_files(folder, {**{name: json.dumps(one) for name, one in files.items()}, **pictures})
+    return folder / "project", folder / "project"
+
+
+def superannotate(folder: Path) -> tuple[Path, Path]:
+    """An instance with its class's name, one with its number, and a tag."""
+    files = {
+        "export/classes/classes.json": [{"id": 5, "name": "dog"}, {"id": 6, "name": "cat"}],
+        "export/a.jpg.json": {
+            "metadata": {"name": "a.jpg", "status": "Completed"},
+            "instances": [{"type": "bbox", "classId": 6, "className": "cat", "attributes": []}],
+            "tags": [],
+        },
+        "export/b.jpg___objects.json": {
+            "instances": [{"type": "bbox", "classId": 5}], "tags": ["cat"], "metadata": {},
+        },
+    }  # fmt: skip
+    texts = {name: json.dumps(one) for name, one in files.items()}
+    write_files(folder, {**texts, **_PICTURES})
+    return folder / "export", folder / "images"
+
+
+def darwin(folder: Path) -> tuple[Path, Path]:
+    """Files of both versions."""
+    new = {
+        "version": "2.0",
+        "item": {"name": "a.jpg", "path": "/", "slots": [{"type": "image"}]},
+        "annotations": [{"name": "cat", "bounding_box": {"x": 1}}],
+    }
+    old = {
+        "dataset": "x",
+        "image": {"filename": "17.jpg", "original_filename": "b.jpg", "path": "/"},
+        "annotations": [{"name": "cat", "tag": {}}, {"name": "dog", "polygon": {}}],
+    }
+    texts = {"json/a.json": json.dumps(new), "json/b.json": json.dumps(old)}
+    write_files(folder, {**texts, **_PICTURES})
+    return folder / "json", folder / "images"
+
+
 SAMPLES = {
+    "supervisely": (
+        supervisely,
+        ("ds0/img/a.jpg", "ds0/img/b.jpg"),
+        ("cat", "dog"),
+        [[1, 0], [1, 1]],
+    ),
+    "superannotate": (superannotate, _IDS, ("dog", "cat"), [[0, 1], [1, 1]]),
+    "darwin": (darwin, _IDS, _NAMES, [[1, 0], [1, 1]]),
     "voc-lists": (voc_lists, _IDS, ("cat", "zebra"), [[1, 0], [1, 1]]),
     "mirflickr": (mirflickr, ("im1.jpg", "im12.jpg"), _NAMES, [[1, 0], [1, 1]]),
     "celeba": (celeba, _IDS, _NAMES, [[1, 0], [1, 1]]),

@@ -112,7 +112,7 @@ FORMATS = (
         "tools.createml",
     ),
     Format("label-studio", "Label Studio, JSON or JSON-MIN", "a JSON file", "tools.label_studio"),
-    Format("via", "VGG Image Annotator (VIA) 1 and 2", "a JSON or csv file", "tools.via"),
+    Format("via", "VGG Image Annotator (VIA) 1 to 3", "a JSON or csv file", "tools.via"),
     Format("fiftyone", "FiftyOne's labels.json or samples.json", "a JSON file", "tools.fiftyone"),
     Format("datumaro", "Datumaro", "a JSON file", "tools.datumaro"),
     Format("vott", "VoTT", "a JSON file", "tools.vott"),
@@ -120,6 +120,18 @@ FORMATS = (
     Format(
         "ground-truth", "SageMaker Ground Truth's output", "the file output.manifest",
         "tools.ground_truth",
+    ),
+    Format(
+        "supervisely", "Supervisely, a file per picture", "the folder of JSON files",
+        "tools.supervisely", is_folder=True,
+    ),
+    Format(
+        "superannotate", "SuperAnnotate, a file per picture", "the folder of JSON files",
+        "tools.superannotate", is_folder=True,
+    ),
+    Format(
+        "darwin", "V7's Darwin, a file per picture", "the folder of JSON files", "tools.darwin",
+        is_folder=True,
     ),
     Format("prodigy", "Prodigy's JSON lines", "a JSON file", "tools.prodigy"),
     Format(

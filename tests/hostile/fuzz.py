@@ -34,7 +34,7 @@ from features.checks import trial
 from features.datasets import load_dataset
 from features.errors import InputError
 from features.labels import read_split_csv
-from tests.annotation_samples import SAMPLES, write_files
+from tests.annotation_samples import SAMPLES, via3, write_files
 from tests.caches import write_data, write_labeled_cache
 from tests.hostile.damage import Damage, as_json, edited, edited_model, one_of, patched
 from tests.sealing import unseal
@@ -151,7 +151,17 @@ DAMAGED = {
     "datumaro": "given.json", "vott": "given.json", "createml": "given.json",
     "label-studio": "given.json", "mirflickr": "lists/cat.txt", "celeba": "list_attr_celeba.txt",
     "labelbox": "given.ndjson", "ground-truth": "output.manifest", "prodigy": "given.jsonl",
+    "supervisely": "project/ds0/ann/b.jpg.json", "superannotate": "export/b.jpg___objects.json",
+    "darwin": "json/b.json",
 }  # fmt: skip
+CLASSES = "export/classes/classes.json"
+#: More files of these and of other samples: target, format, sample, file.
+MORE = (
+    ("data.yaml", "yolo", SAMPLES["yolo"][0], "data.yaml"),
+    ("supervisely's meta.json", "supervisely", SAMPLES["supervisely"][0], "project/meta.json"),
+    ("superannotate's classes", "superannotate", SAMPLES["superannotate"][0], CLASSES),
+    ("via 3", "via", via3, "given.json"),
+)
 
 
 def _annotation_targets(folder: Path) -> dict[str, Target]:
@@ -163,19 +173,23 @@ def _annotation_targets(folder: Path) -> dict[str, Target]:
         "voc": _reader("voc", folder / "voc/Annotations/0.xml", folder / "voc", edited(VOC)),
     }
     for format, name in DAMAGED.items():
-        source, pictures = SAMPLES[format][0](folder / format)
-        path = folder / format / name
-        sound = path.read_bytes()
-        damage = as_json(json.loads(sound)) if path.suffix == ".json" else edited(sound)
-        targets[format] = Target(path, damage, _reading(format, source, pictures))
+        targets[format] = _of_sample(folder / format, format, SAMPLES[format][0], name)
     lines = b'{"file_name": "a.jpg", "tags": "cat|dog"}\n{"file_name": "b.jpg", "tags": null}\n'
     path = write_files(folder / "lines", {"given.jsonl": lines, **images}) / "given.jsonl"
     targets["json lines"] = _reader("createml", path, folder / "lines", edited(lines))
-    source, pictures = SAMPLES["yolo"][0](folder / "yaml")
-    path = folder / "yaml" / "data.yaml"
-    damage = edited(path.read_bytes())
-    targets["data.yaml"] = Target(path, damage, _reading("yolo", source, pictures))
+    for target, format, write, name in MORE:
+        targets[target] = _of_sample(folder / target, format, write, name)
     return targets
+
+
+def _of_sample(
+    folder: Path, format: str, write: Callable[[Path], tuple[Path, Path]], name: str
+) -> Target:
+    source, pictures = write(folder)
+    path = folder / name
+    sound = path.read_bytes()
+    damage = as_json(json.loads(sound)) if path.suffix == ".json" else edited(sound)
+    return Target(path, damage, _reading(format, source, pictures))
 
 
 def _reader(format: str, path: Path, folder: Path, damage: Damage) -> Target:

@@ -5,8 +5,8 @@ import pytest
 from tests.hostile import fuzz
 
 NAMES = (
-    "labels.csv", "split.csv", "coco", "voc", *fuzz.DAMAGED, "json lines", "data.yaml",
-    "manifest.json", "index.csv", "shard", "unsealed shard", "model",
+    "labels.csv", "split.csv", "coco", "voc", *fuzz.DAMAGED, "json lines",
+    *(name for name, *_ in fuzz.MORE), "manifest.json", "index.csv", "shard", "unsealed shard", "model",
 )  # fmt: skip
 
 

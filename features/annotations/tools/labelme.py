@@ -9,14 +9,13 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from features.annotations.collect import Picture, collect, named_or_own
+from features.annotations.tools.folders import json_files, some_has
 from features.datasets import Dataset
 from features.errors import InputError
 from features.inputs.file_names import match_names
-from features.inputs.json_text import JsonValue, keys_of, read_json_text, text_of
-from features.inputs.listing import is_companion, visible
+from features.inputs.json_text import JsonValue, read_json_text, text_of
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")  # or a drive, or a URL
-_SEEN = 20  # files of which one must be of this form
 
 
 class _File(NamedTuple):
@@ -27,9 +26,7 @@ class _File(NamedTuple):
 
 def recognizes(source: Path) -> bool:
     """Tell whether a folder holds JSON files with LabelMe's shapes."""
-    if not source.is_dir():
-        return False
-    return any(".shapes[]" in keys_of(path) for path in _files(source)[:_SEEN])
+    return some_has(source, lambda keys: ".shapes[]" in keys)
 
 
 def read_labelme(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
@@ -59,7 +56,7 @@ def read_labelme(source: Path, images: Path, *, strict_names: bool = False) -> D
         There are no files, one is no JSON of this form or has a shape without a label, or a
         picture is missing.
     """
-    files = _files(source)
+    files = json_files(source)
     if not files:
         raise InputError(f"No *.json in {source}. Give the folder of LabelMe's files.")
     read = [_read(path) for path in tqdm(files, desc="labelme", unit="file")]
@@ -72,14 +69,6 @@ def read_labelme(source: Path, images: Path, *, strict_names: bool = False) -> D
     return collect(
         images, pictures, source=source, open_labels=flags, strict_names=strict_names, notes=notes
     )
-
-
-def _files(source: Path) -> list[Path]:
-    return [
-        path
-        for path in visible(source.rglob("*.[jJ][sS][oO][nN]"))
-        if not path.is_dir() and not any(map(is_companion, path.relative_to(source).parts))
-    ]
 
 
 def _read(path: Path) -> _File:

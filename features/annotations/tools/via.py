@@ -1,11 +1,11 @@
-"""VGG Image Annotator's JSON and csv, versions 1 and 2: attributes of regions and of files."""
+"""VGG Image Annotator's JSON and csv: attributes of regions and of files."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from features.annotations.collect import collect, having
+from features.annotations.tools.via3 import START, Picture, Said, read_project
 from features.datasets import Dataset
 from features.errors import InputError
 from features.inputs.csv_rows import csv_rows, plain_header
@@ -13,17 +13,9 @@ from features.inputs.field_names import LABELS, field_key
 from features.inputs.json_text import JsonValue, keys_of, read_json_text
 
 _COLUMNS = ("filename", "file_attributes", "region_attributes")
-_VERSION_3 = {".attribute", ".file", ".metadata", ".view"}
+_VERSION_3 = {".project", ".config", ".attribute", ".file"}  # what comes first
 _PERHAPS = ("name", "type")  # VIA's own examples call labels so
 _PROJECT, _DECLARED = "_via_img_metadata", "_via_attributes"
-
-Said = dict[str, list[str]]  # values by their attribute
-
-
-class _File(NamedTuple):
-    name: str
-    own: Said
-    regions: Said
 
 
 def recognizes(source: Path) -> bool:
@@ -31,7 +23,9 @@ def recognizes(source: Path) -> bool:
     if _is_csv(source):
         return set(_COLUMNS) <= set(_header(source))
     keys = keys_of(source)
-    return keys >= _VERSION_3 or any(key.endswith(".file_attributes") for key in keys)
+    return keys >= {f".{part}" for part in START} or any(
+        key.endswith(".file_attributes") for key in keys
+    )
 
 
 def read_via(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:
@@ -57,7 +51,7 @@ def read_via(source: Path, images: Path, *, strict_names: bool = False) -> Datas
     Raises
     ------
     InputError
-        It is of another form or of version 3, a file has no name, none of several attributes can
+        It is of another form or of a video, a file has no name, none of several attributes can
         be told to be the labels, or a picture is missing.
     """
     files, declared = _from_csv(source) if _is_csv(source) else _from_json(source)
@@ -89,15 +83,12 @@ def _is_csv(source: Path) -> bool:
     return source.is_file() and source.suffix.lower() == ".csv"
 
 
-def _from_json(source: Path) -> tuple[list[_File], JsonValue | None]:
+def _from_json(source: Path) -> tuple[list[Picture], JsonValue | None]:
     """Read the files, and the attributes that a project declares."""
     content = read_json_text(source, "VIA's annotations")
     fields = content.fields()
-    if {f".{key}" for key in fields} >= _VERSION_3:
-        raise InputError(
-            f"{source} is of VIA 3; annotations and projects of VIA 2 are read. Write the labels "
-            "as a csv file of image,label."
-        )
+    if fields.keys() >= set(START):
+        return read_project(fields)
     declared = fields.get(_DECLARED)
     if _PROJECT in fields:
         fields = fields[_PROJECT].fields()
@@ -109,7 +100,7 @@ def _header(source: Path) -> list[str]:
     return [name.lstrip("#") for name in plain_header(header)]
 
 
-def _from_csv(source: Path) -> tuple[list[_File], None]:
+def _from_csv(source: Path) -> tuple[list[Picture], None]:
     header = _header(source)
     if missing := [name for name in _COLUMNS if name not in header]:
         raise InputError(
@@ -126,7 +117,7 @@ def _from_csv(source: Path) -> tuple[list[_File], None]:
             _values(_cell(cell, source, f"line {line}, {column}"))
             for cell, column in zip(cells, _COLUMNS[1:], strict=True)
         )
-        files.append(_File(JsonValue(name, source, f"line {line}, filename").text(), own, region))
+        files.append(Picture(JsonValue(name, source, f"line {line}, filename").text(), own, region))
     return files, None
 
 
@@ -137,7 +128,7 @@ def _cell(text: str, source: Path, place: str) -> JsonValue:
         raise JsonValue(text, source, place).refused("a JSON object") from None
 
 
-def _file(entry: JsonValue) -> _File:
+def _file(entry: JsonValue) -> Picture:
     regions = entry.get("regions")
     if isinstance(regions.content, dict):  # of version 1
         listed = list(regions.fields().values())
@@ -147,7 +138,7 @@ def _file(entry: JsonValue) -> _File:
     for region in listed:
         for name, values in _values(region.get("region_attributes")).items():
             united.setdefault(name, []).extend(values)
-    return _File(entry.get("filename").text(), _values(entry.get("file_attributes")), united)
+    return Picture(entry.get("filename").text(), _values(entry.get("file_attributes")), united)
 
 
 def _values(attributes: JsonValue) -> Said:

@@ -113,8 +113,8 @@ def test_via_as_csv(tmp_path, first):
         ),
         (keyed(file_of("a.jpg")), "names no labels"),
         (
-            {"project": {}, "attribute": {}, "file": {}, "metadata": {}, "view": {}},
-            "is of VIA 3; ann",
+            {"project": {}, "config": {}, "attribute": {}, "file": {}},
+            "is of VIA 3 without 'metadata', 'view'",
         ),
     ],
 )
