@@ -208,7 +208,7 @@ def _file(source: str) -> Path:
     except (OSError, ValueError):  # no name that a file can have
         is_folder = is_file = False
     if is_folder and not os.path.lexists(path / RUN_MODEL):
-        files = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES)
+        files = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES and one.is_file())
         raise InputError(
             f"The weights {source} are a folder, and not that of a fine-tuning: it has no "
             f"{RUN_MODEL}. Give {f'{files[0]}, ' if files else ''}a .pth or .safetensors file, or "

@@ -17,7 +17,7 @@ from features.errors import InputError
 from features.inputs.beside import unlisted, unread_labels
 from features.inputs.file_names import Matches, check_distinct, match_listed, match_names
 from features.inputs.image_kinds import image_suffixes
-from features.inputs.listing import Listing, list_images, scan
+from features.inputs.listing import Listing, list_images, scan, visible
 from features.labels import (
     check_ids,
     check_label_names,
@@ -148,7 +148,7 @@ def load_dataset(data: str | Path, *, strict_names: bool = False) -> Dataset:
         )
     images = images if images.is_dir() else root
     labels_csv = root / "labels.csv"
-    tables = sorted([*root.glob("*.parquet"), *root.glob("data/*.parquet")])
+    tables = visible([*root.glob("*.parquet"), *root.glob("data/*.parquet")])
     if tables and images == root and not scan(images).pictures:
         from features.sources import parquet_files
 

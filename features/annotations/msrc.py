@@ -51,12 +51,12 @@ _NUMBER_OF = {color: number for number, color in enumerate((VOID, *COLORS.values
 
 def recognizes_original(source: Path) -> bool:
     """Tell whether a folder holds ground truth pictures."""
-    return any(source.glob("*_GT.bmp"))
+    return bool(visible(source.glob("*_GT.bmp")))
 
 
 def recognizes_cleaned(source: Path) -> bool:
     """Tell whether a folder holds cleaned segmentations."""
-    return any(source.glob("*_GT.mat"))
+    return bool(visible(source.glob("*_GT.mat")))
 
 
 def read_msrc(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:

@@ -90,8 +90,8 @@ def is_companion(name: str) -> bool:
 
 
 def visible(paths: Iterable[Path]) -> list[Path]:
-    """Sort paths, without companions."""
-    return sorted(path for path in paths if not is_companion(path.name))
+    """Sort paths, without companions, and without folders that are called like files."""
+    return sorted(path for path in paths if not (is_companion(path.name) or path.is_dir()))
 
 
 def scan(folder: Path) -> Listing:

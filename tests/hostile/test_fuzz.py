@@ -6,7 +6,8 @@ from tests.hostile import fuzz
 
 NAMES = (
     "labels.csv", "split.csv", "coco", "voc", *fuzz.DAMAGED, "json lines",
-    *(name for name, *_ in fuzz.MORE), "manifest.json", "index.csv", "shard", "unsealed shard", "model",
+    *(name for name, *_ in fuzz.MORE), "manifest.json", "index.csv", "shard", "unsealed shard",
+    "model",
 )  # fmt: skip
 
 

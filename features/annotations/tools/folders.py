@@ -21,7 +21,7 @@ def json_files(source: Path) -> list[Path]:
     return [
         path
         for path in visible(source.rglob("*.[jJ][sS][oO][nN]"))
-        if not path.is_dir() and not any(map(is_companion, path.relative_to(source).parts))
+        if not any(map(is_companion, path.relative_to(source).parts))
     ]
 
 

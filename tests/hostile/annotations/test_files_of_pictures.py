@@ -230,3 +230,22 @@ def test_what_is_wrong_in_via_3_is_named(tmp_path, change, message):
     with pytest.raises(InputError, match=message) as caught:
         via(tmp_path, change)
     assert "\n" not in str(caught.value)
+
+
+# Folders that are called like files
+
+
+@pytest.mark.parametrize("format", annotation_samples.SAMPLES)
+def test_folders_that_are_called_like_files_are_none(tmp_path, format):
+    source, images = annotation_samples.SAMPLES[format][0](tmp_path)
+    sound = find_format(AUTO, source).read(source, images)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    for path in files:
+        path.with_name(f"0{path.name}").mkdir()
+    for name in ("data.yaml", "classes.txt", "Labels_x.txt", "class-descriptions.csv", "meta.json"):
+        for folder in {source.parent, source} if source.is_dir() else {source.parent}:
+            if not (folder / name).exists():
+                (folder / name).mkdir()
+    dataset = find_format(AUTO, source).read(source, images)
+    assert (dataset.ids, dataset.label_names) == (sound.ids, sound.label_names)
+    np.testing.assert_array_equal(dataset.labels, sound.labels)
