@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from features.datasets import load_dataset
 from features.index import IndexRow
+from features.inputs.image_kinds import pillow_formats
 from features.sources.base import Fault, Source
 from features.sources.folder import Folder
 from features.sources.remote.address import Address, located
@@ -84,7 +85,7 @@ def _jpeg(path: str, source: Source) -> bytes | None:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # extraction has told what is odd about the file
-            with Image.open(io.BytesIO(opened.read())) as image:
+            with Image.open(io.BytesIO(opened.read()), formats=_decoders(path)) as image:
                 image.draft("RGB", (2 * SIDE, 2 * SIDE))
                 small = _rgb(ImageOps.exif_transpose(image))
         small.thumbnail((SIDE, SIDE))
@@ -95,6 +96,12 @@ def _jpeg(path: str, source: Source) -> bytes | None:
             Image.DecompressionBombError):  # fmt: skip
         return None
     return data.getvalue()
+
+
+def _decoders(path: str) -> list[str]:
+    """List the decoders that extraction may try, none of which starts another program."""
+    Image.init()
+    return [one for one in pillow_formats(PurePosixPath(path).suffix.lower()) if one in Image.OPEN]
 
 
 def _rgb(image: Image.Image) -> Image.Image:

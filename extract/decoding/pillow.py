@@ -2,6 +2,7 @@
 
 import ctypes
 import io
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,13 +11,14 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from extract.decoding import budget, png, ranges, samples, sources, webp
+from extract.decoding import alpha, budget, png, psd, ranges, samples, sources, tiff, webp
 from extract.decoding.reasons import ImageFailure, Reason
 from features.inputs.image_kinds import BY_NAME_ONLY, CAMERA_RAW, heif_is_read, pillow_formats
 
 # Pillow tells of odd metadata, which this module handles, and of sizes, which it checks itself.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to stderr
 
 with suppress(OSError, AttributeError):  # libtiff is built in, or Pillow has none
     # It writes to stderr itself, between the lines and bars of a run; its results say the same.
@@ -144,7 +146,10 @@ def _open(raw: bytes, suffix: str, max_pixels: int) -> Image.Image:
     """Read a header, with no decoder that could start another program."""
     formats = pillow_formats(suffix)
     try:
-        return Image.open(io.BytesIO(raw), formats=formats)
+        image = Image.open(io.BytesIO(raw), formats=formats)
+        return image if samples.is_camera_raw(image) else tiff.ready(image)
+    except ImageFailure:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Reason.BOMB.failure(limit=max_pixels) from error
     except MemoryError as error:
@@ -172,7 +177,10 @@ def _pixels(image: Image.Image, raw: bytes, suffix: str, settings: Settings) -> 
     sixteen = samples.is_sixteen(image) and not deep
     if failure := samples.missing_parts(image):
         raise failure
+    drawn = alpha.drawn(image)
     image.load()
+    if image.format == "PSD" and (failure := psd.unmerged(image, raw)):
+        raise failure
     samples.mend_color_map(image)
     if image.format == "PNG":
         _check_rows(image, raw)
@@ -182,7 +190,7 @@ def _pixels(image: Image.Image, raw: bytes, suffix: str, settings: Settings) -> 
         return _gray(image, stored, settings)
     if sixteen:
         return _color(image, raw, suffix, stored, settings)
-    return _on_background(image, settings.background)
+    return alpha.on_background(image, raw, settings.background, drawn)
 
 
 def _check_rows(image: Image.Image, raw: bytes) -> None:
@@ -210,19 +218,19 @@ def _color(
     """Convert an image of which Pillow gives the high byte of 16-bit samples."""
     high, key = np.asarray(image), image.info.get("transparency")
     if key is None and settings.white_level is None and _fills_sixteen_bits(high, stored):
-        return _on_background(image, settings.background)
+        return alpha.on_background(image, raw, settings.background)
     with _open(raw, suffix, settings.max_pixels) as again:
         values = samples.sixteen_bits(again, high)
-    colors, alpha = values[..., :3], values[..., 3:]
+    colors, opacity = values[..., :3], values[..., 3:]
     limits = ranges.find_range(colors, stored, settings.white_level)
     pixels = ranges.scale(colors, limits)
     if isinstance(key, tuple):
         pixels[(colors == np.array(key)).all(axis=-1)] = settings.background
-    if not alpha.size:
+    if not opacity.size:
         return pixels
-    limits = limits if alpha.max() <= limits[1] else ranges.FULL_16
-    layer = np.concatenate([pixels, ranges.scale(alpha, limits)], axis=-1)
-    return _on_background(Image.fromarray(layer), settings.background)
+    limits = limits if opacity.max() <= limits[1] else ranges.FULL_16
+    layer = np.concatenate([pixels, ranges.scale(opacity, limits)], axis=-1)
+    return alpha.on_background(Image.fromarray(layer), raw, settings.background)
 
 
 def _fills_sixteen_bits(high: np.ndarray, stored: ranges.Samples) -> bool:
@@ -230,23 +238,3 @@ def _fills_sixteen_bits(high: np.ndarray, stored: ranges.Samples) -> bool:
     if stored.stated or stored.significant:
         return stored.stated == ranges.FULL_16 or stored.significant == 16
     return not 0 < high[..., :3].max() < 64
-
-
-def _on_background(image: Image.Image, background: tuple[int, int, int]) -> np.ndarray:
-    if not image.has_transparency_data:
-        return np.array(_converted(image, "RGB"))
-    layer = _converted(image, "RGBA")
-    alpha = layer.getchannel("A")
-    layer = layer.convert("RGB")
-    if alpha.getextrema() != (255, 255):
-        canvas = Image.new("RGB", image.size, background)
-        canvas.paste(layer, mask=alpha)
-        layer = canvas
-    return np.array(layer)
-
-
-def _converted(image: Image.Image, mode: str) -> Image.Image:
-    try:
-        return image.convert(mode)
-    except ValueError as error:
-        raise Reason.COLORS.failure(mode=image.mode) from error

@@ -80,6 +80,11 @@ class Reason(Enum):
         "a TIFF file of whose {total} strips or tiles only {count} are there; copy it again "
         "whole, or convert it to one that has all",
     )
+    NOT_MERGED = (
+        Status.UNDECODABLE,
+        "a Photoshop file of layers without their merged image; save it with maximized "
+        "compatibility, or export it to a JPEG or PNG file",
+    )
     TRUNCATED = Status.UNDECODABLE, "truncated: the file ends before its image does"
     DAMAGED = Status.UNDECODABLE, "damaged: its {format} data can't be decoded"
     JPEG_TRUNCATED = (

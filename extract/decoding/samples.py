@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -144,20 +144,22 @@ def sixteen_bits(image: Image.Image, high: np.ndarray) -> np.ndarray:
     name = rawmode(image)
     kind, _, bytes_ = name.partition(";")
     if name == "LA;16B":  # two samples of two bytes lie as four samples of one byte do
-        _retile(image, "RGBA")
+        _retile(image, lambda _: "RGBA")
         four = np.asarray(image).astype(np.uint16)
         gray, alpha = four[..., 0] << 8 | four[..., 1], four[..., 2] << 8 | four[..., 3]
         return np.stack([gray, gray, gray, alpha], axis=-1)
-    if kind not in ("RGB", "RGBA", "RGBX") or bytes_ not in _SWAPPED:
+    if kind not in ("RGB", "RGBA", "RGBX", "R") or bytes_ not in _SWAPPED:
         raise Reason.VARIANT.failure(format=image.format)
-    _retile(image, f"{kind};{_SWAPPED[bytes_]}")
+    _retile(image, lambda mode: f"{mode.partition(';')[0]};{_SWAPPED[bytes_]}")
     return high.astype(np.uint16) << 8 | np.asarray(image)
 
 
-def _retile(image: Any, name: str) -> None:
+def _retile(image: Any, rename: Callable[[str], str]) -> None:
     image.tile = [
-        (codec, box, offset, (name, *args[1:]) if isinstance(args, tuple) else name)
-        for codec, box, offset, args in image.tile
+        tile._replace(args=(rename(tile.args[0]), *tile.args[1:]))
+        if isinstance(tile.args, tuple)
+        else tile._replace(args=rename(tile.args))
+        for tile in image.tile
     ]
     image.load()
 

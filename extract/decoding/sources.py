@@ -10,7 +10,16 @@ from features.sources.base import Fault, Source
 
 FILE_BYTES_PER_PIXEL = 16  # of four 32-bit samples, uncompressed
 FILE_HEADERS = 64 << 20  # bytes of metadata and further frames that a file may have beside them
-_JPEG_XL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+#: How files begin that hold no picture, or none that is read.
+_BEGINNINGS = {
+    b"\xff\x0a": "a JPEG XL file",
+    b"\x00\x00\x00\x0cJXL ": "a JPEG XL file",
+    b"\x00\x05\x16\x07": "a companion file of macOS; delete it",
+    b"\x76\x2f\x31\x01": "an OpenEXR file",
+    b"#?R": "a Radiance HDR file",
+    b"\x93NUMPY": "an array of numpy.save",
+}
+_TEXT = frozenset((*b"\t\n\r", *range(32, 127)))
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -56,7 +65,7 @@ def _as_failure() -> Iterator[None]:
 
 def unidentified(raw: bytes) -> Exception:
     """Say what bytes are that no decoder recognizes."""
-    if kind := "a JPEG XL file" if raw.startswith(_JPEG_XL) else kind_of(raw):
+    if kind := kind_of(raw) or _kind_without_name(raw):
         return Reason.OTHER_KIND.failure(kind=kind)
     if raw[4:8] == b"ftyp":
         if raw[8:12] in _HEIF_BRANDS:
@@ -65,3 +74,16 @@ def unidentified(raw: bytes) -> Exception:
             return Reason.CAMERA_RAW.failure()
         return Reason.OTHER_KIND.failure(kind="a video or another ISO media file")
     return Reason.UNKNOWN.failure()
+
+
+def _kind_without_name(raw: bytes) -> str:
+    for start, kind in _BEGINNINGS.items():
+        if raw.startswith(start):
+            return kind
+    if raw[128:132] == b"DICM":
+        return "a DICOM file"
+    if not any(raw):
+        return "nothing but zeros; copy it again"
+    start = raw[:512]
+    is_text = all(byte in _TEXT for byte in start)
+    return "a text, such as a server's message; download it again" if is_text else ""

@@ -3,6 +3,9 @@
 #: How they begin, in lower case.
 _OTHER_KINDS = (
     (b"version https://git-lfs", "a Git LFS pointer; run `git lfs pull`"),
+    (b"/annex/objects/", "a git-annex pointer; run `git annex get`"),
+    (b"../.git/annex/objects/", "a git-annex pointer; run `git annex get`"),
+    (b"outs:\n- md5:", "a DVC pointer; run `dvc pull`"),
     (b"<!doctype html", "an HTML page"),
     (b"<html", "an HTML page"),
     (b"<svg", "an SVG drawing"),

@@ -35,17 +35,25 @@ def png(values, *, color, depth=None, before=b"", after=b"", rows=None):
     )  # fmt: skip
 
 
-def tiff(values, form, *tags, order="<", photometric=None, bits=None):
-    """Write an uncompressed TIFF of one strip; `tags` are (tag, type, values)."""
+def tiff(values, form, *tags, order="<", photometric=None, bits=None, rows=None, planar=False):
+    """Write an uncompressed TIFF in strips of some rows, by default one; `planar`: of one color.
+
+    `tags` are (tag, type, values).
+    """
     height, width, *channels = values.shape
     count = channels[0] if channels else 1
-    data = values.astype(values.dtype.newbyteorder(order)).tobytes()
+    rows = rows or height
+    wide = values.astype(values.dtype.newbyteorder(order))
+    parts = [wide[..., band] for band in range(count)] if planar else [wide]
+    strips = [part[top : top + rows].tobytes() for part in parts for top in range(0, height, rows)]
+    sizes = [len(strip) for strip in strips]
     photometric = (2 if count > 1 else 1) if photometric is None else photometric
     entries = [
         (256, 4, [width]), (257, 4, [height]), (259, 3, [1]), (262, 3, [photometric]),
-        (258, 3, [bits or values.dtype.itemsize * 8] * count), (273, 4, [0]), (277, 3, [count]),
-        (278, 4, [height]), (279, 4, [len(data)]), (339, 3, [form] * count), *tags,
+        (258, 3, [bits or values.dtype.itemsize * 8] * count), (273, 4, sizes), (277, 3, [count]),
+        (278, 4, [rows]), (279, 4, sizes), (339, 3, [form] * count), *tags,
     ]  # fmt: skip
+    entries += [(284, 3, [2])] if planar else []
     start = 8 + 2 + 12 * len(entries) + 4
     for _ in range(2):  # the second time with the place of the data
         blob, lines = b"", b""
@@ -55,9 +63,12 @@ def tiff(values, form, *tags, order="<", photometric=None, bits=None):
                 place, blob = start + len(blob), blob + packed
                 packed = struct.pack(f"{order}I", place)
             lines += struct.pack(f"{order}HHI", tag, kind, len(given)) + packed.ljust(4, b"\0")
-        entries = [(273, 4, [start + len(blob)]) if e[0] == 273 else e for e in entries]
+        places = [start + len(blob) + sum(sizes[:k]) for k in range(len(sizes))]
+        entries = [(273, 4, places) if entry[0] == 273 else entry for entry in entries]
     head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8)
-    return head + struct.pack(f"{order}H", len(entries)) + lines + bytes(4) + blob + data
+    return (
+        head + struct.pack(f"{order}H", len(entries)) + lines + bytes(4) + blob + b"".join(strips)
+    )
 
 
 def exif(orientation):

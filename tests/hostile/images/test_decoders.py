@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from classify.report.pictures import thumbnail
 from extract.decoding import budget, jpeg
 from extract.decoding.reasons import ImageFailure, Reason
 from extract.images import Transform, read_image
+from features.annotations.msrc import read_msrc
+from features.errors import InputError
 from features.schema import Status
 from tests.hostile.images.pictures import UNSIGNED, encode, png, tiff
 from tests.hostile.images.pixels import (
@@ -42,6 +45,29 @@ def test_a_picture_that_is_postscript_starts_no_program(tmp_path, monkeypatch):
         assert "a PostScript file" in failure(tmp_path, raw, name).message
     wmf = b"\xd7\xcd\xc6\x9a\0\0" + bytes(40)
     assert failure(tmp_path, wmf, "x.png").message == "cannot identify an image format that is read"
+
+
+def test_no_other_command_asks_a_decoder_that_starts_a_program(tmp_path, monkeypatch):
+    """A picture of a page, and a picture of classes, are read as strictly as those of a cache."""
+
+    def refuse(*args, **options):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    monkeypatch.setattr("subprocess.check_call", refuse)
+    monkeypatch.setattr("PIL.EpsImagePlugin.has_ghostscript", lambda: True)
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", "gs")
+    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    picture = tmp_path / "x.png"
+    picture.write_bytes(script)
+    assert thumbnail(picture) == ""
+    picture.write_bytes(encode(COLOR, "PNG"))
+    assert thumbnail(picture).startswith("data:image/jpeg")
+    for name in ("images/a.bmp", "GroundTruth/a_GT.bmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(script)
+    with pytest.raises(InputError, match="a_GT.bmp can't be read"):
+        read_msrc(tmp_path / "GroundTruth", tmp_path / "images")
 
 
 @pytest.mark.parametrize(
