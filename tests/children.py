@@ -5,6 +5,7 @@ tested by `tests/test_cold_start.py` and, in a shell, by the slow test of the RE
 """
 
 import contextlib
+import gc
 import io
 import itertools
 import multiprocessing
@@ -31,6 +32,7 @@ from tests.tiny_backbone import TINY, WIDE
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload([__name__])
 LOADED = (classify.finetune.run, extract.run)
+gc.freeze()  # a forked process neither looks through nor copies what was loaded
 
 
 def start(
