@@ -55,6 +55,12 @@ def _scale(vector, factor):
         vector[j] *= factor
 
 
+@compiled()
+def _write(out, vector):
+    for j in range(len(vector)):
+        out[j] = vector[j]
+
+
 @compiled(fastmath=_ANY_ORDER)
 def _project(X, V, factors, U):
     """Write X diag(factors) V to U, by eight rows of V at a time."""
@@ -204,9 +210,9 @@ def run_epoch(
             added += 1
     for i in range(len(V)):
         _scale(V[i], factors[i])
-    given[:] = V
-    given_concepts[:] = W
+        _write(given[i], V[i])
     for label in range(W.shape[0]):
         for k in range(W.shape[1]):
+            _write(given_concepts[label, k], W[label, k])
             _settle(sums[1], W, settled, added, label, k)
     return updates, added
