@@ -7,11 +7,11 @@ import numpy as np
 
 from features import schema
 from features.datasets import Dataset
-from features.errors import InputError
 from features.labels import read_labels_csv, write_labels_csv
+from features.row_labels import read_row_labels
 
 
-def write_labels(folder: Path, dataset: Dataset) -> str:
+def write_labels(folder: Path, dataset: Dataset, *, new: int = 0) -> str:
     """Write a cache's `labels.csv`; cells that it has already are kept.
 
     Parameters
@@ -20,7 +20,10 @@ def write_labels(folder: Path, dataset: Dataset) -> str:
         The cache's folder.
     dataset : Dataset
         The images in the order of the cache's rows. Those that `labels.csv` does not have yet are
-        added, with their labels, and so are labels that only the data set names.
+        added, with their labels, and so are labels that only the data set names. Its lines may be
+        in any order.
+    new : int
+        How many of the images, the last ones, the cache does not have yet.
 
     Returns
     -------
@@ -40,10 +43,8 @@ def write_labels(folder: Path, dataset: Dataset) -> str:
     ids, kept, names = read_labels_csv(path)
     n = len(ids)
     if tuple(ids) != dataset.ids[:n]:
-        raise InputError(
-            f"{path} lists other images than the cache, or in another order. Move it away and run "
-            "again, which writes the data set's labels."
-        )
+        n = len(dataset) - new
+        kept, names = read_row_labels(path, dataset.ids[:n])
     merged, all_names = _from_dataset(dataset, names)
     if dataset.labels is None:
         differing = 0

@@ -95,7 +95,7 @@ class Job:
                 write_index(out, dataset, self._sizes, self.manifest)
             else:
                 write_or_check(out, self.manifest)
-            if line := write_labels(out, dataset):
+            if line := write_labels(out, dataset, new=self._new):
                 print(line, file=sys.stderr)
             if self._new:  # at last: up to here, the cache is what it was
                 grow(out, self.manifest)

@@ -13,10 +13,10 @@ import numpy as np
 from features import schema, shards
 from features.errors import InputError, check_choice, check_distinct
 from features.index import Index, index_fault, read_index
-from features.inputs.file_names import match_ids
 from features.labels import read_given_labels, read_labels_csv
 from features.manifest import manifest_hash, read_manifest
 from features.mapped_shards import MappedShards
+from features.row_labels import placed, read_row_labels
 
 
 class FeatureCache:
@@ -111,12 +111,10 @@ class FeatureCache:
         path = self.folder / schema.LABELS
         if not os.path.lexists(path):
             return None, ()
-        ids, labels, names = read_labels_csv(path)
-        if ids not in (self._listed.ids, self.ids):
-            raise InputError(
-                f"{path} lists other images than {schema.INDEX}, or in another order. Move it away "
-                "and run extract again, which writes it anew."
-            )
+        ids = self._listed.ids
+        if len(ids) > len(self) and read_labels_csv(path)[0] == tuple(self.ids):
+            ids = self.ids  # an append has just begun
+        labels, names = read_row_labels(path, ids)
         return labels[: len(self)], names
 
     @property
@@ -308,15 +306,11 @@ def labels_of(
                 "0/1 column per label."
             )
         return cache.labels, cache.label_names
-    listed, given, names = read_given_labels(labels)
-    known = list(cache.ids)
-    row_of = {id_: row for row, id_ in enumerate(known)}
-    ids, unknown, *_ = match_ids(known, listed, labels)
+    table = read_given_labels(labels)
+    Y, _, unknown = placed(labels, table, list(cache.ids))
     if unknown:
         raise InputError(
             f"{labels} names {unknown[0]!r} and {len(unknown) - 1} more images that {cache.folder} "
             "lacks. Leave them out or extract them."
         )
-    Y = np.full((len(cache), len(names)), -1, dtype=np.int8)
-    Y[[row_of[id_] for id_ in ids]] = given
-    return Y, names
+    return Y, table[2]

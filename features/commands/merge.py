@@ -17,7 +17,6 @@ from features.errors import InputError, plain_words
 from features.files.ownership import make_folder
 from features.files.ranges import locked_numbers
 from features.index import Index, index_fault, read_index, rewrite_index
-from features.labels import read_labels_csv
 from features.manifest import (
     Manifest,
     read_manifest,
@@ -25,6 +24,7 @@ from features.manifest import (
     require_new_or_cache,
     write_or_check,
 )
+from features.row_labels import read_row_labels
 from features.shard_writer import require_own_shard
 from features.shards import finished_shards, is_finished, kinds, stored_checksum
 from features.view import write_view
@@ -113,11 +113,7 @@ def _common_labels(folders: Sequence[Path], rows: Index) -> Path | None:
             )
     if not paths:
         return None
-    if read_labels_csv(paths[0])[0] != rows.ids:
-        raise InputError(
-            f"{paths[0]} lists other images than {schema.INDEX}, or in another order. Move it away "
-            "and run extract again, which writes it anew."
-        )
+    read_row_labels(paths[0], rows.ids)
     return paths[0]
 
 

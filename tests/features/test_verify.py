@@ -209,8 +209,8 @@ FAULTS = {
         ["features.h5: it was made for another manifest"],
     ),
     "labels of other images": (
-        swap_lines("labels.csv", 3, 4),
-        ["labels.csv lists other images than index.csv, or in another order. Move it away"],
+        replace("labels.csv", "ä3.jpg", "other.jpg"),
+        ["labels.csv lists other images than the cache: 1 .first 'other.jpg'.*move it away"],
     ),
     "a label that is none": (
         replace("labels.csv", "jpg,1", "jpg,2"),

@@ -351,7 +351,7 @@ def test_labels_of_old_rows_are_kept_and_new_ones_added(config, data, tmp_path, 
 
 def test_labels_of_other_images_are_not_replaced(config, data, before):
     (before / "labels.csv").write_text("image,cat\nother.png,1\n")
-    with pytest.raises(InputError, match=r"lists other images than the cache.*Move it away"):
+    with pytest.raises(InputError, match=r"lists other images than the cache.*move it away"):
         run(config, load_dataset(data), before)
     assert (before / "labels.csv").read_text() == "image,cat\nother.png,1\n"
 
