@@ -71,10 +71,13 @@ class ResultFile:
         self._file = open_locked(self.path)
         try:
             data = self._file.read()
-            whole = data[: data.rfind(b"\n") + 1]
+            whole = whole_lines(data)
             found, self._lines = parse_results(self.path, whole, odd)
             self._refuse_another(found)
-            self._file.truncate(len(whole))
+            if len(whole) > len(data):  # an editor has taken the last line's end
+                self._write(b"\n")
+            else:
+                self._file.truncate(len(whole))
         except BaseException:
             self._file.close()
             raise
@@ -199,8 +202,20 @@ def read_results(
         For a line that can't be read; the message names the file and the line.
     """
     data = Path(path).read_bytes()
-    header, lines = parse_results(Path(path), data[: data.rfind(b"\n") + 1], odd)
+    header, lines = parse_results(Path(path), whole_lines(data), odd)
     return header, in_order(lines)
+
+
+def whole_lines(data: bytes) -> bytes:
+    r"""Give the lines of a result file without the last one, if that is half-written.
+
+    Examples
+    --------
+    >>> whole_lines(b'{"header": {}}\n{"C": 1'), whole_lines(b'{"header": {}}\n{"C": 1}')
+    (b'{"header": {}}\n', b'{"header": {}}\n{"C": 1}\n')
+    """
+    end = data.rfind(b"\n") + 1
+    return data + b"\n" if _from_json(data[end:]) else data[:end]
 
 
 def parse_results(
@@ -213,7 +228,8 @@ def parse_results(
     path : Path
         Named in messages.
     data : bytes
-        Whole lines. Beside the header, the first may hold ``run``, how the lines were made.
+        Whole lines; blank ones hold nothing. Beside the header, the first may hold ``run``, how
+        the lines were made.
     odd
         As for `ResultFile`.
 
@@ -234,6 +250,8 @@ def parse_results(
     header = _from_json(first)["header"]
     lines: dict[tuple, Line] = {}
     for number, raw in enumerate(rest, start=2):
+        if not raw.strip():
+            continue
         where = f"{path}, line {number}"
         line = _from_json(raw)
         if not line or any(isinstance(value, dict | list) for value in line.values()):

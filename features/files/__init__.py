@@ -280,8 +280,15 @@ def _made(path: Path) -> tuple[Path, int]:
         # Shared: who removes what is left behind asks for the whole lock, and HDF5, which reads a
         # file as soon as it has its name, for a share.
         if try_lock(descriptor, shared=True) is not False and same_file(descriptor, temporary):
+            _keep_mode(path, descriptor)
             return temporary, descriptor
         os.close(descriptor)  # another process took it, before it was locked, for left behind
+
+
+def _keep_mode(path: Path, descriptor: int) -> None:
+    """Give a temporary the permissions of the file that it replaces, which may be private."""
+    with suppress(OSError):  # no such file yet, or a file system without permissions
+        os.fchmod(descriptor, os.stat(path).st_mode & 0o777 | 0o600)
 
 
 def _take_name(temporary: Path, path: Path, data: bytes) -> None:

@@ -258,3 +258,19 @@ def test_devices_pipes_sockets_and_folders_are_refused(tmp_path):
             require_ours(path, begins(b""), what="a page")
         assert os.lstat(path).st_mode == before.st_mode and os.lstat(path).st_ino == before.st_ino
     assert parts(tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o400])
+def test_what_is_replaced_keeps_its_permissions(tmp_path, mode):
+    """A model or a sidecar that others may not read must not become readable by a second fit."""
+    path = tmp_path / "private.csv"
+    path.write_text("old")
+    path.chmod(mode)
+    files.write_text(path, "new")
+    assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == mode | 0o600
+    before = os.umask(0o027)
+    try:
+        files.write_text(tmp_path / "fresh.csv", "new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "fresh.csv").stat().st_mode) == 0o640

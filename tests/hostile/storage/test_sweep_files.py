@@ -14,9 +14,9 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from classify.__main__ import main
 from classify.learners import LEARNERS, Learner
-from classify.results import ResultFile, read_results
+from classify.results import ResultFile, header_of, read_results
 from classify.storage.provenance import hash_labels, hash_labels_as_text
-from classify.sweep import parse_C, sweep
+from classify.sweep import KEY, parse_C, sweep
 from features.cache import FeatureCache
 from features.command_line import run_command
 from features.errors import InputError
@@ -142,7 +142,7 @@ REPEATED = b'{"learner": "l1", "scaling": "none", "split": 9, "C": 1.0, "split":
 
 
 @pytest.mark.parametrize(
-    "raw", [b"NaN", b"[]", b"{}", b'{"C": NaN}', b'{"C": 1}}', b"\xff", b" ", REPEATED]
+    "raw", [b"NaN", b"[]", b"{}", b'{"C": NaN}', b'{"C": 1}}', b"\xff", REPEATED]
 )
 def test_a_line_that_is_no_line_is_named(cache, swept, tmp_path, raw):
     path = tmp_path / "s.jsonl"
@@ -393,3 +393,31 @@ def test_ascii_output_and_closed_streams_are_no_traceback(cache, tmp_path, close
     assert child.exitcode == closed - 1  # nobody reads stdout: no error; it is full: one
     assert "Traceback" not in (told.read_text() if told.exists() else "")
     assert len(read_results(out)[1]) == 2
+
+
+TIDIED = {
+    "the last line's end is gone": lambda raw: raw.rstrip(b"\n"),
+    "other line ends, and the last is gone": lambda raw: raw.replace(b"\n", b"\r\n").rstrip(),
+    "blank lines": lambda raw: raw.replace(b"\n", b"\n\n"),
+    "blank lines at the end": lambda raw: raw + b"\n \n",
+}
+
+
+@pytest.mark.parametrize("kind", TIDIED)
+def test_no_line_is_lost_that_an_editor_has_left_whole(cache, swept, tmp_path, kind):
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(TIDIED[kind](swept))
+    assert read_results(path) == read_results(_file(tmp_path / "whole.jsonl", swept))
+    header = {name: value for name, value in header_of(path).items() if name != "key"}
+    with ResultFile(path, key=KEY, header=header) as file:
+        assert len(file.lines) == len(swept.splitlines()) - 1
+        file.append({**file.lines[-1], "split": 99})
+    assert len(read_results(path)[1]) == len(swept.splitlines())
+    path.write_bytes(TIDIED[kind](swept))
+    sweep(cache, path, **OPTIONS)
+    assert path.read_bytes() == swept
+
+
+def _file(path, content):
+    path.write_bytes(content)
+    return path
