@@ -111,7 +111,7 @@ class FeatureCache:
         path = self.folder / schema.LABELS
         if not os.path.lexists(path):
             return None, ()
-        ids = self._listed.ids
+        ids: Sequence[str] = self._listed.ids
         if len(ids) > len(self) and read_labels_csv(path)[0] == tuple(self.ids):
             ids = self.ids  # an append has just begun
         labels, names = read_row_labels(path, ids)
