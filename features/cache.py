@@ -16,7 +16,6 @@ from features.index import Index, index_fault, read_index
 from features.labels import read_given_labels, read_labels_csv
 from features.manifest import manifest_hash, read_manifest
 from features.mapped_shards import MappedShards
-from features.row_labels import placed, read_row_labels
 
 
 class FeatureCache:
@@ -111,10 +110,11 @@ class FeatureCache:
         path = self.folder / schema.LABELS
         if not os.path.lexists(path):
             return None, ()
-        ids: Sequence[str] = self._listed.ids
-        if len(ids) > len(self) and read_labels_csv(path)[0] == tuple(self.ids):
-            ids = self.ids  # an append has just begun
-        labels, names = read_row_labels(path, ids)
+        ids, labels, names = read_labels_csv(path)
+        if ids not in (self._listed.ids, self.ids):
+            from features.row_labels import read_row_labels  # for files that people sorted
+
+            labels, names = read_row_labels(path, self._listed.ids)
         return labels[: len(self)], names
 
     @property
@@ -306,6 +306,8 @@ def labels_of(
                 "0/1 column per label."
             )
         return cache.labels, cache.label_names
+    from features.row_labels import placed
+
     table = read_given_labels(labels)
     Y, _, unknown = placed(labels, table, list(cache.ids))
     if unknown:
