@@ -21,7 +21,7 @@ from features.inputs.image_kinds import image_suffixes
 from features.inputs.label_values import float_or_none, label_value
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls", ".ods")  # the last ones for a message
-_SEVERAL = re.compile(r"[|;,]")  # stands between tags
+_SEVERAL = re.compile("[|;,\uff1b\uff0c\u3001]")  # stands between tags
 _NO_VALUE, _NUMBER, _TEXT, _NO_PART, _SEVERAL_TAGS = (1 << bit for bit in range(5))
 _KEPT = 1 << 16  # different fields, some of which are told from memory
 _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "unassigned"})

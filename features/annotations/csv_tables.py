@@ -14,7 +14,7 @@ from features.annotations.csv_form import (
     labeled_rows,
     not_read,
 )
-from features.annotations.tags import TOLD, boxed_labels, separator_of, split_tags, unquoted
+from features.annotations.tags import TOLD, boxed_labels, marks, separator_of, split_tags, unquoted
 from features.datasets import Dataset, index_images
 from features.errors import InputError
 from features.inputs.label_values import float_or_none, is_missing, label_value
@@ -70,13 +70,20 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
         cells.append(unquoted(",".join(field for field in tags_of if not is_missing(field))))
     tags = boxed_labels(cells)
     notes = [f"{source}: four numbers of a box follow each label, and are not read"] if tags else []
+    known: list[str] = []
+    if tags is None and (found := marks(cells)):
+        length, tags = found
+        known = [str(place) for place in range(length)]
+        notes = [f"{source}: lists of {length} zeros and ones; a label's name is its place, from 0"]
     if tags is None:
         separator = separator_of(cells, is_one=form.is_one)
         tags = [split_tags(cell, separator, source) for cell in cells]
         notes = [f"{source}: {TOLD[separator]}"] if separator else []
     notes += not_read(source, form.others)
     pictures = list(map(having, names, tags))
-    return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
+    return collect(
+        images, pictures, source=source, known=known, strict_names=strict_names, notes=notes
+    )
 
 
 def read_lines(

@@ -7,16 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from features.errors import InputError
 from features.inputs.label_values import float_or_none
 
-_SEPARATORS = ("|", ";", ",")
+_SEPARATORS = ("|", ";", ",", "\uff1b", "\uff0c", "\u3001")
 ONE = "one"  # nothing stands between tags
 TOLD = {
     "|": "tags are separated by '|'",
     ";": "tags are separated by semicolons",
     ",": "tags are separated by commas",
+    "\uff1b": "tags are separated by full-width semicolons",
+    "\uff0c": "tags are separated by full-width commas",
+    "\u3001": "tags are separated by ideographic commas",
     " ": "tags are separated by blanks",
     ONE: "each field is one tag",
 }
+_QUOTES = {"'": "'", '"': '"', "\u201c": "\u201d", "\u201e": "\u201c", "«": "»",
+           "\u2018": "\u2019"}  # fmt: skip
 _LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
+_INDICATOR = re.compile(r"[01](\.0*)?")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _BOXED = re.compile(r"(?<!\S)([^\s\d.+-]\S*)((?:\s+\d+(?:\.\d*)?){4})(?:\s+|\Z)")
 
@@ -79,7 +85,7 @@ def split_tags(text: str, separator: str, source: object) -> list[str]:
     if _LIST.fullmatch(text):
         found = _from_json(text)
         if found is not None:
-            if text.strip() not in ("[]", "{}") and not found:
+            if not found and not _holds_nothing(text):
                 raise InputError(
                     f"{source}: {text.strip()[:80]!r} has no list of labels. Write them as 'a|b'."
                 )
@@ -102,8 +108,41 @@ def unquoted(text: str) -> str:
     ('cat dog', "'cat','dog'", "it's")
     """
     bare = text.strip()
-    is_quoted = len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\""
-    return bare[1:-1] if is_quoted and bare[0] not in bare[1:-1] else text
+    is_quoted = len(bare) > 1 and bare[-1] == _QUOTES.get(bare[0])
+    return bare[1:-1] if is_quoted and not {bare[0], bare[-1]} & {*bare[1:-1]} else text
+
+
+def marks(texts: Sequence[str]) -> tuple[int, list[list[str]]] | None:
+    """Read lists of 0 and 1 of one length, as tables of indicators are stored; or give None.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Empty ones hold nothing. One of the others has a 0 or a 1 twice, as no list of labels does.
+
+    Returns
+    -------
+    length : int
+        Of the lists.
+    found : list of list of str
+        For each text the places of its ones, from 0.
+
+    Examples
+    --------
+    >>> marks(["[1, 0, 1]", "[0 0 0]"]), marks(["[0, 2]", "[1]"]), marks(["1", "0"])
+    ((3, [['0', '2'], []]), None, None)
+    """
+    split = [re.split(r"[\s,;|]+", text.strip(" \t\r\n[](){}")) if text else [] for text in texts]
+    given = [one for one in split if one]
+    if not given or len({len(one) for one in given}) > 1 or len(given[0]) < 2:
+        return None
+    if not all(_INDICATOR.fullmatch(word) for one in given for word in one):
+        return None
+    if not any(len(one) > len({word[0] for word in one}) for one in given):
+        return None
+    return len(given[0]), [
+        [str(k) for k, word in enumerate(one) if word[0] == "1"] for one in split
+    ]
 
 
 def boxed_labels(texts: Sequence[str]) -> list[list[str]] | None:
@@ -122,12 +161,21 @@ def boxed_labels(texts: Sequence[str]) -> list[list[str]] | None:
     return found if any(found) else None
 
 
+def _holds_nothing(text: str) -> bool:
+    """Tell whether JSON is empty, or an object that says of every name that it is absent."""
+    content = json.loads(text)
+    flags = content.values() if isinstance(content, dict) else content
+    return all(one in (0, 1) for one in flags)
+
+
 def _from_json(text: str) -> list[str] | None:
-    """Collect what the lists in a JSON field name; None if it is no JSON."""
+    """Collect what the lists in a JSON field, or true values, name; None if it is no JSON."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    if isinstance(content, dict) and content and all(one in (0, 1) for one in content.values()):
+        return [name for name, one in content.items() if one]
 
     def collect(one: object) -> Iterator[str]:
         for inner in one.values() if isinstance(one, dict) else one if type(one) is list else ():

@@ -20,6 +20,7 @@ _FIRST_FIELD = re.compile(r'(?:\s*"(?:[^"]|"")*"\s*|[^,;\t"]*)([,;\t])( ?)')
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx and .ods, .xls
 csv.field_size_limit(1 << 26)  # masks and outlines of objects stand in one field
 _BLANKS = re.compile(r'"[^"]*"(?: (?:"[^"]*"|[^ "]+))+\s*')  # a header of R's write.table
+_FORMULA = re.compile(r'\A\s*="([^"]*)"\s*\Z')
 _MARKS = re.compile(r'[,;|\t"]')
 _STATED = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # a first line for Excel
 
@@ -28,6 +29,7 @@ class _Form(NamedTuple):
     delimiter: str
     skip_blanks: bool  # the header has a blank behind its first separator
     skip_line: bool = False  # the first line only states the separator
+    formulas: bool = False  # fields like ="001", which keep a spreadsheet from changing them
     row_names: bool = False  # lines begin with a field that the header lacks, as R writes them
 
 
@@ -72,6 +74,8 @@ def csv_rows(
                 line = reader.line_num + form.skip_line
                 if not any(map(str.strip, fields)):
                     continue  # spreadsheets leave lines of separators at the end
+                if form.formulas:
+                    fields = [_FORMULA.sub(r"\1", field) for field in fields]
                 if form.row_names and not width:
                     fields.insert(0, "")
                 width = width or _width(fields)
@@ -132,7 +136,10 @@ def _form(file: TextIO) -> _Form:
     while first and not first.strip():
         first = file.readline()
     if stated := _STATED.fullmatch(first):
-        return _Form(stated[1], False, True)
+        behind = file.tell()
+        second = file.readline()
+        file.seek(behind)
+        return _Form(stated[1], False, True, '="' in second)
     second = file.readline()
     file.seek(0)
     found = _FIRST_FIELD.match(first)
@@ -143,7 +150,12 @@ def _form(file: TextIO) -> _Form:
         widths = [len(fields) for fields in csv.reader([first, second], delimiter=delimiter)]
         row_names = widths[1:] == [widths[0] + 1]
     by_blanks = delimiter == " " and '"' not in first  # perhaps several of them
-    return _Form(delimiter, by_blanks or bool(found and found[2]), row_names=row_names)
+    return _Form(
+        delimiter,
+        by_blanks or bool(found and found[2]),
+        formulas='="' in first + second,
+        row_names=row_names,
+    )
 
 
 def _has_blanks(first: str, second: str) -> bool:

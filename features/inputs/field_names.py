@@ -3,7 +3,7 @@
 import re
 
 IMAGES = re.compile(
-    "(image|img|photo|picture|pic|file|frame)s?"
+    "(input)?(image|img|photo|picture|pic|file|frame)s?"
     "(id|(file)?names?|files?|(file)?paths?|index|url|(gcs)?uri|links?)?|"
     "(abs|rel|full|file)?paths?|fname|url|uri"
 )
@@ -12,7 +12,7 @@ _LABEL = "(label|class|category|concept|keyword|annotation|attribute|object|targ
 ONE_LABEL = re.compile(f"{_LABEL}(id|name|mid)?|choice")
 LABELS = re.compile(
     f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|{_LABEL}(id|mid)|"
-    "(classification|boundingbox)annotations?"
+    "(classification|boundingbox)annotations?|answer(category|categories)?(labels?|tags?|choices)?"
 )
 VALUES = re.compile(
     "conf(idence)?|scores?|values?|presen(t|ce)|prob(ability)?|exists|positive|probabilities"

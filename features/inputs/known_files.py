@@ -14,10 +14,13 @@ from features.inputs.name_forms import (
     EXTENSION,
     FRONT,
     LEFT_OUT,
+    OTHER,
     SPELLING,
     UPLOADED,
+    ZEROS,
     differences,
     ending_of,
+    numbered,
     plain_key,
     rewritten,
     stem_of,
@@ -47,6 +50,19 @@ class KnownFiles:
             key = plain_key(picture)
             self.by_name[key].append(picture)
             self.by_stem[stem_of(key)].append(picture)
+
+    @cached_property
+    def _by_number(self) -> dict[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for key, pictures in self.by_name.items():
+            if parts := numbered(key):
+                found[parts[:2]].extend(pictures)
+        return found
+
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        """Keys of names, of which another name can't mean the file."""
+        return frozenset(map(plain_key, self.names))
 
     def find(self, name: str, source: object) -> tuple[str | None, str]:
         """Give the file that a name means and how they differ, or None."""
@@ -112,9 +128,23 @@ class KnownFiles:
         if spelled := _FORMAT_OF.get(ending_of(key)):
             alike = self.by_stem.get(stem_of(key), [])
             yield SPELLING, [file for file in alike if _FORMAT_OF.get(ending_of(file)) == spelled]
+            yield OTHER, [file for file in self._free(alike) if ending_of(file) != ending_of(key)]
+        yield ZEROS, self._with_zeros(key)
         for way, before in rewritten(key):
             if way != UPLOADED or self._are_uploaded:
-                yield way, self.by_name.get(before) or self.by_stem.get(before, [])
+                found = self.by_name.get(before) or self.by_stem.get(before)
+                yield way, found or self._with_zeros(before)
+
+    def _with_zeros(self, key: str) -> list[str]:
+        """Give the files whose names are a key's number with zeros in front, or without."""
+        parts = numbered(key)
+        if parts is None:
+            return []
+        alike = self._free(self._by_number.get(parts[:2], []))
+        return [file for file in alike if parts[2] in ("", ending_of(file))]
+
+    def _free(self, files: list[str]) -> list[str]:
+        return [file for file in files if plain_key(file) not in self._named]
 
     @cached_property
     def _are_uploaded(self) -> bool:

@@ -3,20 +3,30 @@
 from features.errors import InputError
 
 PRESENT, ABSENT, UNKNOWN = 1, 0, -1
-_YES = ("true", "t", "yes", "y", "on", "present", "positive")
-_NO = ("false", "f", "no", "n", "off", "absent", "negative")
-# What a spreadsheet writes in German, French, Spanish, Portuguese, Italian, Dutch, Polish.
-_TRUE = ("wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda")
-_FALSE = ("falsch", "faux", "falso", "onwaar", "fałsz")
+_YES = ("true", "t", "yes", "y", "on", "present", "positive", "pos", "✓", "✔", "☑", "☒", "✅")
+_NO = ("false", "f", "no", "n", "off", "absent", "negative", "neg", "☐", "✗", "✘", "❌")
+# What a spreadsheet writes in German, French, Spanish, Portuguese, Italian, Dutch, Polish, Swedish,
+# Danish, Norwegian, Finnish, Czech, Hungarian, Turkish, Russian, Romanian.
+_TRUE = ("wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "sant", "sand",
+         "sann", "tosi", "pravda", "igaz", "doğru", "истина", "adevărat")  # fmt: skip
+_FALSE = ("falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "falsk", "usann", "epätosi",
+          "nepravda", "hamis", "yanliş", "ложь", "fals")  # fmt: skip
+# And what people write in some of these languages.
+_JA = ("ja", "oui", "sí", "si", "sim", "sì", "tak", "да")
+_NEIN = ("nein", "non", "não", "nao", "nee", "nie", "nej", "нет")
+#: Missing values of pandas, R, Excel (also in German), MySQL, SAS and others.
+_BLANK = ("", "?", "na", "n/a", "n.a.", "<na>", "nan", "nat", "null", "(null)", "<null>", "none",
+          "unknown", "missing", "#n/a", "#nv", "\\n", ".")  # fmt: skip
 _WORDS = {
-    **dict.fromkeys((*_YES, *_TRUE), PRESENT),
-    **dict.fromkeys((*_NO, *_FALSE), ABSENT),
-    **dict.fromkeys(("", "?", "na", "n/a", "<na>", "nan", "null", "none", "unknown"), UNKNOWN),
+    **dict.fromkeys((*_YES, *_TRUE, *_JA), PRESENT),
+    **dict.fromkeys((*_NO, *_FALSE, *_NEIN), ABSENT),
+    **dict.fromkeys(_BLANK, UNKNOWN),
 }
 # Of a name; "none" and "unknown" may be labels.
 _MISSING = frozenset(
-    {"", "nan", "NaN", "NAN", "<NA>", "NA", "N/A", "#N/A", "n/a", "null", "NULL", "None", "set()"}
-)
+    {"", "nan", "NaN", "NAN", "<NA>", "NA", "N/A", "#N/A", "#NV", "n/a", "null", "NULL", "(null)",
+     "\\N", "None", "set()"}
+)  # fmt: skip
 ALLOWED = "1, 0, -1 or empty (unknown)"
 
 
@@ -27,8 +37,9 @@ def label_value(text: str, *, negative: int = UNKNOWN) -> int:
     ----------
     text : str
         A number that equals 1, 0 or -1 (also with a decimal comma), true or false in the languages
-        of spreadsheets, yes or no, their first letters, present or absent, on or off, or one of
-        the words for a missing value; in either case, with blanks around it or without.
+        of spreadsheets, yes or no, their first letters, present or absent, on or off, a mark of a
+        form (a tick, a cross, an empty box), or one of the words for a missing value; in either
+        case, with blanks around it or without.
     negative : {-1, 0}
         What the number -1 is.
 

@@ -1,35 +1,63 @@
 """The forms in which one file is named, and how two of them differ."""
 
+import html
 import os
 import re
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import unquote
 
 NOT_A_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # a part that is empty, "." or ".."
 CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last: names that are not UTF-8
 _QUERY = re.compile(r"\?(?:.*&)?(?:d=([^&]+))?.*", re.DOTALL)  # `d`: Label Studio's local files
 _FAR = re.compile(r"/|\.\.|[A-Za-z][A-Za-z0-9+.-]*:")  # absolute, upwards, a drive or a URL
-FRONT, COMMON, LEFT_OUT, BEHIND, EXTENSION, SPELLING, DECIMAL, UPLOADED = (
+FRONT, COMMON, LEFT_OUT, BEHIND, EXTENSION, SPELLING, OTHER, ZEROS, DECIMAL, UPLOADED = (
     "the folder's name in front",
     "one path in front of all",
     "one path of all files left out",
     "a query behind",
     "no extension",
     "spelling of the extension",
+    "another extension",
+    "zeros in front left out",
     "a number with a decimal point",
     "Label Studio's prefix",
 )
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # other than the plain one
+_ENTITY = re.compile(r"&(#\d{1,7}|#x[0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp);")
+_MISREAD = ("cp1252", "latin-1", "cp437")  # as which UTF-8 is often read; ZIP archives' is the last
+_NUMBER = re.compile(r"((?:.*/)?)0*(\d+)(\.[a-z]\w*)?", re.ASCII)
 _REWRITTEN = (
+    ("quotes", re.compile(r"b?(['\"])([^'\"]+)\1"), r"\2"),
+    ("a quote in front", re.compile(r"'([^']+)"), r"\1"),  # which makes a spreadsheet's cell a text
     (DECIMAL, re.compile(r"((?:.*/)?\d+)\.0+"), r"\1"),
     (UPLOADED, re.compile(r"((?:.*/)?)[0-9a-f]{8}-([^/]+)"), r"\1\2"),
     ("Roboflow's ending", re.compile(r"(.+)_([a-z]{3,4})\.rf\.[0-9a-z]{20,40}\.[a-z]+"), r"\1.\2"),
 )
 
 
+def _no_entities(name: str) -> str:
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), name) if "&" in name else name
+
+
+def _right_encoding(name: str) -> str:
+    if not name.isascii():
+        for encoding in _MISREAD:
+            with suppress(UnicodeError):
+                return name.encode(encoding).decode("utf-8")
+    return name
+
+
+_REPLACED: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("'+' for blanks", lambda key: key.replace("+", " ")),
+    ("characters that Windows forbids", lambda key: re.sub('[:*?"<>|]', "_", key)),
+)
+
+
 def _no_blanks(name: str) -> str:
-    return "/".join(part.strip() for part in name.split("/"))
+    return "/".join(part.strip() for part in _BLANKS.sub(" ", name).split("/"))
 
 
 def _no_dots(name: str) -> str:
@@ -38,6 +66,8 @@ def _no_dots(name: str) -> str:
 
 _STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("URL encoding", unquote),
+    ("HTML encoding", _no_entities),
+    ("an encoding that was misread", _right_encoding),
     ("characters that can't be seen", lambda name: _UNSEEN.sub("", name)),
     ("backslashes", lambda name: name.replace("\\", "/")),
     ("blanks", _no_blanks),
@@ -80,7 +110,23 @@ def rewritten(key: str) -> list[tuple[str, str]]:
     >>> rewritten("1f2e3d4c-a.jpg"), rewritten("1.5")
     ([("Label Studio's prefix", 'a.jpg')], [])
     """
-    return [(way, form.sub(before, key)) for way, form, before in _REWRITTEN if form.fullmatch(key)]
+    found = [
+        (way, form.sub(before, key)) for way, form, before in _REWRITTEN if form.fullmatch(key)
+    ]
+    changed = ((way, change(key)) for way, change in _REPLACED)
+    return [*found, *((way, before) for way, before in changed if before != key)]
+
+
+def numbered(key: str) -> tuple[str, str, str] | None:
+    """Give the folder, the number without zeros in front and the ending of a key; or None.
+
+    Examples
+    --------
+    >>> numbered("a/0012.jpg"), numbered("12"), numbered("a12")
+    (('a/', '12', '.jpg'), ('', '12', ''), None)
+    """
+    found = _NUMBER.fullmatch(key)
+    return (found[1], found[2], found[3] or "") if found else None
 
 
 def without_query(name: str) -> list[str]:
@@ -104,8 +150,8 @@ def differences(name: str, file: str, front: str, extra: str) -> str:
     front : {"", FRONT, COMMON, LEFT_OUT}
         What stands in front of the file's name, or of it alone.
     extra : str
-        EXTENSION or SPELLING, if the endings differ otherwise than in their case, or a way of
-        `rewritten`.
+        EXTENSION, SPELLING or OTHER, if the endings differ otherwise than in their case, ZEROS, or
+        a way of `rewritten`.
 
     Returns
     -------
@@ -119,7 +165,7 @@ def differences(name: str, file: str, front: str, extra: str) -> str:
     needed = []
     if front == LEFT_OUT:  # the rest is compared
         file = "/".join(file.split("/")[-1 - plain_key(name).count("/") :])
-    a = stem_of(name) if extra in (SPELLING, DECIMAL) else name
+    a = stem_of(name) if extra in (SPELLING, OTHER, DECIMAL) else name
     b = stem_of(file) if extra else file
     for way, step in _STEPS:
         if front and way == "case":  # of the part that is the file's
