@@ -178,9 +178,12 @@ def _no_pictures(root: Path, images: Path, found: Listing) -> InputError:
     archives = [name for name in found.others if name.endswith((".tar", ".zip"))]
     hint = f" Or give an archive itself: --data {images / archives[0]}" if archives else ""
     if images == root:
+        lines = "; ".join(
+            [f"There is no folder images/ in {root}, and no image", *found.left_out()]
+        )
         return InputError(
-            f"There is no folder images/ in {root}, and no image. Give a folder of images, or one "
-            f"with images/ and, optionally, labels.csv.{hint}"
+            f"{lines}. Give a folder of images, or one with images/ and, optionally, "
+            f"labels.csv.{hint}"
         )
     lines = "; ".join([f"No images in {images}", *found.left_out()])
     endings = " ".join(sorted(image_suffixes()))

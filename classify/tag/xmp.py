@@ -48,8 +48,8 @@ def missing_tags(sidecar: Path, tags: Sequence[str]) -> list[str]:
                 "make the file that it names."
             )
         return list(tags)
-    items = _read(sidecar).iterfind(f".//{_name('dc:subject')}//{_name('rdf:li')}")
-    present = {item.text for item in items}
+    subjects = _subjects(_rdf(_read(sidecar)))
+    present = {item.text for one in subjects for item in one.iter(_name("rdf:li"))}
     return [tag for tag in tags if tag not in present]
 
 
@@ -98,12 +98,12 @@ def _empty() -> Element:
 
 
 def _read(sidecar: Path) -> Element:
-    """Parse a sidecar, keeping comments, and the prefixes that its writer chose."""
+    """Parse a sidecar, keeping comments, instructions and the prefixes that its writer chose."""
     try:
         for _, (prefix, uri) in ElementTree.iterparse(sidecar, ["start-ns"]):
             if prefix and not prefix.startswith("ns"):
                 ElementTree.register_namespace(prefix, uri)
-        builder = _WithoutDTD(insert_comments=True)
+        builder = _WithoutDTD(insert_comments=True, insert_pis=True)
         root = ElementTree.parse(sidecar, ElementTree.XMLParser(target=builder)).getroot()
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         reason = plain_words(error, known=sidecar)
@@ -126,10 +126,20 @@ class _WithoutDTD(ElementTree.TreeBuilder):
         raise ValueError("it declares a document type")
 
 
-def _subject_bag(root: Element, sidecar: Path) -> Element:
+def _rdf(root: Element) -> Element:
     rdf = root if root.tag == _name("rdf:RDF") else root.find(f".//{_name('rdf:RDF')}")
     assert rdf is not None  # `_read` has checked it
-    subject = rdf.find(f".//{_name('dc:subject')}")
+    return rdf
+
+
+def _subjects(rdf: Element) -> list[Element]:
+    """List dc:subject of the picture itself: pictures that it was made of may have their own."""
+    return rdf.findall(f"{_name('rdf:Description')}/{_name('dc:subject')}")
+
+
+def _subject_bag(root: Element, sidecar: Path) -> Element:
+    rdf = _rdf(root)
+    subject = next(iter(_subjects(rdf)), None)
     if subject is None:
         description = rdf.find(_name("rdf:Description"))
         if description is None:

@@ -16,6 +16,7 @@ from features.command_line.environment import whole_number
 
 #: Any of these is the user's own choice of how threads wait: OpenMP's, GNU's, Intel's and LLVM's.
 _WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+_COUNTS = ("NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -35,7 +36,7 @@ def prepare_threads(environment: MutableMapping[str, str], groups: Path = _GROUP
     Raises
     ------
     InputError
-        ``SLURM_CPUS_PER_TASK`` is no whole number of 1 or more.
+        ``SLURM_CPUS_PER_TASK``, or what numba and joblib read, is no whole number of 1 or more.
 
     Examples
     --------
@@ -44,6 +45,11 @@ def prepare_threads(environment: MutableMapping[str, str], groups: Path = _GROUP
     >>> environment["OMP_WAIT_POLICY"], environment["OMP_NUM_THREADS"]
     ('PASSIVE', '2')
     """
+    for name in ("OMP_NUM_THREADS", *_COUNTS):
+        if not environment.get(name, "0").strip():  # as an empty line of a job script leaves it
+            del environment[name]
+    for name in _COUNTS:  # else the library's own error comes after hours, without the name
+        whole_number(environment, name, remedy="Give a number, or unset it.")
     if not any(name in environment for name in _WAITING):
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
     cores = given_cores(environment, groups)

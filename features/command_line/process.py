@@ -73,6 +73,7 @@ def _run(main: Callable[[], Any]) -> Any:
     from features.command_line.cores import prepare_threads
 
     prepare_threads(os.environ)
+    os.environ["MPLBACKEND"] = "agg"  # drawings go to files; that of a notebook may not be there
     try:
         done = main()
     except SystemExit as left:  # argparse, after a help text

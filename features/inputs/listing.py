@@ -1,7 +1,8 @@
 """The pictures under a folder, and a count of what else lies there.
 
 Hidden files and the companions that systems leave (`._a.jpg`, `Thumbs.db`, `__MACOSX/`) are
-skipped. Links are followed; each folder is listed once, so that loops end.
+skipped, and so are folders of deleted files and of snapshots, which are counted. Links are
+followed; each folder is listed once, so that loops end.
 """
 
 import os
@@ -13,7 +14,15 @@ from features.errors import InputError
 from features.inputs.image_kinds import describe_left_out, image_suffixes
 from features.inputs.name_forms import CONTROL
 
-_COMPANIONS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
+_COMPANIONS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"})
+#: Folders in which systems and network drives keep what was deleted, and earlier states.
+_BINS = frozenset(
+    {
+        "$recycle.bin", "recycler", "recycled", "system volume information", "#recycle", "@recycle",
+        "lost+found", "#snapshot", "~snapshot", "@recently-snapshot", "@snapshot",
+    }
+)  # fmt: skip
+_PLACEHOLDER = ".icloud"  # behind `.` and the name of a file that is on Apple's server only
 
 
 @dataclass
@@ -30,6 +39,10 @@ class Listing:
         Links to a folder that is listed already, or that holds the folder itself.
     broken : list of str
         Links to nothing, and names of pictures that aren't files.
+    bins : list of str
+        Folders of deleted files or of snapshots.
+    absent : list of str
+        Placeholders of pictures that have not been downloaded.
     odd : list of str
         Files whose paths hold control characters or are not UTF-8: no id can be one of these.
     """
@@ -38,6 +51,8 @@ class Listing:
     others: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    bins: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
 
     def left_out(self, *, beside: Iterable[str] = ()) -> tuple[str, ...]:
@@ -51,8 +66,8 @@ class Listing:
         Returns
         -------
         tuple of str
-            One line for files, one for each kind of links, one for odd names; empty where there
-            are none.
+            One line for files, one for each kind of links, one for bins, one for placeholders, one
+            for odd names; empty where there are none.
         """
         known = set(beside)
         lines = [describe_left_out(name for name in self.others if name not in known)]
@@ -65,6 +80,16 @@ class Listing:
             lines.append(
                 f"{len(self.broken)} links to nothing, or no files, are left out (first "
                 f"{self.broken[0]!r})"
+            )
+        if self.bins:
+            lines.append(
+                f"{len(self.bins)} folders of deleted files or snapshots are left out (first "
+                f"{self.bins[0]!r})"
+            )
+        if self.absent:
+            lines.append(
+                f"{len(self.absent)} pictures are placeholders of iCloud (first "
+                f"{self.absent[0]!r}): download them to have them read"
             )
         return tuple(filter(None, [*lines, self.oddly_named()]))
 
@@ -86,7 +111,11 @@ def is_companion(name: str) -> bool:
     >>> is_companion("._0.xml"), is_companion("Thumbs.db"), is_companion("0.xml")
     (True, True, False)
     """
-    return name.startswith(".") or name.casefold() in _COMPANIONS
+    return name.startswith(".") or name.casefold() in _COMPANIONS or _is_bin(name)
+
+
+def _is_bin(name: str) -> bool:
+    return name.casefold() in _BINS
 
 
 def visible(paths: Iterable[Path]) -> list[Path]:
@@ -126,7 +155,7 @@ def scan(folder: Path) -> Listing:
             continue
         seen.add(identity)
         _walk(path, f"{relative}/", found, suffixes, seen, links)
-    for names in (found.pictures, found.others, found.loops, found.broken, found.odd):
+    for names in vars(found).values():
         names.sort()
     return found
 
@@ -178,6 +207,10 @@ def _walk(
             for entry in entries:
                 name = prefix + entry.name
                 if is_companion(entry.name):
+                    if _is_bin(entry.name):
+                        found.bins.append(name)
+                    elif entry.name.endswith(_PLACEHOLDER):
+                        found.absent.append(name)
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     identity = _identity(entry.path)

@@ -409,3 +409,31 @@ def test_a_local_rank_is_read_or_refused():
     for text in ("x", "-1", "", "0.5"):
         with pytest.raises(InputError, match="'LOCAL_RANK' environment variable must be an int"):
             local_rank({"LOCAL_RANK": text})
+
+
+@pytest.mark.parametrize("name", ["NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT"])
+@pytest.mark.parametrize("value", ["0", "all", "2.5", "-1"])
+def test_counts_that_libraries_read_are_named(name, value, capsys, monkeypatch):
+    """Their own errors come late, without the name, numba's with a traceback in a warning."""
+    monkeypatch.setenv(name, value)
+    code, _, err = outcome(lambda: None, capsys)
+    assert code == 1 and err.count("\n") == 1
+    assert f"The '{name}' environment variable must be an int" in err and "or unset it" in err
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_empty_counts_are_none(value, capsys, monkeypatch):
+    names = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+    for name in names:
+        monkeypatch.setenv(name, value)
+    seen = {}
+    assert outcome(lambda: seen.update(os.environ), capsys) == (0, "", "")
+    assert "NUMBA_NUM_THREADS" not in seen and seen.get("OMP_NUM_THREADS", "1").strip()
+
+
+@pytest.mark.parametrize("value", ["module://matplotlib_inline.backend_inline", "tkagg", "none"])
+def test_drawings_need_no_backend_of_the_caller(value, capsys, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", value)
+    backends = []
+    assert outcome(lambda: backends.append(os.environ["MPLBACKEND"]), capsys)[0] == 0
+    assert backends == ["agg"]

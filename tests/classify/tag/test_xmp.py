@@ -37,6 +37,30 @@ def test_tags_are_added_to_every_form(tmp_path, form):
     assert missing_tags(path, ["sky", "tree"]) == ["tree"]
 
 
+def test_tags_of_pictures_that_it_was_made_of_are_not_its_own(tmp_path):
+    """Photoshop keeps them in a pantry, each with a description."""
+    path = tmp_path / "a.jpg.xmp"
+    path.write_text(
+        f'<rdf:RDF {RDF}><rdf:Description rdf:about="" {DC} xmlns:m="http://ns.adobe.com/xap/1.0/mm/">'
+        "<m:Pantry><rdf:Bag><rdf:li><rdf:Description><dc:subject><rdf:Bag><rdf:li>sea</rdf:li>"
+        "</rdf:Bag></dc:subject></rdf:Description></rdf:li></rdf:Bag></m:Pantry></rdf:Description>"
+        "</rdf:RDF>"
+    )
+    assert add_tags(path, ["sea", "sky"]) == ["sea", "sky"]
+    own = f"{{{NAMESPACES['rdf']}}}Description/{{{NAMESPACES['dc']}}}subject"
+    (subject,) = ElementTree.parse(path).getroot().findall(own)
+    assert [item.text for item in subject.iter(f"{{{NAMESPACES['rdf']}}}li")] == ["sea", "sky"]
+    assert len(tags_of(path)) == 4 and missing_tags(path, ["sea", "sky"]) == []
+
+
+def test_comments_and_instructions_stay(tmp_path):
+    path = tmp_path / "a.jpg.xmp"
+    kept = "<!-- mine --><?adobe-xap-filters esc='CR'?>"
+    path.write_text(f"<rdf:RDF {RDF}>{kept}<rdf:Description {DC}/></rdf:RDF>")
+    add_tags(path, ["sea"])
+    assert kept in path.read_text(encoding="utf-8")
+
+
 @given(
     st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn"]), min_size=1), unique=True)
 )
