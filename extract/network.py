@@ -77,15 +77,16 @@ def parameter_names(backbone: Backbone, layers: tuple[Layer, ...]) -> set[str]:
 @lru_cache(maxsize=64)
 def _parameter_names(backbone: Backbone, nodes: tuple[str, ...]) -> set[str]:
     if backbone.library in UNTRACED:
-        network = bare(lambda: _build(backbone))
-        return needed_names(network, _runner(backbone, nodes), backbone.size)
+        if len(nodes) > 1:  # each has been asked for by itself
+            return set().union(*(_parameter_names(backbone, (node,)) for node in nodes))
+        return needed_names(_bare(backbone), _runner(backbone, nodes), backbone.size)
     return learned_names(_traced(backbone, nodes))
 
 
 @lru_cache(maxsize=8)
 def parameter_shapes(backbone: Backbone) -> dict[str, tuple[int, ...]]:
     """Shapes of what is learned, and of counters, of the whole network with its classifier."""
-    network = bare(lambda: _build(backbone))
+    network = _made(backbone)
     learned = learned_names(network)
     return {
         name: tuple(tensor.shape)
@@ -94,21 +95,27 @@ def parameter_shapes(backbone: Backbone) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _build(backbone: Backbone) -> nn.Module:
-    return load(backbone.builder)(*backbone.arguments)
+def _bare(backbone: Backbone) -> nn.Module:
+    """Give a network without its weights."""
+    return deepcopy(_made(backbone))
 
 
 def _extractor(backbone: Backbone, nodes: tuple[str, ...]) -> nn.Module:
-    """Give a network of its own, without its weights, down to what some nodes need."""
+    """Give a network without its weights, down to what some nodes need."""
     return deepcopy(_traced(backbone, nodes)).eval()  # which a copy of a traced one is not
 
 
-# What names are asked of is then built: a copy takes a quarter of the time of a trace.
+# A command asks for a network's names and shapes before it computes: a copy takes a quarter of the
+# time.
+@lru_cache(maxsize=4)
+def _made(backbone: Backbone) -> nn.Module:
+    return bare(lambda: load(backbone.builder)(*backbone.arguments))
+
+
 @lru_cache(maxsize=8)
 def _traced(backbone: Backbone, nodes: tuple[str, ...]) -> nn.Module:
-    network = bare(lambda: _build(backbone))
     extractor = create_feature_extractor(
-        network,
+        _bare(backbone),
         return_nodes=list(nodes),
         suppress_diff_warning=True,  # of heads in training
     )
@@ -149,7 +156,7 @@ class FeatureNetwork(nn.Module):
         self.layers = layers
         nodes = tuple(sorted({layer.node for layer in layers}))
         if backbone.library in UNTRACED:
-            self.network = bare(lambda: _build(backbone))
+            self.network = _bare(backbone)
         else:
             self.network = _extractor(backbone, nodes)
         self._run = _runner(backbone, nodes)

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 import torch
+from numba.core.registry import cpu_target
 
 import classify.finetune.run
 import extract.run
@@ -32,6 +33,7 @@ from tests.tiny_backbone import TINY, WIDE
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload([__name__])
 LOADED = (classify.finetune.run, extract.run)
+cpu_target.target_context.refresh()  # what numba reads before it compiles or loads a first function
 gc.freeze()  # a forked process neither looks through nor copies what was loaded
 
 
@@ -138,7 +140,11 @@ def stand_in_for_subprocess(*modules: ModuleType) -> Iterator[None]:
 
 
 def dask_setup(worker: object) -> None:
-    """Let a Dask worker that has loaded this module know the tests' backbones."""
+    """Let a Dask worker that has loaded this module know the tests' backbones, and not sync files.
+
+    See `tests.conftest.unsynced`.
+    """
+    os.fsync = lambda descriptor: None
     BACKBONES.update({TINY.name: TINY, WIDE.name: WIDE})
 
 

@@ -24,6 +24,7 @@ PAGES = (
     "benchmarks/README.md",
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SIZE = 32  # of the pictures as VGG16 sees them
 PROGRAMS = ("extract", "features", "classify", "benchmarks")
 
 
@@ -88,7 +89,9 @@ def test_every_example_runs(tmp_path, weights):
     printed = []
     for page in PAGES:
         for text in examples(page):
-            text = text.replace("--weights vgg16-conv", f"--weights {weights} --size 64")
+            text = text.replace("--size 64", "")
+            text = re.sub("--weights (vgg16-conv|tuned)", rf"--weights \1 --size {SIZE}", text)
+            text = text.replace("vgg16-conv", weights)
             for words in programs(text) or ():
                 done = children.program(words, cwd=tmp_path, LOKY_MAX_CPU_COUNT="1")
                 printed.append(checked(done, words))
