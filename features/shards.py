@@ -21,9 +21,11 @@ from features.checks.causes import os_text, unreadable
 from features.checks.seals import is_intact
 from features.checks.shards import FOREIGN, misfit
 from features.errors import InputError
+from features.inputs.other_kinds import kind_of
 from features.schema import Manifest
 
 _SHARD_NAME = re.compile(r"shard-([0-9]{5,10})\.h5")
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 BLOCK_BYTES = 64 << 20  # read at a time when a shard is checked
 
 
@@ -146,9 +148,15 @@ def _try_first(path: Path) -> None:
 
 
 def _damaged(path: Path, reason: str) -> DamagedShardError:
+    with open(path, "rb") as file:
+        start = file.read(512)
+    remedy = "Delete this file"
+    if start and not start.startswith(_SIGNATURE):  # no part of a shard: perhaps the user's own
+        reason = f"it is {kind_of(start)}" if kind_of(start) else reason
+        remedy = "Restore it, or move it away"
     return DamagedShardError(
-        f"{path} is no whole HDF5 file ({reason}). Delete this file and run extract again, which "
-        "makes only this shard anew."
+        f"{path} is no whole HDF5 file ({reason}). {remedy} and run extract again, which makes "
+        "only this shard anew."
     )
 
 

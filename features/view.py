@@ -75,6 +75,16 @@ def view_fault(folder: Path, manifest: Manifest) -> str:
     return ""
 
 
+def is_replaced(path: Path) -> bool:
+    """Tell whether `write_view` would put a view in place of what has its name, if anything has."""
+    if is_endless(path) or path.is_dir():
+        return False
+    if not path.exists():
+        return True
+    with open(path, "rb") as file:
+        return _is_view(file)
+
+
 def _is_view(file: BinaryIO) -> bool:
     """Recognize a view, whole or damaged: a checksum, zeros, and HDF5."""
     block = file.read(schema.USER_BLOCK)

@@ -21,7 +21,7 @@ STRIDE = 256  # rows from one mark to the next
 BLOCK_BYTES = 1 << 22  # read at a time
 FIELDS = len(schema.INDEX_COLUMNS)
 SIZE = schema.INDEX_COLUMNS.index("size")
-_HEADER = ",".join(schema.INDEX_COLUMNS).encode()
+HEADER = ",".join(schema.INDEX_COLUMNS).encode()
 _SEPARATORS = np.frombuffer(b"," * (FIELDS - 1) + b"\n", dtype=np.uint8)
 
 
@@ -199,10 +199,10 @@ def blocks_of(file: OpenFile) -> Iterator[tuple[int, Block]]:
     OSError, ValueError, csv.Error
         It can't be read, its header is another one, or as `Block`.
     """
-    header = file.read(0, 4 * len(_HEADER)).partition(b"\n")[0].rstrip(b"\r")
-    if header != _HEADER:
-        raise ValueError(f"its header is not {_HEADER.decode()}")
-    start = file.read(0, 4 * len(_HEADER)).find(b"\n") + 1 or file.size
+    header = file.read(0, 4 * len(HEADER)).partition(b"\n")[0].rstrip(b"\r")
+    if header != HEADER:
+        raise ValueError(f"its header is not {HEADER.decode()}")
+    start = file.read(0, 4 * len(HEADER)).find(b"\n") + 1 or file.size
     rest = b""
     for at in range(start, file.size, BLOCK_BYTES):
         rest += file.read(at, min(at + BLOCK_BYTES, file.size))

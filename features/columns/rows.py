@@ -12,7 +12,7 @@ import numpy as np
 
 from features import schema
 from features.checks.causes import unreadable
-from features.columns.blocks import STRIDE, Block, Marks, OpenFile, find_marks
+from features.columns.blocks import HEADER, STRIDE, Block, Marks, OpenFile, find_marks
 from features.errors import InputError, plain_words
 from features.schema import Manifest
 
@@ -223,9 +223,17 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         raise unreadable(path, error) from error
     except (ValueError, csv.Error) as error:
+        remedy = "Run" if _is_ours(path) else "Move it away and run"
         raise InputError(
-            f"{path} can't be read ({plain_words(error)}). Run extract again, which rebuilds it."
+            f"{path} can't be read ({plain_words(error)}). {remedy} extract again, which rebuilds "
+            "it."
         ) from error
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether extraction replaces a file: another program's is left as it is."""
+    with open(path, "rb") as file:
+        return file.read(len(HEADER)) == HEADER
 
 
 def _reopened(path: Path, rows: int) -> Index:

@@ -25,7 +25,7 @@ from features.shards import (
     kinds,
     open_shard,
 )
-from features.view import is_sealed, view_fault
+from features.view import is_replaced, is_sealed, view_fault
 
 #: For a shard that is whole, as far as its checksum tells, and not what the manifest asks for.
 _REPLACE = "Restore it, or move it away and run extract again, which makes only this shard anew."
@@ -80,7 +80,8 @@ def find_faults(folder: Path) -> Iterator[str]:
         )
     try:
         if fault := view_fault(folder, manifest):
-            yield f"{folder / schema.VIEW}: {fault}. {rebuild}"
+            aside = "" if is_replaced(folder / schema.VIEW) else "Move it away. "
+            yield f"{folder / schema.VIEW}: {fault}. {aside}{rebuild}"
     except InputError as error:
         yield str(error)
     if not index_is_wrong:
