@@ -206,7 +206,7 @@ class Label:
         else:
             rows = np.sort(order[-kept:])
             weighted = self.design[:, rows] * root[rows]
-        return (weighted @ weighted.T).astype(np.float64)
+        return weighted @ weighted.T
 
     def _times(self, v: np.ndarray) -> np.ndarray:
         if self.exact:
