@@ -15,7 +15,7 @@ from classify.models import TaggerModel
 from classify.training import report_excluded
 from features import files
 from features.errors import InputError
-from features.files.ownership import LONGEST_LINE, claim
+from features.files.ownership import LONGEST_LINE, claim, require_ours
 
 
 class Prediction(NamedTuple):
@@ -28,6 +28,7 @@ class Prediction(NamedTuple):
     decision: int | None
 
 
+_WHAT = "a file of predictions"
 #: First lines of csv files of predictions, now and before there were probabilities.
 _HEADERS = (list(Prediction._fields), ["image", "label", "score", "decision"])
 
@@ -61,13 +62,13 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
 
     if out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"predictions go to a .csv or .jsonl file, not to {out}")
-    out = claim(out, _is_predictions, what="a file of predictions")
+    target = claim(out, _is_predictions, what=_WHAT)
     tagger, features = load_model(model), FeatureCache(cache)
     require_rows(features)
     report_excluded(features)
     ids = features.ids
     with (
-        files.atomic_write(out) as temporary,
+        files.atomic_write(target) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
         tqdm(total=len(features.valid_rows), unit="img", desc="predict") as bar,
     ):
@@ -77,6 +78,7 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
         for rows, scores in tagger.predict(features):
             file.write(write(predictions(tagger, [ids[row] for row in rows], scores)))
             bar.update(len(rows))
+        require_ours(target, _is_predictions, what=_WHAT)  # it may have come since
     return out
 
 

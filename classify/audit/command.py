@@ -84,7 +84,7 @@ def audit(
     check_number("cosine", cosine, low=0, high=1, above=True)
     check_number("count", count, whole=True, low=0)
     if out is not None:
-        claim(out, first_line(_is_finding), what="a file of findings")
+        out = claim(out, first_line(_is_finding), what="a file of findings")
     features = FeatureCache(cache)
     found = list(_pairs(features, split, cosine))
     if features.labels is not None or labels is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from classify.tag.tagger import Tagger
     from classify.tag.tags import Tagged
 
+_WHAT = "a file of tags in this format"
 FORMATS = ("wide", "long", "jsonl", "xmp")
 
 
@@ -70,7 +71,7 @@ def tag(
     from classify.tag.outputs import is_ours
     from classify.tag.tagger import Tagger  # torch
     from features.datasets import load_dataset
-    from features.files.ownership import claim
+    from features.files.ownership import claim, require_ours
 
     if out is not None:
         if format == "wide" and out.is_file():
@@ -79,7 +80,7 @@ def tag(
                 "labels. Give another name, move the file away, or give --format long or jsonl, "
                 "whose files are replaced."
             )
-        claim(out, is_ours(format), what="a file of tags in this format")
+        target = claim(out, is_ours(format), what=_WHAT)
     tagger = Tagger.load(
         model, weights=weights, device=device, batch_size=batch_size, workers=workers
     )
@@ -95,7 +96,8 @@ def tag(
         places = dict(zip(dataset.ids, dataset.paths, strict=True))
         _write_sidecars(dataset.root, places, tagged, dry_run)
         return folder
-    _write(out, format, tagger, tagged)
+    require_ours(target, is_ours(format), what=_WHAT)  # it may have come since
+    _write(target, format, tagger, tagged)
     return out
 
 

@@ -71,11 +71,13 @@ def run_command(main: Callable[[], Any]) -> None:
 
 def _run(main: Callable[[], Any]) -> Any:
     from features.command_line.cores import prepare_threads
+    from features.files.locks import holding_names
 
     prepare_threads(os.environ)
     os.environ["MPLBACKEND"] = "agg"  # drawings go to files; that of a notebook may not be there
     try:
-        done = main()
+        with holding_names():
+            done = main()
     except SystemExit as left:  # argparse, after a help text
         if isinstance(left.code, str):
             raise InputError(left.code) from left

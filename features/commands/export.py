@@ -16,7 +16,7 @@ from tqdm import tqdm
 from features import files
 from features.cache import FeatureCache
 from features.errors import InputError, needs_extra
-from features.files.locks import locked_name
+from features.files.locks import holding_names
 from features.files.ownership import claim
 from features.manifest import canonical
 
@@ -68,8 +68,8 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
         raise InputError(f"{folder} has no vector layer to write. Read spatial maps with h5py.")
     if not len(cache.valid_rows):
         raise InputError(f"{folder} has no row with features yet. Run extract again.")
-    target = claim(out, _is_export, what="an export")
-    with locked_name(target):
+    with holding_names():
+        target = claim(out, _is_export, what="an export")
         files.remove_temporaries(target.parent)
         with files.atomic_write(target) as temporary:
             writers[out.suffix](cache, temporary, names)

@@ -9,9 +9,10 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from features.errors import InputError
 from features.files import require_regular, same_file, try_lock
@@ -91,6 +92,44 @@ def locked_name(path: Path) -> Iterator[None]:
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+class _Held(NamedTuple):
+    """What ends with a command, and the names that are locked until then."""
+
+    stack: ExitStack
+    names: set[Path]
+
+
+_held: ContextVar[_Held | None] = ContextVar("_held", default=None)
+
+
+@contextmanager
+def holding_names() -> Iterator[None]:
+    """Let `hold_name` lock names until the block ends; a command line is such a block."""
+    with ExitStack() as stack:
+        token = _held.set(_Held(stack, set()))
+        try:
+            yield
+        finally:
+            _held.reset(token)
+
+
+def hold_name(path: Path) -> None:
+    """Lock the name of a file that the running command is to write, until the command ends.
+
+    Outside of `holding_names`, as in a library's call, nothing is locked.
+
+    Raises
+    ------
+    InputError, OSError
+        As `locked_name`.
+    """
+    held = _held.get()
+    key = path.absolute()
+    if held is not None and key not in held.names:
+        held.stack.enter_context(locked_name(path))
+        held.names.add(key)
 
 
 def _locked(path: Path, folder: Path) -> int:

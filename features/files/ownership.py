@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from features.errors import InputError
 from features.files import Temporary, create, is_temporary, require_regular
+from features.files.locks import hold_name
 
 LONGEST_LINE = 1 << 24  # bytes; a first line of ours is shorter
 
@@ -108,7 +109,8 @@ def require_own_folder(folder: Path, mark: str, *, what: str, also: Collection[s
 def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path:
     """Check that a file can be written under a name, before what it is to hold is computed.
 
-    Its folder is made.
+    Its folder is made. A command keeps the name locked until it ends: another that is to write the
+    same file is told so at its start.
 
     Parameters
     ----------
@@ -124,7 +126,8 @@ def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path
     Raises
     ------
     InputError
-        Something of another kind has that name, or it is a symbolic link to nothing.
+        Something of another kind has that name, it is a symbolic link to nothing, or another
+        command is writing it.
     OSError
         Nothing can be written there.
     """
@@ -137,6 +140,7 @@ def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path
             )
         path = path.resolve()
     Temporary(path).discard()
+    hold_name(path)
     return path
 
 
