@@ -8,7 +8,6 @@ from typing import Any, BinaryIO
 
 from features.errors import InputError
 from features.files import Temporary, create, is_temporary, require_regular
-from features.files.locks import hold_name
 
 LONGEST_LINE = 1 << 24  # bytes; a first line of ours is shorter
 
@@ -131,6 +130,8 @@ def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path
     OSError
         Nothing can be written there.
     """
+    from features.files.locks import hold_name  # only those who write claim
+
     make_folder(path.parent)
     require_ours(path, is_ours, what=what)
     if path.is_symlink():
