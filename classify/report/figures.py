@@ -60,7 +60,7 @@ def _said(points: Points) -> str:
 def recall_figure(recall: np.ndarray, precision: np.ndarray, key: str, name: str, ap: float) -> str:
     """Draw the precision-recall curve of one label, small."""
     with figure(2.4, 2.0, layout=None) as drawn:  # dozens of them: fixed room is quicker
-        axes = drawn.add_axes((0.2, 0.23, 0.77, 0.73))
+        axes = drawn.add_axes((0.23, 0.23, 0.74, 0.73))
         axes.step(recall, precision, where="post", color=series_color(0))
         axes.set(xlim=(0, 1.02), ylim=(0, 1.05), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
         axes.set(xlabel="recall", ylabel="precision")

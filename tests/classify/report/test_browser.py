@@ -123,6 +123,18 @@ def test_what_has_no_number_stays_last(browser):
         assert shown[2:] == ["-"] * 9 and "-" not in shown[:2]
 
 
+OUTSIDE = """
+return [...document.querySelectorAll('svg text')].filter(text => {
+  const [a, b] = [text, text.closest('svg')].map(one => one.getBoundingClientRect());
+  return a.left < b.left || a.right > b.right + 1 || a.top < b.top || a.bottom > b.bottom + 1;
+}).map(text => `${text.closest('svg').querySelector('title').textContent}: ${text.textContent}`)
+"""
+
+
+def test_no_text_of_a_drawing_is_cut_off(browser):
+    assert browser.execute_script(OUTSIDE) == []
+
+
 WIDTH = "return document.documentElement.scrollWidth"
 
 
