@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from classify.results import ResultFile
 from classify.solvers.threads import one_thread
+from features.command_line.process import warnings_as_lines
 from features.errors import InputError, check_number
 
 Trial = Mapping[str, Any]
@@ -115,4 +116,5 @@ def _end_with(run: int) -> None:
         os._exit(1)
 
     if os.getppid() == run:  # neither the run itself nor a worker on another machine
+        warnings_as_lines()
         threading.Thread(target=watch, daemon=True).start()

@@ -1,6 +1,6 @@
 """Run a command and leave the process: whatever happens is one line and an exit code.
 
-`TAGGING_DEBUG=1` shows the traceback before the line.
+`TAGGING_DEBUG=1` shows the traceback before the line, and where a warning comes from.
 """
 
 import errno
@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
@@ -52,7 +53,7 @@ def run_command(main: Callable[[], Any]) -> None:
         Always: 0 on success, 1 after any error, 130 after Ctrl-C.
     """
     _fill_descriptors()
-    with _streams(), _interrupts() as interrupts:
+    with _streams(), _warnings(), _interrupts() as interrupts:
         try:
             code = _run(main)
             sys.stdout.flush()
@@ -203,6 +204,31 @@ def _streams() -> Iterator[None]:
             old if old is not None else new
             for old, new in zip(before, (sys.stdout, sys.stderr), strict=True)
         )
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    before = warnings.showwarning
+    warnings_as_lines()
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
+
+
+def warnings_as_lines() -> None:
+    """Let this process print each warning once, in a line as an error's, without its place."""
+    if os.environ.get(DEBUG, "0") not in ("", "0"):
+        return
+    told = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        line = f"warning: {_plain(str(message))}"
+        if line not in told:
+            told.add(line)
+            print(line, file=sys.stderr)
+
+    warnings.showwarning = show
 
 
 @contextmanager

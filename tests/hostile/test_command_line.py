@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -437,3 +438,20 @@ def test_drawings_need_no_backend_of_the_caller(value, capsys, monkeypatch):
     backends = []
     assert outcome(lambda: backends.append(os.environ["MPLBACKEND"]), capsys)[0] == 0
     assert backends == ["agg"]
+
+
+def warn_twice():
+    for number in (1, 1, 2):
+        warnings.warn(f"stopped at\nstep {number}", RuntimeWarning, stacklevel=1)
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_warning_is_one_line_without_a_place(capsys, monkeypatch):
+    before = warnings.showwarning
+    assert outcome(warn_twice, capsys) == (
+        0, "", "warning: stopped at step 1\nwarning: stopped at step 2\n"
+    )  # fmt: skip
+    monkeypatch.setenv("TAGGING_DEBUG", "1")
+    shown = []
+    outcome(lambda: shown.append(warnings.showwarning), capsys)
+    assert shown == [before] and warnings.showwarning is before
