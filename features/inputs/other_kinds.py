@@ -15,6 +15,8 @@ _OTHER_KINDS = (
     (b"%pdf", "a PDF file"),
     (b"pk\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
+    (b"rar!\x1a\x07", "a RAR archive; unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
     (b"\x89hdf", "an HDF5 file"),
 )
 XML = "an XML file"

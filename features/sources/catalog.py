@@ -10,6 +10,7 @@ from pathlib import Path
 
 from features.datasets import Dataset
 from features.errors import InputError
+from features.inputs.other_kinds import kind_of
 from features.sources.patterns import expand
 from features.sources.remote.address import WEB, Address, located
 from features.sources.remote.errors import NetworkFault
@@ -136,7 +137,10 @@ def _kind(path: Path) -> str:
     ending = path.suffix.lower()
     by_content = (kind for kind, record in SOURCES.items() if record.begins(start))
     by_ending = (kind for kind, record in SOURCES.items() if ending in record.endings)
-    found = next(by_content, None) or next(by_ending, None)
+    found = next(by_content, None)
+    if found is None and (kind := kind_of(start)):
+        raise _unknown(path, f"is {kind}")
+    found = found or next(by_ending, None)
     if found is None:
         raise _unknown(path, "is neither a folder nor a file that holds a data set")
     return found

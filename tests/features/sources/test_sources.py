@@ -195,9 +195,12 @@ def test_a_compressed_tar_is_refused_with_the_remedy(tmp_path, mode):
 def test_the_kind_is_told_by_content_first(tmp_path):
     path = make_zip(tmp_path / "a.tar", PICTURES)
     assert len(load_dataset(path)) == len(load_dataset(path.rename(tmp_path / "a.dat"))) == 3
-    for name, data in (("a.7z", b"7z\xbc\xaf\x27\x1c"), ("photo.jpg", b"\xff\xd8\xff")):
+    for name, data, what in (
+        ("a.7z", b"7z\xbc\xaf\x27\x1c", "is a 7z archive; unpack it"),
+        ("photo.jpg", b"\xff\xd8\xff", "holds a data set"),
+    ):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(InputError, match=r"holds a data set. Give a folder .* or a \.zip"):
+        with pytest.raises(InputError, match=rf"{what}. Give a folder .* or a \.zip"):
             load_dataset(tmp_path / name)
     os.mkfifo(tmp_path / "f.tar")
     with pytest.raises(InputError, match="neither a folder nor a file"):

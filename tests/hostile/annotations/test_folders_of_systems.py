@@ -59,3 +59,21 @@ def test_pictures_that_are_not_downloaded_are_counted(tmp_path):
 def test_a_folder_without_pictures_says_what_is_there(tmp_path, files, text):
     with pytest.raises(InputError, match=text):
         load_dataset(write_files(tmp_path, files))
+
+
+NO_DATA_SETS = {
+    "a.zip": (b"Rar!\x1a\x07\x01\x00" + bytes(90), "is a RAR archive; unpack it. Give a folder"),
+    "b.zip": (b"7z\xbc\xaf\x27\x1c" + bytes(90), "is a 7z archive; unpack it. Give"),
+    "c.tar": (b"<!DOCTYPE html><html>login</html>", "is an HTML page. Give"),
+    "d.parquet": (b"version https://git-lfs.github.com/spec/v1\noid 1\n", "is a Git LFS pointer"),
+    "e.txt": (b"version https://git-lfs.github.com/spec/v1\noid 1\n", "run `git lfs pull`"),
+    "g.parquet": (b"/annex/objects/MD5-s1--ab\n", "is a git-annex pointer"),
+    "h": (b"\x89HDF\r\n\x1a\n", "is an HDF5 file. Give"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_DATA_SETS)
+def test_what_is_downloaded_instead_of_a_data_set_is_named(tmp_path, name):
+    content, text = NO_DATA_SETS[name]
+    with pytest.raises(InputError, match=text):
+        load_dataset(write_files(tmp_path, {name: content}) / name)
