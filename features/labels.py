@@ -101,7 +101,8 @@ def read_labels_csv(
         if at not in without and (at > image or (at < image and not is_row_number(name)))
     ]
     label_names = plain_names([header[at] for at in columns])
-    check_label_names(label_names, path)
+    nameless = [at for at, name in enumerate(label_names) if not name]
+    check_label_names([name for name in label_names if name] or label_names, path)
     ids = []
     values = bytearray()
     known = _Values(negative)
@@ -114,6 +115,11 @@ def read_labels_csv(
             raise _bad_cell(path, line, label_names, cells) from None
     _check_unique(ids, path)
     labels = np.frombuffer(values, dtype=np.int8).reshape(len(ids), len(label_names))
+    if nameless:  # columns that a spreadsheet's user left free
+        if (labels[:, nameless] != UNKNOWN).any():
+            check_label_names(label_names, path)
+        labels = np.delete(labels, nameless, axis=1)
+        label_names = tuple(name for name in label_names if name)
     return tuple(ids), labels, label_names
 
 

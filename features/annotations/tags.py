@@ -44,9 +44,11 @@ def separator_of(texts: Sequence[str], *, is_one: bool) -> str:
         A key of `TOLD`; empty if all texts are lists.
     """
     plain = [text for text in texts if not _LIST.fullmatch(text)]
-    for separator in _SEPARATORS:
-        if any(separator in text for text in plain):
-            return separator
+    found = [one for one in _SEPARATORS if any(one in text for text in plain)]
+    if found[:2] == ["|", ";"]:  # as photo programs write keywords with those above them: a|b;c
+        return ";"
+    if found:
+        return found[0]
     if not plain:
         return ""
     words = [text.split() for text in plain if text.strip()]

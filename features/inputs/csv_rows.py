@@ -18,6 +18,7 @@ from features.inputs.text_lines import encoding_of, require_file, require_own_ki
 
 _FIRST_FIELD = re.compile(r'(?:\s*"(?:[^"]|"")*"\s*|[^,;\t"]*)([,;\t])( ?)')
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx and .ods, .xls
+_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*"')
 csv.field_size_limit(1 << 26)  # masks and outlines of objects stand in one field
 _BLANKS = re.compile(r'"[^"]*"(?: (?:"[^"]*"|[^ "]+))+\s*')  # a header of R's write.table
 _FORMULA = re.compile(r'\A\s*="([^"]*)"\s*\Z')
@@ -124,6 +125,11 @@ def _text(path: Path, content: bytes | None) -> TextIO:
         if start.startswith(_WORKBOOKS):
             raise InputError(f"{path} is a workbook of a spreadsheet. Save it as csv, in UTF-8.")
         require_own_kind(path, start)
+        if _JSON.match(start):
+            raise InputError(
+                f"{path} holds JSON and no table. Give it the ending .json, or .jsonl if each line "
+                "is an object."
+            )
     except InputError:
         file.close()
         raise

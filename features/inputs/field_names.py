@@ -5,7 +5,7 @@ import re
 IMAGES = re.compile(
     "(input)?(image|img|photo|picture|pic|file|frame)s?"
     "(id|(file)?names?|files?|(file)?paths?|index|url|(gcs)?uri|links?)?|"
-    "(abs|rel|full|file)?paths?|fname|url|uri"
+    "(abs|rel|full|file)?paths?|fname|url|uri|sourcefile"
 )
 PERHAPS_IMAGES = re.compile("id|name")  # if no other field is called like images
 _LABEL = "(label|class|category|concept|keyword|annotation|attribute|object|target|finding)"

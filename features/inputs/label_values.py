@@ -25,7 +25,7 @@ _WORDS = {
 # Of a name; "none" and "unknown" may be labels.
 _MISSING = frozenset(
     {"", "nan", "NaN", "NAN", "<NA>", "NA", "N/A", "#N/A", "#NV", "n/a", "null", "NULL", "(null)",
-     "\\N", "None", "set()"}
+     "\\N", "None", "set()", "-", "--", "—"}
 )  # fmt: skip
 ALLOWED = "1, 0, -1 or empty (unknown)"
 

@@ -90,7 +90,7 @@ def test_byte_order_mark_and_line_ends_make_no_difference(folder, encoding, end)
         ("file,cat\nb.jpg,1\n", "must be 'image', .* The first is 'file'"),
         ("image cat\nb 1\n", "separated by commas. The first is 'image cat'"),
         ("image\nb.jpg\n", "names no labels"),
-        ("image,cat,,dog\nb.jpg,1,,0\n", "label 2 is called ''"),
+        ("image,cat,,dog\nb.jpg,1,1,0\n", "label 2 is called ''"),
         ('image,"cat\ndog"\nb.jpg,1\n', r"label 1 is called 'cat\\ndog'"),
         ("image,cat,dog,cat\nb.jpg,1,1,1\n", r"labels of one name: 1 \(first 'cat'\)"),
         ("image,cat\n", "lists no images"),

@@ -68,6 +68,16 @@ TAGS = {
         {"cat": [1, 1, 0], "dog": [1, 0, 1]},
         "",
     ),
+    "keywords with those above them": (
+        "image,keywords\na.jpg,animal|cat;place|sea\nb.jpg,animal|cat\nc.jpg,place|sea\n",
+        {"animal|cat": [1, 1, 0], "place|sea": [1, 0, 1]},
+        "tags are separated by semicolons",
+    ),
+    "ExifTool": (
+        'SourceFile,Keywords\n./a.jpg,"cat, dog"\n./b.jpg,cat\n./c.jpg,-\n',
+        {"cat": [1, 1, 0], "dog": [1, 0, 0]},
+        "",
+    ),
     "Mechanical Turk": (
         "HITId,Input.image_url,Answer.category.labels\n1,https://x.org/a.jpg,cat|dog\n"
         "2,https://x.org/b.jpg,cat\n3,https://x.org/c.jpg,dog\n",
@@ -142,3 +152,24 @@ def test_two_candidates_are_an_error_and_a_named_file_is_none(tmp_path):
         read(tmp_path / "c", "image,cat\na.png,1\na.jpg,0\n", ["a.jpg"])
     with pytest.raises(InputError, match=r"1 \(first '1.jpg'\) of 2 images not found"):
         read(tmp_path / "d", "image,cat\n1.jpg,1\n01.jpg,0\n", ["01.jpg"])
+
+
+def test_exiftool_writes_json_too(tmp_path):
+    text = '[{"SourceFile":"a.jpg","Keywords":["x","y"]},{"SourceFile":"b.jpg","Keywords":["x"]}]'
+    columns, ids, _ = read(tmp_path, text, ["a.jpg", "b.jpg"], "given.json")
+    assert columns == {"x": [1, 1], "y": [1, 0]} and ids == ("a.jpg", "b.jpg")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"image": "a.jpg"}\n', '[{"image": "a.jpg"}]', '\ufeff{ "a": 1}']
+)
+def test_json_that_is_called_csv(tmp_path, text):
+    with pytest.raises(InputError, match="given.csv holds JSON and no table. Give it the ending"):
+        read(tmp_path, text)
+
+
+def test_columns_that_were_left_free(tmp_path):
+    columns, *_ = read(tmp_path, "image,cat,,dog,\na.jpg,1,,0,\nb.jpg,0,,1,\nc.jpg,1, ,1,\n")
+    assert columns == {"cat": [1, 0, 1], "dog": [0, 1, 1]}
+    with pytest.raises(InputError, match="label 2 is called ''. Give it a plain name"):
+        read(tmp_path, "image,cat,,dog\na.jpg,1,1,0\nb.jpg,0,,1\nc.jpg,1,,1\n")
