@@ -232,6 +232,8 @@ def explained(path: Path) -> Iterator[None]:
 
 def _is_ours(path: Path) -> bool:
     """Tell whether extraction replaces a file: another program's is left as it is."""
+    if not path.is_file():  # of a pipe, whose writer would be waited for, OpenFile has told
+        return False
     with open(path, "rb") as file:
         return file.read(len(HEADER)) == HEADER
 
