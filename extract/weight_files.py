@@ -101,7 +101,7 @@ def require_plain(tensor: Tensor, name: str, source: str) -> None:
         kind = "has a shape and no values (a tensor of the meta device)"
     elif not tensor.is_floating_point():
         kind = f"holds {str(tensor.dtype).removeprefix('torch.')} values"
-    elif not torch.isfinite(tensor.float()).all():
+    elif not torch.isfinite(tensor.float()).all():  # float64 has values that float32 lacks
         kind = "has values that are not finite"
     elif name.endswith("running_var") and (tensor < 0).any():
         kind = "has negative values, and is a variance"

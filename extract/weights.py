@@ -280,7 +280,6 @@ def _checked(backbone: Backbone, tensors: Tensors, source: str) -> Tensors:
         if tensor.is_nested or tuple(tensor.shape) == shape:
             require_plain(tensor, name, source)
             kept[name] = tensor.detach().float().contiguous()
-            require_plain(kept[name], name, source)  # float64 has values that float32 lacks
         elif name in required:  # a head for other labels is of no use, and does no harm
             raise InputError(
                 f"In the weights {source}, {name} has shape {tuple(tensor.shape)} instead "

@@ -1,9 +1,14 @@
 """Where the real images and filters lie, when this machine has them; no test has a time limit."""
 
 import gc
+import itertools
 import logging
+import math
 import os
+import re
+import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 # One thread per worker: workers take the cores, and numpy and torch read this when they load.
@@ -18,6 +23,7 @@ settings.load_profile("untimed")
 
 gc.disable()  # until all tests are collected: imports make objects that stay
 ROOT = Path(__file__).parents[1]
+_numbers = itertools.count()
 SHARED = Path(os.environ.get("TAGGING_SHARED", ROOT.parent / "shared"))
 
 
@@ -56,6 +62,37 @@ def unsynced() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_once() -> Iterator[None]:
+    """Draw random filters once: extraction asks for them twice, and most tests for the same ones.
+
+    Everyone gets a copy.
+    """
+    weights = sys.modules.get("extract.weights")  # of which some folders' tests need none
+    if weights is None:
+        yield
+        return
+    draw = weights._draw
+    kept = lru_cache(maxsize=64)(draw)
+
+    def drawing(key: str, shape: tuple[int, ...]):
+        few = len(shape) > 1 and math.prod(shape) <= 3_000_000
+        return kept(key, shape).clone() if few else draw(key, shape)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "_draw", drawing)
+        yield
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new folder: pytest's own fixture looks through thousands of them for the next number."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}-{next(_numbers)}"
+    path.mkdir(mode=0o700)
+    return path
 
 
 def _shared(part: str) -> Path:
