@@ -4,6 +4,7 @@ A killed writer loses the current shard only. Equal rows give equal bytes, in wh
 were written.
 """
 
+import errno
 import math
 import os
 import shutil
@@ -242,8 +243,13 @@ class _explained:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, (OSError, RuntimeError)) and not isinstance(error, InputError):
+            remedy = "Free space or give write permission, then run the same command again."
+            if isinstance(error, OSError) and error.errno == errno.EFBIG:
+                remedy = (
+                    "Files may not be that large there: give another --out, fewer --shard-rows, or "
+                    "raise the limit (`ulimit -f`)."
+                )
             raise InputError(
                 f"Can't write {self._target}: {plain_words(error, known=self._target)}. Finished "
-                "shards are kept. Free space or give write permission, then run the same command "
-                "again."
+                f"shards are kept. {remedy}"
             ) from error

@@ -20,7 +20,7 @@ from features.interrupts import INTERRUPTED, LINE
 
 DEBUG = "TAGGING_DEBUG"
 FAILED = 1
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 #: What to do about other errors of the system.
 _REMEDIES = {
@@ -31,12 +31,16 @@ _REMEDIES = {
     errno.ENOENT: "Give a path that exists.",
     errno.EISDIR: "Give a file, not a folder.",
     errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.EFBIG: "Finished work is kept. Give a place whose files may be larger, or raise the "
+                 "limit (`ulimit -f`).",
     errno.EIO: "Check the disk or the network, then run the same command again.",
     errno.ELOOP: "Symbolic links there link to each other: give another path.",
 }  # fmt: skip
 _MOVES = re.compile(r"(\r|\x1b\[A)")  # of the cursor, by progress bars
 #: What torch's and other allocators write into a RuntimeError.
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "bad_alloc")
+#: What the system says when a library can't be loaded for lack of it.
+_NO_ROOM_TO_LOAD = ("failed to map segment", "cannot allocate memory")
 
 
 def run_command(main: Callable[[], Any]) -> None:
@@ -134,7 +138,9 @@ def _is_memory(error: BaseException, text: str) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(one in text.lower() for one in _NO_MEMORY)
+    said = _NO_ROOM_TO_LOAD if isinstance(error, ImportError) else _NO_MEMORY
+    is_told = isinstance(error, RuntimeError | ImportError)
+    return is_told and any(one in text.lower() for one in said)
 
 
 def _plain(text: str) -> str:

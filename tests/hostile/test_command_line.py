@@ -87,6 +87,15 @@ RAISED = {
         OSError(errno.EIO, "Input/output error", "a"),
         "a: .*. Check the disk",
     ),
+    "large file": (
+        OSError(errno.EFBIG, "File too large", "a"),
+        "a: .*. Give a place whose files may",
+    ),
+    "large library": (
+        ImportError("libtorch_cuda.so: failed to map segment from shared object"),
+        "there is too little memory .*libtorch_cuda",
+    ),
+    "no library": (ImportError("libfoo.so: cannot open"), "unexpected ImportError .libfoo"),
     "another": (OSError(errno.EBUSY, "Device busy", "a"), "a: Device busy. Mend that, then run"),
     "pipe": (BrokenPipeError(errno.EPIPE, "Broken pipe"), "what reads the output .* has closed it"),
     "recursion": (RecursionError("maximum recursion depth"), "nested too deeply to be read"),
