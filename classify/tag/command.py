@@ -14,6 +14,8 @@ from features.errors import InputError, check_choice, printable
 if TYPE_CHECKING:
     from classify.tag.tagger import Tagger
     from classify.tag.tags import Tagged
+    from features.cache import FeatureCache
+    from features.datasets import Dataset
 
 _WHAT = "a file of tags in this format"
 FORMATS = ("wide", "long", "jsonl", "xmp")
@@ -87,7 +89,7 @@ def tag(
     dataset = load_dataset(folder)
     dataset.tell()
     # Its labels are not needed, and a cache keeps them.
-    found = tagger.extract(replace(dataset, labels=None, label_names=()), cache)
+    found = _features(tagger, replace(dataset, labels=None, label_names=()), cache)
     if found.excluded:
         print(found.excluded, file=sys.stderr)
     require_rows(found)
@@ -119,6 +121,14 @@ def _places(
     if dry_run:
         raise InputError("--dry-run belongs to --format xmp; leave it out.")
     return out, cache or out.with_suffix(".cache"), form
+
+
+def _features(tagger: "Tagger", dataset: "Dataset", cache: Path) -> "FeatureCache":
+    try:
+        return tagger.extract(dataset, cache)
+    except InputError as error:  # which speaks of the option of `extract`
+        text = str(error).replace("give another --out", "give another --cache")
+        raise InputError(text) from error
 
 
 def _write(out: Path, form: str, tagger: "Tagger", tagged: Iterable["Tagged"]) -> None:

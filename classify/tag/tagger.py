@@ -1,7 +1,7 @@
 """A trained model together with the extraction that makes its features: pictures in, tags out."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +99,8 @@ class Tagger:
             return [one._replace(image=str(path)) for path, one in found]
 
     def extract(self, dataset: Dataset, folder: Path) -> FeatureCache:
-        """Compute the features of a data set into a folder, or go on where that was stopped."""
-        return FeatureCache(run(self.config, dataset, folder))
+        """Compute the features of a data set into a folder, or of what is new, or go on there."""
+        return FeatureCache(run(replace(self.config, append=True), dataset, folder))
 
     def tag_cache(self, cache: FeatureCache) -> Iterator[Tagged]:
         """Tag the pictures of a cache, those that have features, in the order of their rows.

@@ -98,6 +98,28 @@ def test_tags_are_those_of_extract_and_predict(trained, album, tmp_path):
         assert list(one["probabilities"].values()) == P.tolist()
 
 
+def test_a_folder_that_got_pictures_is_tagged_again(trained, album, tmp_path, capsys):
+    """`tag` has no --append to be told of: what is new is computed, and the rest is kept."""
+    options = {"model": trained[0], "weights": "random:3", "format": "long"}
+    out = tmp_path / "tags.csv"
+    tag(album, out=out, **options)
+    before = rows(out)
+    draw(album / "a new one.png", "red", 7)
+    tag(album, out=out, **options)
+    assert "1 images are new in" in capsys.readouterr().err
+    assert rows(out)[: len(before)] == before
+    assert [(row["image"], row["label"]) for row in rows(out)[len(before) :]] == [
+        ("a new one.png", "red")
+    ]
+    whole = out.read_bytes()
+    tag(album, out=out, **options)
+    assert out.read_bytes() == whole
+    (album / "a.png").unlink()
+    with pytest.raises(InputError, match="put these back, or give another --cache"):
+        tag(album, out=out, **options)
+    assert out.read_bytes() == whole
+
+
 def test_python_gives_the_same_tags(trained, album):
     tagger = Tagger.load(trained[0], weights="random:3")
     paths = [album / image for image in EXPECTED]
