@@ -68,9 +68,10 @@ class Log:
         """Drop lines beyond a step: a resumed run writes them again."""
         require_regular(self._path)
         if self._path.exists():
-            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and _step(line) <= step]
-            write_text(self._path, "".join(kept))
+            # An editor may have put a mark in front, or taken the last line's end.
+            text = self._path.read_text(encoding="utf-8-sig", errors="replace")
+            kept = [line for line in text.split("\n") if _step(line) <= step]
+            write_text(self._path, "".join(f"{line}\n" for line in kept))
 
 
 def _step(line: str) -> float:

@@ -24,6 +24,22 @@ def test_the_log_is_cut_where_a_run_goes_on(tmp_path):
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'\xef\xbb\xbf{"step": 1}\r\n{"step": 2}\r\n',
+        b'{"step": 1}\n{"step": 2}',
+        b'{"step": 1}\n\xff\xfe\n\n{"step": 2}\n{"step": 9}\n',
+    ],
+)
+def test_a_log_that_an_editor_saved_loses_no_line(tmp_path, content):
+    (tmp_path / "log.jsonl").write_bytes(content)
+    log = Log(tmp_path / "log.jsonl", ("loss",))
+    log.cut(2)
+    log.write({"step": 3}, timed=False, first=True)
+    assert (tmp_path / "log.jsonl").read_bytes() == b'{"step": 1}\n{"step": 2}\n{"step": 3}\n'
+
+
 def test_tensorboard_gets_the_numbers_of_the_log(tmp_path, monkeypatch):
     seen = []
     board = SimpleNamespace(add_scalar=lambda *values: seen.append(values))
