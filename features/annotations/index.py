@@ -9,6 +9,7 @@ from features.annotations.catalog import AUTO, find_format
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError, check_choice
 from features.files import remove_temporaries
+from features.files.locks import locked_name
 from features.files.ownership import make_folder
 from features.inputs.label_values import ABSENT, UNKNOWN
 from features.labels import write_labels_csv
@@ -65,8 +66,7 @@ def index_annotations(
     check_choice("negative", negative, tuple(_NEGATIVE))
     record = find_format(format, source)
     labels_csv = out / "labels.csv"
-    if os.path.lexists(labels_csv):
-        raise InputError(f"{labels_csv} exists already. Move it away or give another --out.")
+    _require_free(labels_csv)
     link = out / "images"
     if os.path.lexists(link) and not (link.exists() and link.samefile(images)):
         raise InputError(f"{link} exists and is not {images}. Give another --out.")
@@ -76,6 +76,13 @@ def index_annotations(
     remove_temporaries(out)
     if not link.exists() and not out.samefile(images):
         link.symlink_to(images.resolve(), target_is_directory=True)
-    write_labels_csv(labels_csv, dataset.ids, dataset.labels, dataset.label_names)
+    with locked_name(labels_csv):
+        _require_free(labels_csv)  # it may have come while annotations were read
+        write_labels_csv(labels_csv, dataset.ids, dataset.labels, dataset.label_names)
     told = [f"{source}: taken as {record.name}, {record.about}"] if format == AUTO else []
     return replace(load_dataset(out), notes=(*told, *dataset.notes))
+
+
+def _require_free(labels_csv: Path) -> None:
+    if os.path.lexists(labels_csv):
+        raise InputError(f"{labels_csv} exists already. Move it away or give another --out.")

@@ -6,10 +6,12 @@ import pytest
 from classify.__main__ import main
 from classify.predictions import predict
 from classify.training import fit
+from features.annotations import index
 from features.command_line import run_command
 from features.errors import InputError
 from features.files.locks import holding_names, locked_name
 from features.files.ownership import begins, claim
+from tests.annotation_samples import write_files
 from tests.caches import halved_problem, write_problem
 
 
@@ -88,3 +90,26 @@ def test_a_file_that_came_while_predictions_were_made_stays(made, tmp_path, monk
     with pytest.raises(InputError, match="is not a file of predictions that this program made"):
         predict(model, cache, out)
     assert out.read_text() == "mine" and [path.name for path in tmp_path.iterdir()] == ["p.csv"]
+
+
+def test_labels_that_came_while_annotations_were_read_stay(tmp_path, monkeypatch):
+    source = write_files(tmp_path, {"images/a.jpg": "a", "l.csv": "image,cat\na.jpg,1\n"}) / "l.csv"
+    mine, real = tmp_path / "out" / "labels.csv", index.make_folder
+
+    def slow(folder):
+        real(folder)
+        mine.write_text("mine")
+
+    monkeypatch.setattr(index, "make_folder", slow)
+    with pytest.raises(InputError, match="labels.csv exists already. Move it away or"):
+        index.index_annotations("auto", source, tmp_path / "images", tmp_path / "out")
+    assert mine.read_text() == "mine"
+    monkeypatch.setattr(index, "make_folder", real)
+    other = tmp_path / "other"
+    other.mkdir()
+    with (
+        locked_name(other / "labels.csv"),
+        pytest.raises(InputError, match="labels.csv is being written by another run"),
+    ):
+        index.index_annotations("auto", source, tmp_path / "images", other)
+    assert len(index.index_annotations("auto", source, tmp_path / "images", other)) == 1
