@@ -23,6 +23,7 @@ from features.schema import Status
 from features.shard_writer import ShardWriter
 from features.shards import is_finished
 from features.view import write_view
+from tests.hostile.damage import overwrite
 
 ROWS, STEP = 23, 8
 LAYERS = {
@@ -215,13 +216,13 @@ def test_a_flipped_byte_anywhere_never_passes_with_other_values(shared_cache, of
     try:
         broken = bytearray(whole)
         broken[offset % len(whole)] ^= flip
-        path.write_bytes(bytes(broken))
+        overwrite(path, bytes(broken))
         verify_shard(shared_cache, 0, manifest)
         got = FeatureCache(shared_cache).read(["net/pool", "net/fc"], range(STEP))
     except InputError:
         return
     finally:
-        path.write_bytes(whole)
+        overwrite(path, whole)
     both = [values(name)[:STEP].astype(np.float32) for name in ("net/pool", "net/fc")]
     np.testing.assert_array_equal(got, np.hstack(both))
 

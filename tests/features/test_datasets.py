@@ -16,6 +16,7 @@ from features.files import TEMPORARY, remove_temporaries
 from features.inputs.image_kinds import image_suffixes
 from features.inputs.listing import list_images
 from features.labels import read_labels_csv, read_split_csv, write_labels_csv
+from tests.hostile.damage import overwrite
 
 
 @pytest.fixture
@@ -210,7 +211,7 @@ def test_a_corrupted_byte_is_an_input_error_or_a_whole_table(tmp_path_factory, p
     path = tmp_path_factory.getbasetemp() / "corrupted.csv"
     content = bytearray(TABLE)
     content[position] = byte
-    path.write_bytes(content)
+    overwrite(path, content)
     try:
         ids, labels, names = read_labels_csv(path)
     except InputError:

@@ -31,6 +31,7 @@ from tests.features.test_cache import (
     values,
     write_shards,
 )
+from tests.hostile.damage import overwrite
 
 # verify
 
@@ -257,15 +258,15 @@ def test_a_flipped_byte_anywhere_is_a_fault_or_changes_nothing(shared_cache, nam
     @settings(deadline=None, max_examples=25)
     @given(place=st.integers(0, len(whole) - 1), change=st.integers(1, 255))
     def check(place, change):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ change]) + whole[place + 1 :])
+        overwrite(path, whole[:place] + bytes([whole[place] ^ change]) + whole[place + 1 :])
         try:
             assert not list(find_faults(shared_cache))
         except (AssertionError, InputError):
             return
         finally:
             damaged = path.read_bytes()
-            path.write_bytes(whole)
-        path.write_bytes(damaged)
+            overwrite(path, whole)
+        overwrite(path, damaged)
         try:
             assert read_index(shared_cache) == rows
             cache = FeatureCache(shared_cache)
@@ -277,7 +278,7 @@ def test_a_flipped_byte_anywhere_is_a_fault_or_changes_nothing(shared_cache, nam
             good = [row for row in range(ROWS) if row != 9]
             np.testing.assert_array_equal(cache.read(["net/pool"]), values("net/pool")[good])
         finally:
-            path.write_bytes(whole)
+            overwrite(path, whole)
 
     check()
 

@@ -4,6 +4,7 @@ import json
 import math
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,6 +19,17 @@ TOKENS = (
     b"*a", b"!!", b"[" * 3000, "é".encode(), "e\u0301".encode(), "\u2028".encode(),
     "\U0001f600".encode(),
 )  # fmt: skip
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Replace what a file holds.
+
+    It is not emptied first: ext4 would then write each content to the disk, and the next one would
+    wait for that, for milliseconds.
+    """
+    with open(path, "r+b" if path.exists() else "wb") as file:
+        file.write(content)
+        file.truncate()
 
 
 def edited(sample: bytes) -> Damage:

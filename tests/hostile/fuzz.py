@@ -36,7 +36,7 @@ from features.errors import InputError
 from features.labels import read_split_csv
 from tests.annotation_samples import SAMPLES, via3, write_files
 from tests.caches import write_data, write_labeled_cache
-from tests.hostile.damage import Damage, as_json, edited, edited_model, one_of, patched
+from tests.hostile.damage import Damage, as_json, edited, edited_model, one_of, overwrite, patched
 from tests.sealing import unseal
 
 #: Seeds of the short repetition: those that found a fault once, and 0.
@@ -77,7 +77,7 @@ def run(target: Target, number: int, inputs: int = 0) -> int:
     @given(st.integers(0, 2**64 - 1))
     def attack(one: int) -> None:
         nonlocal read
-        target.path.write_bytes(target.damage(Random(one)))
+        overwrite(target.path, target.damage(Random(one)))
         try:
             target.read()
             read += 1

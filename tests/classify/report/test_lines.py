@@ -15,11 +15,12 @@ from classify.results import read_results
 from classify.sweep import sweep
 from features.cache import FeatureCache
 from features.errors import InputError
+from tests.hostile.damage import overwrite
 
 
 def write(path, header, lines, **first):
     text = [json.dumps({"header": header, **first}), *map(json.dumps, lines)]
-    path.write_text("\n".join(text) + "\n")
+    overwrite(path, ("\n".join(text) + "\n").encode())
     return path
 
 

@@ -26,6 +26,7 @@ from tests.features.annotations.annotation_folders import (  # noqa: F401
     voc,
     voc_xml,
 )
+from tests.hostile.damage import overwrite
 
 
 def test_coco_labels_are_categories_by_id(coco):
@@ -243,7 +244,7 @@ def test_a_corrupted_byte_is_an_input_error_or_whole_labels(sample, format):
     @settings(max_examples=100)
     @given(position=st.integers(0, max(0, len(content) - 1)), byte=st.integers(0, 255))
     def corrupt(position, byte):
-        path.write_bytes(content[:position] + bytes([byte]) + content[position + 1 :])
+        overwrite(path, content[:position] + bytes([byte]) + content[position + 1 :])
         try:
             dataset = find_format(format, source).read(source, images)
         except InputError:

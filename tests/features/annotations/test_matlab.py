@@ -11,6 +11,7 @@ from scipy.sparse import eye_array
 
 from features.annotations.matlab import read_mat
 from features.errors import InputError
+from tests.hostile.damage import overwrite
 
 DTYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
 
@@ -91,7 +92,7 @@ def test_damage_is_an_input_error_or_an_array(path, compress):
 
     @given(position=st.integers(0, len(content) - 1), byte=st.integers(0, 255))
     def corrupt(position, byte):
-        path.write_bytes(content[:position] + bytes([byte]) + content[position + 1 :])
+        overwrite(path, content[:position] + bytes([byte]) + content[position + 1 :])
         try:
             arrays = read_mat(path, "x", "c")
         except InputError:
@@ -100,6 +101,6 @@ def test_damage_is_an_input_error_or_an_array(path, compress):
 
     corrupt()
     for size in range(len(content)):
-        path.write_bytes(content[:size])
+        overwrite(path, content[:size])
         with pytest.raises(InputError):
             read_mat(path, "x", "c")

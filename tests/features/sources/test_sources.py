@@ -16,6 +16,7 @@ from features.sources import catalog, kept_index
 from features.sources.base import Fault
 from features.sources.patterns import expand
 from tests.features.sources.archives import link, make_tar, make_zip
+from tests.hostile.damage import overwrite
 
 PICTURES = [("b.jpg", b"bb"), ("cats/a.png", b"a" * 700), ("c.jpg", b"")]
 LABELS = b"image,cat\nc.jpg,1\nb.jpg,0\n"
@@ -130,7 +131,7 @@ def test_truncated_at_any_place_is_one_line_or_a_note(tmp_path):
     path = tmp_path / "a.tar"
     told = Counter()
     for size in range(0, 3100, 50):
-        path.write_bytes(whole[:size])
+        overwrite(path, whole[:size])
         try:
             dataset = load_dataset(path)
             told["note" if "no end mark" in dataset.notes[0] else "whole"] += 1
@@ -143,7 +144,7 @@ def test_truncated_at_any_place_is_one_line_or_a_note(tmp_path):
     path = tmp_path / "a.zip"
     whole = make_zip(tmp_path / "whole.zip", PICTURES).read_bytes()
     for size in range(0, len(whole) - 1, 25):
-        path.write_bytes(whole[:size])
+        overwrite(path, whole[:size])
         with pytest.raises(InputError, match=r"a\.zip is no whole zip file"):
             load_dataset(path)
 
@@ -156,7 +157,7 @@ def test_any_damaged_byte_is_one_line_a_fault_or_nothing(tmp_path):
         for place in rng.choice(min(len(whole), 4096), 150, replace=False):
             raw = bytearray(whole)
             raw[place] ^= int(rng.integers(1, 256))
-            path.write_bytes(raw)
+            overwrite(path, raw)
             try:
                 read(load_dataset(path))
             except InputError as error:

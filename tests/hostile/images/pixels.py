@@ -8,6 +8,7 @@ from PIL import Image
 
 from extract.decoding.reasons import ImageFailure
 from extract.images import Transform, read_image
+from tests.hostile.damage import overwrite
 from tests.hostile.images.pictures import chunk, encode
 
 SIDE = 32
@@ -30,7 +31,7 @@ PROGRESSIVE = encode(Image.open(io.BytesIO(PHOTO)), "JPEG", progressive=True)
 def look(tmp_path, raw, name="x.png", **options):
     """Read bytes as an image: (pixels as int (h, w, 3), LoadedImage)."""
     path = tmp_path / name
-    path.write_bytes(raw)
+    overwrite(path, raw)
     loaded = read_image(path, Transform(SIDE, **options))
     return loaded.pixels.permute(1, 2, 0).numpy().astype(int), loaded
 

@@ -15,6 +15,7 @@ from features.errors import InputError
 from features.manifest import read_manifest
 from features.shard_writer import require_own_shard
 from tests.features.test_cache import LAYERS, ROWS, make_cache, values
+from tests.hostile.damage import overwrite
 from tests.sealing import reseal, unseal
 
 SHARDS = ("shard-00000.h5", "maps-00000.h5")
@@ -113,7 +114,7 @@ def test_every_byte_that_is_no_value_is_sealed(cache, name):
     of_values = list(places_of_values(path))
     found = set()
     for place in range(0, len(content), 41):
-        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        overwrite(path, content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         found.add(intact := seals.is_intact(path))
         assert bool(intact) == any(place in values for values in of_values)
     assert found == {True, False}
