@@ -21,6 +21,7 @@ VOC_CLASSES = (
     *("train", "tvmonitor"),
 )
 
+_LOOKED_AT = 20  # files, to tell the form of a folder
 _START = re.compile(r"<annotation[\s>]")
 _UNSAID = ("unspecified", "undefined")  # what tools write where nobody has said so
 
@@ -29,8 +30,8 @@ def recognizes(source: Path) -> bool:
     """Tell whether a folder holds XML files of VOC's root element."""
     if not source.is_dir():
         return False
-    files = _files(source)
-    return bool(files) and bool(_START.search(beginning(files[0])))
+    # Not only the first: a copy that ran out of disk leaves files that are empty or cut.
+    return any(_START.search(beginning(path)) for path in _files(source)[:_LOOKED_AT])
 
 
 def read_voc(source: Path, images: Path, *, strict_names: bool = False) -> Dataset:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from features.annotations.catalog import AUTO, find_format
 from features.datasets import load_dataset
 from features.errors import InputError
 from tests.annotation_samples import write_files
@@ -77,3 +78,13 @@ def test_what_is_downloaded_instead_of_a_data_set_is_named(tmp_path, name):
     content, text = NO_DATA_SETS[name]
     with pytest.raises(InputError, match=text):
         load_dataset(write_files(tmp_path, {name: content}) / name)
+
+
+@pytest.mark.parametrize("broken", ["", "<ann"])
+def test_a_broken_file_among_annotations_is_named(tmp_path, broken):
+    """It comes first, and once hid of what form the folder is."""
+    whole = "<annotation><filename>b.jpg</filename><object><name>cat</name></object></annotation>"
+    write_files(tmp_path, {"A/a.xml": broken, "A/b.xml": whole, "images/b.jpg": "b"})
+    source = tmp_path / "A"
+    with pytest.raises(InputError, match=r"a\.xml is not XML"):
+        find_format(AUTO, source).read(source, tmp_path / "images")
