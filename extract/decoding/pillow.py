@@ -136,7 +136,7 @@ def _forget_metadata(image: Image.Image) -> int:
 def exif_orientation(read: Callable[[], Image.Exif]) -> int:
     """Read the orientation, from 1 to 8; 0 if the metadata are malformed."""
     try:
-        found = read().get(ORIENTATION, 1)
+        found = read().get(ORIENTATION, 1) or 1  # phones write 0 for none
     except Exception:  # malformed metadata can make Pillow raise any exception
         return 0
     return found if isinstance(found, int) and 1 <= found <= 8 else 0

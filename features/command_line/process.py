@@ -36,6 +36,8 @@ _REMEDIES = {
     errno.EIO: "Check the disk or the network, then run the same command again.",
     errno.ELOOP: "Symbolic links there link to each other: give another path.",
 }  # fmt: skip
+_LONG_WORD = re.compile(r"\S{500,}")  # longer than a path may be: a field of a file
+_LONGEST = 16_000  # characters of a line; one that names a thousand keys is shorter
 _MOVES = re.compile(r"(\r|\x1b\[A)")  # of the cursor, by progress bars
 #: What torch's and other allocators write into a RuntimeError.
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "bad_alloc")
@@ -100,7 +102,11 @@ def describe(error: BaseException) -> str:
     >>> describe(MemoryError())
     'there is too little memory. Finished work is kept. Give fewer layers, rows or --jobs, a smaller batch or size, or more memory.'
     """  # noqa: E501
-    return _plain(_described(error))
+    text = _plain(_described(error))
+    text = _LONG_WORD.sub(lambda found: f"{found[0][:100]}...{found[0][-100:]}", text)
+    return (
+        text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    )
 
 
 def _described(error: BaseException) -> str:

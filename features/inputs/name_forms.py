@@ -28,7 +28,7 @@ _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff
 _BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # other than the plain one
 _ENTITY = re.compile(r"&(#\d{1,7}|#x[0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp);")
 _MISREAD = ("cp1252", "latin-1", "cp437")  # as which UTF-8 is often read; ZIP archives' is the last
-_NUMBER = re.compile(r"((?:.*/)?)0*(\d+)(\.[a-z]\w*)?", re.ASCII)
+_NUMBER = re.compile(r"((?:.*/)?)(\d+)(\.[a-z]\w*)?", re.ASCII)
 _REWRITTEN = (
     ("quotes", re.compile(r"b?(['\"])([^'\"]+)\1"), r"\2"),
     ("a quote in front", re.compile(r"'([^']+)"), r"\1"),  # which makes a spreadsheet's cell a text
@@ -126,7 +126,7 @@ def numbered(key: str) -> tuple[str, str, str] | None:
     (('a/', '12', '.jpg'), ('', '12', ''), None)
     """
     found = _NUMBER.fullmatch(key)
-    return (found[1], found[2], found[3] or "") if found else None
+    return (found[1], found[2].lstrip("0") or "0", found[3] or "") if found else None
 
 
 def without_query(name: str) -> list[str]:

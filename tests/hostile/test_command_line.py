@@ -464,3 +464,10 @@ def test_a_warning_is_one_line_without_a_place(capsys, monkeypatch):
     shown = []
     outcome(lambda: shown.append(warnings.showwarning), capsys)
     assert shown == [before] and warnings.showwarning is before
+
+
+@pytest.mark.parametrize("text", ["x" * 10**6, "a b " * 10**6, "/".join(["y" * 90] * 10)])
+def test_no_line_is_longer_than_people_read(text, capsys):
+    code, _, err = outcome(raising(InputError(f"begin {text} end")), capsys)
+    assert code == 1 and err.startswith("error: begin ") and err.endswith(" end\n")
+    assert len(err) < 17_000

@@ -1,8 +1,11 @@
 """Cells and names as people and their tools write them: read, or refused with a reason."""
 
+import time
+
 import pytest
 
 from features.annotations.catalog import AUTO, find_format
+from features.command_line.process import describe
 from features.errors import InputError
 from features.inputs.label_values import label_value
 from tests.annotation_samples import write_files
@@ -173,3 +176,14 @@ def test_columns_that_were_left_free(tmp_path):
     assert columns == {"cat": [1, 0, 1], "dog": [0, 1, 1]}
     with pytest.raises(InputError, match="label 2 is called ''. Give it a plain name"):
         read(tmp_path, "image,cat,,dog\na.jpg,1,1,0\nb.jpg,0,,1\nc.jpg,1,,1\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["0" * 300_000 + "x", "1/" * 200_000, "&amp;" * 100_000, "é" * 300_000]
+)
+def test_a_name_of_any_length_takes_no_time(tmp_path, name):
+    begun = time.monotonic()
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, f"image,cat\n{name},1\na.jpg,0\n", ["a.jpg", "0001.jpg"])
+    assert len(describe(caught.value)) < 2000
+    assert time.monotonic() - begun < 5

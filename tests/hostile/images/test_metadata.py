@@ -108,3 +108,17 @@ def test_every_orientation_is_applied_in_every_format(tmp_path, orientation):
     upright = look(tmp_path, JPEG, "x.jpg")[0]
     pixels, _ = look(tmp_path, jpeg_with(app1(block)), "x.jpg")
     assert np.abs(pixels - turned).mean() <= np.abs(upright - COLOR).mean() + 1e-9
+
+
+def test_no_orientation_is_no_malformed_one(tmp_path):
+    """Phones write 0 where they know none, which EXIF does not define."""
+    for name, raw in (
+        ("a.jpg", encode(COLOR, "JPEG", exif=exif(0))),
+        ("b.png", encode(COLOR, "PNG", exif=exif(0))),
+        ("c.tif", tiff(COLOR, UNSIGNED, (274, 3, [0]))),
+    ):
+        assert look(tmp_path, raw, name)[1].message == ""
+    assert (
+        "taken as upright"
+        in look(tmp_path, encode(COLOR, "JPEG", exif=exif(9)), "d.jpg")[1].message
+    )
