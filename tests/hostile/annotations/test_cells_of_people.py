@@ -5,7 +5,7 @@ import time
 import pytest
 
 from features.annotations.catalog import AUTO, find_format
-from features.command_line.process import describe
+from features.command_line.messages import describe
 from features.errors import InputError
 from features.inputs.label_values import label_value
 from tests.annotation_samples import write_files
