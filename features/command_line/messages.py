@@ -3,9 +3,9 @@
 import errno
 import re
 
+from features.command_line.process import DEBUG
 from features.errors import InputError, plain_words, printable
 
-DEBUG = "TAGGING_DEBUG"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 #: What to do about other errors of the system.
