@@ -32,7 +32,8 @@ def recognizes(source: Path) -> bool:
     if first and ending_of(first[1]) in image_suffixes():
         return True
     whole = (path[3:].removesuffix("[]") for path in keys if path.startswith("[]."))
-    fields = {field_key(key) for key in whole if "." not in key}
+    # Lists in lists may be thousands deep; the field that has them is there without them too.
+    fields = {field_key(key) for key in whole if "." not in key and not key.endswith("[]")}
     return len(fields) > 1 and any(map(IMAGES.fullmatch, fields)) and not fields >= _RESULTS
 
 
