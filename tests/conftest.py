@@ -111,8 +111,15 @@ def dask_cluster() -> Iterator:
     from tests import children
 
     children.start(os.getpid).join()  # the server that the workers are forked from
+    # Idle, a cluster that watches itself takes a tenth of a core up to the end of the session.
+    settings = {
+        "distributed.worker.multiprocessing-method": "forkserver",
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "10s",
+    }
     with (
-        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+        dask.config.set(settings),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
             silence_logs=logging.ERROR, preload=[children.__name__],
