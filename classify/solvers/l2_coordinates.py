@@ -172,7 +172,10 @@ class Rows:
             self._gram64 = self._biased(products.row_gram(self.X))
         if self._gram64 is not None:
             return self._gram64 @ V
-        # For few labels the Gram matrix would take longer.
+        return self.exact_times(V)  # for few labels the Gram matrix would take longer
+
+    def exact_times(self, V: np.ndarray) -> np.ndarray:
+        """Multiply by the Gram matrix in float64, without having it."""
         centered = V - V.mean(axis=0) if self.bias == "unpenalized" else V
         result = products.times(self.X, products.transpose_times(self.X, centered).T)
         if self.bias == "penalized":

@@ -8,12 +8,14 @@ than columns, weights are combinations of rows, and every product is one of the 
 A step needs one product by X and one by its transpose, as a step of conjugate gradients does, but
 learns from all steps before it: about a third of the products of Newton's method. The gap is
 certified in float64, and labels that float32 left short of it take their last steps in float64.
+Where the penalty is weak and rows are fewer than columns, `weak_l2` comes first.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from classify.solvers import weak_l2
 from classify.solvers.duality_gap import free_shift, objective_and_gap
 from classify.solvers.l2_coordinates import Columns, Rows
 from classify.solvers.roots import increasing_root
@@ -26,6 +28,7 @@ _MAX_STEPS = 200
 _PATIENCE = {np.dtype(np.float32): 20, np.dtype(np.float64): 60}
 _FLAT = 0.5  # a step ends where the slope along it has fallen to this share
 _ROUGH = 4  # from which share of the ridge on rounding leaves float32 no chance
+_WEAK = 0.01  # from which share on the penalty is too weak for one curvature to stand for all
 _SPARE = 0.9  # share of the tolerance that float32 is asked for
 _REFRESH = (0, 2, 8, 32)  # steps before which curvatures are looked at again
 _TOGETHER = 2**22  # rows times labels side by side: up to a hundred arrays of 16 MiB
@@ -52,20 +55,31 @@ def solve_path(X: np.ndarray, loss, Cs, *, bias: str, tol: float) -> list[Soluti
 
 
 def _solve_labels(X, coordinates, loss, Cs, tol: float, path: list[Solution]) -> None:
-    """Follow the path for some labels; where float32 falls short, float64 goes on from there."""
+    """Follow the path for some labels; where one way falls short, the next goes on from there."""
     V = np.zeros((coordinates.size, len(loss)))
     steps = np.zeros(len(loss), dtype=int)
     for C, solution in zip(Cs, path, strict=True):
         short = np.arange(len(loss))
-        rough = coordinates.factors.rounding(C / 4) > _ROUGH
-        for kind in (np.float64,) if rough else (np.float32, np.float64):
+        for minimize, kind in _ways(coordinates, C):
             part = loss.take(short)
-            V[:, short], more = _minimize(coordinates, part, C, V[:, short].astype(kind), tol)
+            found, more = minimize(coordinates, part, C, V[:, short].astype(kind), tol)
+            V[:, short] = np.where(np.isfinite(found).all(axis=0), found, V[:, short])
             steps[short] += more
             solution.put(short, _certified(X, coordinates, part, C, V[:, short], steps[short]))
             short = np.flatnonzero(~(solution.gap <= tol * solution.objective))
             if not len(short):
                 break
+
+
+def _ways(coordinates: Columns | Rows, C: float) -> list[tuple]:
+    """Choose functions to minimize with, one after the other, and the precision of the weights."""
+    rounding = coordinates.factors.rounding(C / 4)
+    ways: list[tuple] = []
+    if rounding > _WEAK and isinstance(coordinates, Rows) and coordinates.bias != "unpenalized":
+        ways.append((weak_l2.minimize, np.float64))
+    if rounding <= _ROUGH:
+        ways.append((_minimize, np.float32))
+    return [*ways, (_minimize, np.float64)]
 
 
 def _certified(X, coordinates, loss, C: float, V: np.ndarray, steps: np.ndarray) -> Solution:
@@ -75,6 +89,7 @@ def _certified(X, coordinates, loss, C: float, V: np.ndarray, steps: np.ndarray)
     return Solution(coef, intercept, objective, gap, steps.copy())
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what isn't finite is left
 def _minimize(coordinates, loss, C: float, start: np.ndarray, tol: float):
     """Step until each label is near enough or gets no further; return its weights and steps."""
     V, scores = start.copy(), coordinates.times(start)

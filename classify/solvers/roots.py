@@ -41,7 +41,8 @@ def increasing_root(
         value, slope = function(x)
         low, high = np.where(value <= 0, x, low), np.where(value >= 0, x, high)
         reach = 4 * (1 + np.abs(x))  # where the slope vanishes, a Newton step knows no measure
-        step = np.clip(-value / np.maximum(slope, 1e-300), -reach, reach)
+        with np.errstate(over="ignore"):
+            step = np.clip(-value / np.maximum(slope, 1e-300), -reach, reach)
         new = x + step
         middle = (low + high) / 2  # finite where it is needed, as x is at one end
         new = np.where((new < low) | (new > high), middle, new)

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.speed.sweep.scaling import Generator
 from classify.logistic import LogisticTagger, objective_and_gap
 from classify.losses.logistic import LogisticLoss
-from classify.solvers import l2, l2_coordinates, lbfgs_l2, newton_l2
+from classify.solvers import l2, l2_coordinates, lbfgs_l2, newton_l2, weak_l2
 from classify.solvers.solution import Solution
 
 BIASES = ["penalized", "unpenalized", "none"]
@@ -130,7 +130,8 @@ def test_what_float32_misses_float64_goes_on_from(problem, bias, kinds):
     X = X + np.float32(10)  # scores are small differences of large sums
     (one,) = lbfgs_l2.solve_path(X, loss_of(Y), [1.0], bias=bias, tol=1e-11)
     (best,) = newton_l2.solve_path(X, loss_of(Y), [1.0], bias=bias, tol=1e-11)
-    assert kinds == [(np.float32, False), (np.float64, True)]
+    weak = X.shape[0] < X.shape[1] and bias != "unpenalized"  # for which another comes first
+    assert kinds == [(np.float32, weak), (np.float64, True)]
     assert (one.gap <= 1e-11 * one.objective).all()
     np.testing.assert_allclose(one.objective, best.objective, rtol=1e-10)
 
@@ -139,7 +140,7 @@ def test_features_that_are_too_large_for_float32_are_for_float64_alone(problem, 
     X, Y = problem
     X = X * np.float32(500)
     (one,) = lbfgs_l2.solve_path(X, loss_of(Y), [1.0], bias="penalized", tol=1e-4)
-    assert kinds == [(np.float64, False)]
+    assert kinds == ([(np.float64, False)] if len(X) > X.shape[1] else [])
     assert (one.gap <= 1e-4 * one.objective).all()
 
 
@@ -197,3 +198,83 @@ def test_a_matrix_that_float32_sees_as_indefinite_is_shifted_until_it_is_not():
     factors = l2_coordinates.Factors(gram, np.zeros(3, dtype=np.float32))
     V = factors.solve(np.ones((3, 1), dtype=np.float32), np.array([0]))
     assert np.isfinite(V).all() and (V > 0).all()
+
+
+# Weak penalties on more columns than rows
+
+
+@pytest.fixture(scope="module")
+def weak():
+    """Labels that are 1 to 60 of 150 rows, in features with a large mean, and unknown cells."""
+    rng = np.random.default_rng(2)
+    X = (40 * np.maximum(rng.normal(size=(150, 400)) + 0.5, 0)).astype(np.float32)
+    Y = np.zeros((150, 4), dtype=int)
+    for label, count in enumerate((1, 5, 20, 60)):
+        Y[rng.choice(150, count, replace=False), label] = 1
+    Y[::9, 2] = -1
+    return X, Y
+
+
+@pytest.mark.parametrize("C", [0.1, 10.0, 1e4])
+@pytest.mark.parametrize("bias", ["penalized", "none"])
+def test_a_weak_penalty_takes_few_newton_steps(weak, bias, C):
+    X, Y = weak
+    rows = l2_coordinates.Rows(X, bias)
+    weights, steps = weak_l2.minimize(rows, loss_of(Y), C, np.zeros((150, 4)), 1e-4)
+    coef, intercept = rows.weights(weights)
+    objective, gap = objective_and_gap(X, Y, coef, intercept, penalty="l2", C=C, bias=bias)
+    assert (gap <= 1e-4 * objective).all() and steps.max() <= 12
+    (best,) = newton_l2.solve_path(X, loss_of(Y), [C], bias=bias, tol=1e-10)
+    np.testing.assert_allclose(objective, best.objective, rtol=1e-4)
+    np.testing.assert_allclose(coef, best.coef, atol=0.02 * np.abs(best.coef).max())
+    assert best.n_iter.max() > steps.max()  # from 0
+
+
+def test_it_goes_on_from_a_better_start(weak):
+    X, Y = weak
+    rows = l2_coordinates.Rows(X, "penalized")
+    weights, _ = weak_l2.minimize(rows, loss_of(Y), 1.0, np.zeros((150, 4)), 1e-4)
+    _, steps = weak_l2.minimize(rows, loss_of(Y), 1.0, weights, 1e-4)
+    assert (steps == 0).all()
+
+
+def test_rows_of_one_place_with_contrary_labels_are_left_to_others(weak, kinds, small_is_large):
+    X, Y = np.tile(weak[0][:75], (2, 1)), weak[1]
+    rows = l2_coordinates.Rows(X, "penalized")
+    start = np.zeros((150, 4))
+    weights, steps = weak_l2.minimize(rows, loss_of(Y), 10.0, start, 1e-4)
+    left = steps == 0
+    assert left[3] and not weights[:, left].any()
+    tagger = LogisticTagger("l2", C=10.0, tol=1e-4).fit(X, Y)
+    assert (tagger.dual_gap_ <= 1e-4 * tagger.objective_).all()
+    assert kinds[-1][0] == np.float64
+
+
+@pytest.mark.parametrize(
+    ("bias", "scale", "asked"),
+    [("penalized", 1, 1), ("none", 1, 1), ("unpenalized", 1, 0), ("penalized", 1e-3, 0)],
+)
+def test_it_is_asked_where_the_penalty_is_weak(weak, bias, scale, asked, monkeypatch):
+    real, seen = weak_l2.minimize, []
+
+    def noted(*given):
+        seen.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(weak_l2, "minimize", noted)
+    (one,) = lbfgs_l2.solve_path(
+        weak[0] * np.float32(scale), loss_of(weak[1]), [1.0], bias=bias, tol=1e-3
+    )
+    assert len(seen) == asked and (one.gap <= 1e-3 * one.objective).all()
+
+
+def test_the_preconditioner_is_the_inverse_of_what_it_stands_for():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(30, 4)).astype(np.float32)
+    rest, root = rng.random(30).astype(np.float32), rng.random((30, 3)).astype(np.float32)
+    space = weak_l2._Space(np.eye(30, dtype=np.float32), vectors, rest)
+    near = weak_l2._Preconditioner.of(space, root).take(np.array([True, False, True]))
+    R = rng.normal(size=(30, 2)).astype(np.float32)
+    for label, s, r in zip((0, 1), root.T[[0, 2]], R.T, strict=True):
+        matrix = np.eye(30) + s[:, None] * (vectors @ vectors.T + np.diag(rest)) * s
+        np.testing.assert_allclose(matrix @ near.times(R)[:, label], r, atol=1e-4)
