@@ -13,12 +13,6 @@ from features.checks.manifests import MANIFEST_SCHEMA
 from features.commands.verify import find_faults
 from features.errors import InputError
 from features.manifest import canonical, read_manifest, write_or_check
-from tests.features.test_cache import make_cache
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    return make_cache(tmp_path_factory.mktemp("sound"))
 
 
 def put(*path, value):

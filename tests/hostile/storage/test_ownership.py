@@ -1,7 +1,6 @@
 """Caches and exports: files of others are left as they are, and a second writer gets one line."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,20 +22,9 @@ from features.errors import InputError
 from features.files.locks import locked_name
 from features.files.ranges import locked_numbers
 from features.shard_writer import ShardWriter
-from tests.features.test_cache import make_cache, read_manifest
+from tests.features.test_cache import read_manifest
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    return make_cache(tmp_path_factory.mktemp("sound"))
-
-
-@pytest.fixture
-def cache(sound, tmp_path):
-    shutil.copytree(sound, tmp_path / "a.cache")
-    return tmp_path / "a.cache"
 
 
 def contents(folder):

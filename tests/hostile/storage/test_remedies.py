@@ -1,7 +1,6 @@
 """What a message about a damaged cache tells people to do works, and costs no file of theirs."""
 
 import gzip
-import shutil
 
 import pytest
 
@@ -11,20 +10,9 @@ from features.commands.merge import merge
 from features.commands.verify import find_faults
 from features.errors import InputError
 from features.index import write_index
-from tests.features.test_cache import ROWS, make_cache, make_dataset, read_manifest
+from tests.features.test_cache import ROWS, make_dataset, read_manifest
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n"
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    return make_cache(tmp_path_factory.mktemp("sound"))
-
-
-@pytest.fixture
-def cache(sound, tmp_path):
-    shutil.copytree(sound, tmp_path / "a.cache")
-    return tmp_path / "a.cache"
 
 
 SHARDS = {

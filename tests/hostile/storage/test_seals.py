@@ -1,6 +1,5 @@
 """Shards on which HDF5 hangs or crashes: found by their seal, or in another process."""
 
-import shutil
 import signal
 import subprocess
 
@@ -14,21 +13,11 @@ from features.commands.verify import find_faults, verify_shard
 from features.errors import InputError
 from features.manifest import read_manifest
 from features.shard_writer import require_own_shard
-from tests.features.test_cache import LAYERS, ROWS, make_cache, values
+from tests.features.test_cache import LAYERS, ROWS, values
 from tests.hostile.damage import overwrite
 from tests.sealing import reseal, unseal
 
 SHARDS = ("shard-00000.h5", "maps-00000.h5")
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    return make_cache(tmp_path_factory.mktemp("sound"))
-
-
-@pytest.fixture
-def cache(sound, tmp_path):
-    return shutil.copytree(sound, tmp_path / "a.cache")
 
 
 @pytest.fixture

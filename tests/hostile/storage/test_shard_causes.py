@@ -17,12 +17,7 @@ from features.errors import InputError
 from features.manifest import canonical, read_manifest
 from features.schema import Status
 from tests.features.test_cache import ROWS
-from tests.hostile.storage.test_shards import (
-    POOL,
-    cache,  # noqa: F401
-    one_line,
-    sound,  # noqa: F401
-)
+from tests.hostile.storage.test_shards import POOL, one_line
 
 # What is no fault of the file
 

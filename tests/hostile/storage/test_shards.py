@@ -12,21 +12,10 @@ from features.commands.verify import find_faults, verify_shard
 from features.errors import InputError
 from features.manifest import read_manifest
 from features.shards import checksum
-from tests.features.test_cache import make_cache, make_dataset, make_manifest, write_shards
+from tests.features.test_cache import make_dataset, make_manifest, write_shards
 from tests.sealing import reseal
 
 POOL, FC, MAP = "net/pool", "net/fc", "net/map"
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    return make_cache(tmp_path_factory.mktemp("sound"))
-
-
-@pytest.fixture
-def cache(sound, tmp_path):
-    shutil.copytree(sound, tmp_path / "a.cache")
-    return tmp_path / "a.cache"
 
 
 def edited(name, values=None, *, seal=True, shard="shard-00000.h5", **options):
