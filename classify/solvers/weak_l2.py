@@ -172,7 +172,12 @@ def _interpolating(space: _Space, loss, C: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _step(space: _Space, loss, C: float, weights, scores, residual, pull):
-    """Take a Newton step to the lowest point along it; give weights and scores."""
+    """Take a Newton step to the lowest point along it; give weights and scores.
+
+    With the Gram matrix K, curvatures E, weights u and C times the residual r it is the move that
+    solves ``(1 + E K) move = r - u``: ``(r - u) - root (1 + root K root)^-1 root K (r - u)`` for
+    ``root**2 = E``, where ``K (r - u)`` is what r pulls minus the scores.
+    """
     root = np.sqrt(C * loss.curvature(scores)).astype(np.float32)
     towards, scores_towards = residual - weights, pull - scores
     back, scores_back = _solve(space, root, root * scores_towards.astype(np.float32), _FORCING)
