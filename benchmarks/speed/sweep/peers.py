@@ -232,6 +232,22 @@ def _snapml(X: np.ndarray, penalty: str) -> Fit:
     return _one_by_one(fit_one)
 
 
+def _cuml(X: np.ndarray, penalty: str) -> Fit:
+    """Fit on a GPU, to which the features are copied beforehand."""
+    import cupy
+    from cuml.linear_model import LogisticRegression
+
+    rows = cupy.asarray(_with_constant(X).astype(np.float32))
+    options = {"penalty": penalty, "fit_intercept": False, "output_type": "numpy"}
+
+    def fit_one(y, C, level):
+        stop = {} if level is None else {"tol": level, "max_iter": 10**5}
+        model = LogisticRegression(C=C, **options, **stop)
+        return np.ravel(model.fit(rows, cupy.asarray(y.astype(np.float32))).coef_).astype(float)
+
+    return _one_by_one(fit_one)
+
+
 def _with_constant(X: np.ndarray) -> np.ndarray:
     return np.column_stack([X, np.ones(len(X))]).astype(np.float64)
 
@@ -292,4 +308,5 @@ PEERS = {
     "skglm": Peer(_skglm, "tol", {"l1": decades(-1, -6, default=1e-4)}),
     "cyanure": Peer(_cyanure, "max_iter", dict.fromkeys(("l1", "l2"), (*_ITERATIONS[:2], 100.0))),
     "snapml": Peer(_snapml, "tol", dict.fromkeys(("l1", "l2"), decades(-1, -6, default=1e-3))),
+    "cuML": Peer(_cuml, "tol", dict.fromkeys(("l1", "l2"), decades(-1, -7, default=1e-4))),
 }

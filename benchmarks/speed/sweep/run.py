@@ -16,7 +16,7 @@ from features.errors import InputError, check_number
 
 LIBRARIES = (
     "numba", "liblinear-official", "celer", "skglm", "cyanure", "snapml", "adelie", "libmultilabel",
-    "scikit-learn-intelex",
+    "scikit-learn-intelex", "cuml",
 )  # fmt: skip
 
 

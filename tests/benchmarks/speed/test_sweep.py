@@ -1,10 +1,13 @@
 """``speed sweep`` on tiny data: who is listed, that objectives are recomputed, how it grows."""
 
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 
 from benchmarks.speed import workers
 from benchmarks.speed.sweep import run
@@ -162,6 +165,31 @@ def test_a_peer_minimizes_the_same_objective(task, name, penalty, tmp_path):
     weights = np.load(tmp_path / "weights.npy")
     ratio, gap, _ = evaluate(task, weights, range(task.Y.shape[1]), penalty, 0.5)
     assert weights.shape == (task.Y.shape[1], COLUMNS + 1)
+    assert 1 - 1e-6 <= ratio <= 1.001 and gap < 0.01
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_cumls_interface_is_met(task, penalty, monkeypatch):
+    """Without a GPU: scikit-learn stands in for it, with the options that its pages list."""
+
+    def stand_in(*, penalty, C, fit_intercept, tol, max_iter, output_type):
+        assert output_type == "numpy"
+        is_new = LogisticRegression().get_params()["penalty"] == "deprecated"
+        norm = {"l1_ratio": float(penalty == "l1")} if is_new else {"penalty": penalty}
+        options = {"C": C, "fit_intercept": fit_intercept, "tol": tol, "max_iter": max_iter}
+        return LogisticRegression(solver="saga", random_state=0, **options, **norm)
+
+    linear_model = SimpleNamespace(LogisticRegression=stand_in)
+    for name, module in (
+        ("cupy", np),
+        ("cuml", SimpleNamespace(linear_model=linear_model)),
+        ("cuml.linear_model", linear_model),
+    ):
+        monkeypatch.setitem(sys.modules, name, module)
+    labels, peer = range(2), PEERS["cuML"]
+    [weights] = peer.build(task.X, penalty)(task.Y[:, :2], [0.5], peer.levels[penalty][-1])
+    ratio, gap, _ = evaluate(task, weights, labels, penalty, 0.5)
+    assert weights.shape == (2, COLUMNS + 1)
     assert 1 - 1e-6 <= ratio <= 1.001 and gap < 0.01
 
 
