@@ -268,9 +268,3 @@ def test_what_is_replaced_keeps_its_permissions(tmp_path, mode):
     path.chmod(mode)
     files.write_text(path, "new")
     assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == mode | 0o600
-    before = os.umask(0o027)
-    try:
-        files.write_text(tmp_path / "fresh.csv", "new")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "fresh.csv").stat().st_mode) == 0o640
