@@ -44,6 +44,7 @@ def quickstart(
     n: int = 300,
     splits: int = 5,
     weights: str = "vgg16-conv",
+    size: int = 160,
     seed: int = 0,
     jobs: int = -1,
 ) -> Path:
@@ -65,6 +66,9 @@ def quickstart(
     weights : str
         As for `extract.weights.load_weights`, of VGG16. Where its host can't be reached, random
         filters stand in, and a line on stderr says so.
+    size : int
+        Pixels of the square that VGG16 sees of a picture. At 160 it takes half the time of 224, and
+        the scores of these pictures are the same within their deviation.
     seed : int
         Of the pictures and of the first split.
     jobs : int
@@ -91,7 +95,7 @@ def quickstart(
         data = load_dataset(render_dataset(out / "pictures", n=n, seed=seed))
     print(f"{len(data)} images with {len(data.label_names)} labels are in {data.root}.")
     with _timed(stages, "extract"):
-        cache = _extract(data, out, weights)
+        cache = _extract(data, out, weights, size)
     with _timed(stages, "train and evaluate"):
         report = _train(data, cache, splits=splits, seed=seed, jobs=jobs)
     with _timed(stages, "train a tagger"):
@@ -127,6 +131,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "seed": "of the pictures and of the first split",
         "jobs": "processes that train; -1: one per core",
         "weights": "as of extract",
+        "size": "pixels of the square that the network sees",
     }
     add_options(parser, quickstart, texts)
 
@@ -145,27 +150,27 @@ def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
     stages[name] = time.perf_counter() - start
 
 
-def _extract(data: Dataset, out: Path, weights: str) -> Path:
+def _extract(data: Dataset, out: Path, weights: str, size: int) -> Path:
     """Give the cache of these weights or, where they can't be had, of random filters."""
     from extract.weights import WeightsUnavailable  # torch loads in seconds: not for --help
 
     try:
-        return _run(data, out, weights)
+        return _run(data, out, weights, size)
     except WeightsUnavailable as error:
         print(
             f"WARNING: {error}\nWARNING: going on with RANDOM FILTERS ({STAND_IN}): "
             "the scores below are not those of trained features",
             file=sys.stderr,
         )
-        return _run(data, out, STAND_IN)
+        return _run(data, out, STAND_IN, size)
 
 
-def _run(data: Dataset, out: Path, weights: str) -> Path:
+def _run(data: Dataset, out: Path, weights: str, size: int) -> Path:
     from extract.config import ExtractConfig
     from extract.run import run
 
     layers = CONVOLUTIONS if weights == STAND_IN else None
-    config = ExtractConfig(weights=weights, layers=layers, shard_rows=SHARD_ROWS)
+    config = ExtractConfig(weights=weights, layers=layers, size=size, shard_rows=SHARD_ROWS)
     return run(config, data, _cache(out, weights))
 
 
