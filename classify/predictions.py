@@ -13,9 +13,9 @@ from tqdm import tqdm
 from classify.model_files import load_model
 from classify.models import TaggerModel
 from classify.training import report_excluded
-from features import files
 from features.errors import InputError
-from features.files.ownership import LONGEST_LINE, claim, require_ours
+from features.files.ownership import LONGEST_LINE, claim
+from features.files.unchanged import atomic_rewrite
 
 
 class Prediction(NamedTuple):
@@ -28,7 +28,6 @@ class Prediction(NamedTuple):
     decision: int | None
 
 
-_WHAT = "a file of predictions"
 #: First lines of csv files of predictions, now and before there were probabilities.
 _HEADERS = (list(Prediction._fields), ["image", "label", "score", "decision"])
 
@@ -45,7 +44,8 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
     out : Path
         `.csv` or `.jsonl`: a line per image and label with image, label, score, probability
         (nothing if the model has no calibration) and decision (1 or 0 by the model's thresholds, or
-        by score > 0; nothing if the model only orders labels).
+        by score > 0; nothing if the model only orders labels). An earlier one is replaced unless it
+        was changed since.
 
     Returns
     -------
@@ -55,20 +55,21 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
     Raises
     ------
     InputError
-        A file that can't be read, another ending, or a cache made another way.
+        A file that can't be read, another ending, a cache made another way, or an `out` that this
+        program did not make or that was changed since.
     """
     from classify.inputs import require_rows
     from features.cache import FeatureCache  # h5py
 
     if out.suffix not in (".csv", ".jsonl"):
         raise InputError(f"predictions go to a .csv or .jsonl file, not to {out}")
-    target = claim(out, _is_predictions, what=_WHAT)
+    target = claim(out, _is_predictions, what="a file of predictions")
     tagger, features = load_model(model), FeatureCache(cache)
     require_rows(features)
     report_excluded(features)
     ids = features.ids
     with (
-        files.atomic_write(target) as temporary,
+        atomic_rewrite(target) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
         tqdm(total=len(features.valid_rows), unit="img", desc="predict") as bar,
     ):
@@ -78,7 +79,6 @@ def predict(model: Path, cache: Path, out: Path) -> Path:
         for rows, scores in tagger.predict(features):
             file.write(write(predictions(tagger, [ids[row] for row in rows], scores)))
             bar.update(len(rows))
-        require_ours(target, _is_predictions, what=_WHAT)  # it may have come since
     return out
 
 

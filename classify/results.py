@@ -74,6 +74,8 @@ class ResultFile:
             whole = whole_lines(data)
             found, self._lines = parse_results(self.path, whole, odd)
             self._refuse_another(found)
+            # Beside the header there may be how the lines were made, or what a user wrote there.
+            self._first = _from_json(whole.partition(b"\n")[0])
             if len(whole) > len(data):  # an editor has taken the last line's end
                 self._write(b"\n")
             else:
@@ -137,7 +139,7 @@ class ResultFile:
     def finish(self) -> None:
         """Put the file in the order of its keys, all or nothing, and close it."""
         lines = "".join(_to_text(line) for line in self.lines)
-        write_text(self.path, _to_text({"header": self.header}) + lines)
+        write_text(self.path, _to_text(self._first) + lines)
         self.close()
 
     def close(self) -> None:
@@ -168,7 +170,9 @@ def claim_results(path: Path) -> Path:
     OSError
         Nothing can be written there.
     """
-    return claim(Path(path), first_line(_is_first_line), what="a file of result lines")
+    return claim(
+        Path(path), first_line(_is_first_line), what="a file of result lines", goes_on=True
+    )
 
 
 def header_of(path: Path) -> dict[str, Any] | None:

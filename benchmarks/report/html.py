@@ -16,7 +16,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from benchmarks.report.plots import Curve, Panel, curves_svg
-from features.files import write_text
+from features.files.unchanged import rewrite_text
 
 THUMBNAIL = (320, 320)  # pixels at most; cards are half as wide, so sharp on dense screens
 TEMPLATES = Path(__file__).parent / "templates"
@@ -183,7 +183,7 @@ def _write(path: Path, template: str, **content: Any) -> Path:
         keep_trailing_newline=True,
     )
     environment.filters |= {"score": format_score, "thumbnail": _embedded}
-    write_text(path, environment.get_template(template).render(content))
+    rewrite_text(path, environment.get_template(template).render(content))
     return path
 
 

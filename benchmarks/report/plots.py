@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from features.errors import needs_extra
-from features.files import atomic_write
+from features.files.unchanged import atomic_rewrite
 
 _COLORS = 128  # of a picture
 _DASHES = ("--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
@@ -180,7 +180,7 @@ def _save_png(figure: Any, path: Path) -> None:
 
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=120)
-    with atomic_write(path) as temporary, Image.open(drawn) as image:
+    with atomic_rewrite(path) as temporary, Image.open(drawn) as image:
         image.convert("RGB").quantize(_COLORS).save(temporary, format="png", optimize=True)
 
 

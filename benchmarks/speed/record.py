@@ -16,7 +16,7 @@ from benchmarks.report.files import claim_page
 from benchmarks.report.machine import describe_machine
 from classify.results import Line
 from features.errors import InputError
-from features.files import write_text
+from features.files.unchanged import require_unchanged, rewrite_text
 
 LINEAR = 1.1  # largest exponent that counts as linear: 1, and the noise of the times
 KEY = ("part", "what", "round")
@@ -44,7 +44,8 @@ class Record:
     Raises
     ------
     InputError
-        `out` ends in something else, or something else than an earlier measurement is there.
+        `out` ends in something else, or something else than an earlier measurement is there, or one
+        that was changed since it was written.
     """
 
     def __init__(
@@ -65,19 +66,21 @@ class Record:
                 raise InputError(f"The 'out' option must end in .md. Got {str(out)!r}.")
             self._out = claim_page(Path(out))
             self._lines_file = claim_page(Path(out).with_suffix(".jsonl"))
+            for path in (self._out, self._lines_file):  # times are never the same again
+                require_unchanged(path, repeatable=False)
 
     def add(self, part: str, lines: Iterable[Line]) -> None:
         """Add the lines of a part; ``what`` and ``round`` tell them apart."""
         self.lines += [{"part": part, "round": 0, **line} for line in lines]
         if self._out is not None:
             rows = [{"header": self.header, "run": self._run()}, *self.lines]
-            write_text(self._lines_file, "".join(json.dumps(row) + "\n" for row in rows))
+            rewrite_text(self._lines_file, "".join(json.dumps(row) + "\n" for row in rows))
 
     def finish(self) -> str:
         """Write and print the page, and return it."""
         text = self._page(self.header, self.lines)
         if self._out is not None:
-            write_text(self._out, text)
+            rewrite_text(self._out, text)
         print(text, end="")
         return text
 

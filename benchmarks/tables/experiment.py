@@ -20,8 +20,9 @@ from benchmarks.tables.task import Task
 from classify.parallel import Trial, run_grid
 from classify.results import Line, ResultFile
 from features.errors import InputError
-from features.files import remove_temporaries, write_text
+from features.files import remove_temporaries
 from features.files.ownership import make_folder
+from features.files.unchanged import rewrite_text
 
 
 class Experiment(ABC):
@@ -242,7 +243,7 @@ def print_notes(task: Task) -> None:
 
 def write_page(path: Path, text: str) -> Path:
     """Write a page and print it."""
-    write_text(path, text)
+    rewrite_text(path, text)
     print(text, end="")
     return path
 

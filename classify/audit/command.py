@@ -92,11 +92,11 @@ def audit(
     elif model is not None:
         raise InputError(f"{cache} has no labels to check. Give --labels FILE.")
     if out is not None:
-        from features.files import write_text
+        from features.files.unchanged import rewrite_text
 
         # A file of nothing could not be told from one of others when it is written again.
         lines = found or [{"kind": "nothing", "rows": len(features.valid_rows)}]
-        write_text(out, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines))
+        rewrite_text(out, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines))
     return found
 
 

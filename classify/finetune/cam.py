@@ -15,8 +15,8 @@ from classify.finetune.networks import Network
 from classify.finetune.run import load_run
 from extract.images import ImageFailure, Transform, load_image
 from features.errors import InputError
-from features.files import atomic_write
 from features.files.ownership import make_folder, require_ours
+from features.files.unchanged import atomic_rewrite
 
 SHOWN = 3  # labels, where none are named
 OPACITY = 0.5
@@ -52,7 +52,8 @@ def draw_maps(
     ------
     InputError
         An unknown label, a file that is no image, a folder without a run, two images or labels
-        whose pictures would have one name, or a picture of that name that was not drawn here.
+        whose pictures would have one name, a picture of that name that was not drawn here, or one
+        that was changed since.
     """
     config, network, names = load_run(run)
     unknown = [label for label in labels or () if label not in names]
@@ -74,7 +75,7 @@ def draw_maps(
             for branch, values in maps.items():
                 target = out / f"{path.stem}.{_in_file_name(label)}.{branch}.png"
                 require_ours(target, _drawn_here, what="an activation map")
-                with atomic_write(target) as temporary:
+                with atomic_rewrite(target) as temporary:
                     picture = overlay(pixels, values[names.index(label)])
                     picture.save(temporary, format="png", pnginfo=_mark())
                 written.append(target)

@@ -105,7 +105,7 @@ def neighbors(
     """
     from classify.inputs import require_rows
     from features.cache import FeatureCache
-    from features.files import write_text
+    from features.files.unchanged import rewrite_text
 
     check_number("count", count, whole=True, low=1)
     if not image and not row and not text:
@@ -121,7 +121,7 @@ def neighbors(
     if target is None:
         return found
     if target.suffix == ".csv":
-        write_text(target, as_csv(found))
+        rewrite_text(target, as_csv(found))
     else:
         from classify.neighbors.sheet import write_sheet
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from classify.report.text import plain
-from features.files import write_text
 from features.files.ownership import begins
+from features.files.unchanged import rewrite_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 REPORT = "multilabel report"  # the command that a page names as its generator
@@ -204,4 +204,4 @@ def write_page(
     environment.filters["drawn"] = Markup
     page = environment.get_template("page.html")
     shown = {"title": title, "lead": lead, "note": note, "generator": generator}
-    write_text(path, page.render(sections=sections, **shown))
+    rewrite_text(path, page.render(sections=sections, **shown))

@@ -97,8 +97,8 @@ def suggest(
     from classify.model_files import load_model
     from classify.models import require_same_features
     from features.cache import FeatureCache
-    from features.files import write_text
     from features.files.ownership import begins, claim
+    from features.files.unchanged import rewrite_text
 
     check_number("count", count, whole=True, low=1)
     check_number("pool", pool, whole=True, low=1)
@@ -129,7 +129,7 @@ def suggest(
         for rank, place in enumerate(chosen.tolist(), 1)
     ]
     if out is not None:
-        write_text(out, as_csv(found))
+        rewrite_text(out, as_csv(found))
     return found
 
 

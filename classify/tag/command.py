@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from features.cache import FeatureCache
     from features.datasets import Dataset
 
-_WHAT = "a file of tags in this format"
 FORMATS = ("wide", "long", "jsonl", "xmp")
 
 
@@ -73,16 +72,16 @@ def tag(
     from classify.tag.outputs import is_ours
     from classify.tag.tagger import Tagger  # torch
     from features.datasets import load_dataset
-    from features.files.ownership import claim, require_ours
+    from features.files.ownership import claim
+    from features.files.unchanged import is_marked
 
     if out is not None:
-        if format == "wide" and out.is_file():
+        if format == "wide" and out.is_file() and not is_marked(out):
             raise InputError(
                 f"{out} exists, and is left as it is: a csv of this form may hold corrected "
-                "labels. Give another name, move the file away, or give --format long or jsonl, "
-                "whose files are replaced."
+                "labels. Give another name, or move the file away."
             )
-        target = claim(out, is_ours(format), what=_WHAT)
+        target = claim(out, is_ours(format), what="a file of tags in this format")
     tagger = Tagger.load(
         model, weights=weights, device=device, batch_size=batch_size, workers=workers
     )
@@ -98,7 +97,6 @@ def tag(
         places = dict(zip(dataset.ids, dataset.paths, strict=True))
         _write_sidecars(dataset.root, places, tagged, dry_run)
         return folder
-    require_ours(target, is_ours(format), what=_WHAT)  # it may have come since
     _write(target, format, tagger, tagged)
     return out
 
@@ -133,10 +131,10 @@ def _features(tagger: "Tagger", dataset: "Dataset", cache: Path) -> "FeatureCach
 
 def _write(out: Path, form: str, tagger: "Tagger", tagged: Iterable["Tagged"]) -> None:
     from classify.tag.outputs import WRITERS
-    from features.files import atomic_write
+    from features.files.unchanged import atomic_rewrite
 
     with (
-        atomic_write(out) as temporary,
+        atomic_rewrite(out) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         WRITERS[form](file, tagger.model.label_names, tagged)

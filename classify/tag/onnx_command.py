@@ -65,8 +65,8 @@ def export_onnx(*, model: Path, out: Path, weights: str | None = None) -> Path:
     from classify.tag.onnx_graph import TaggerGraph, check_exportable
     from classify.tag.settings import extraction_of
     from extract.plan import make_plan
-    from features.files import write_bytes
     from features.files.ownership import claim
+    from features.files.unchanged import rewrite_bytes
 
     out = claim(out, _is_ours, what="an ONNX file")
     trained = load_model(model)
@@ -75,7 +75,7 @@ def export_onnx(*, model: Path, out: Path, weights: str | None = None) -> Path:
     graph = TaggerGraph(trained, plan)
     data = _exported(graph, plan.transform.size, describe(trained, plan))
     _check(data, graph, plan.transform.size)
-    write_bytes(out, data)
+    rewrite_bytes(out, data)
     return out
 
 

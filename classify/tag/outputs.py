@@ -50,13 +50,13 @@ def _short(value: float | None) -> str:
 def is_ours(form: str) -> Callable[[BinaryIO], bool]:
     """Tell how a file of a format is recognized, so that only such a file is replaced.
 
-    A wide csv has the form of anyone's labels.csv: none is replaced.
+    A wide csv has the form of anyone's labels.csv: what it carries tells whose it is.
     """
     if form == "long":
         return begins(",".join(LONG).encode() + b"\n")
     if form == "jsonl":
         return first_line(lambda one: {"image", "labels", "scores"} <= one.keys())
-    return lambda file: False
+    return begins(b"image,")
 
 
 #: Name for ``--format`` to what writes it.

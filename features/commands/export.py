@@ -18,6 +18,7 @@ from features.cache import FeatureCache
 from features.errors import InputError, needs_extra
 from features.files.locks import holding_names
 from features.files.ownership import claim
+from features.files.unchanged import atomic_rewrite
 from features.manifest import canonical
 
 BLOCK_BYTES = 64 << 20  # of features at a time; a row group of a parquet file
@@ -31,7 +32,8 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
     folder : Path
         The cache's folder.
     out : Path
-        The file; its ending picks the format, and an earlier export is replaced. With m rows and
+        The file; its ending picks the format, and an earlier export that is as it was written is
+        replaced. With m rows and
         L labels, `.npz` holds the arrays `id` (m,) of str, `row` (m,) of int64 (place in the
         cache), if there are labels `labels` (m, L) of int8 and `label_names` (L,), one (m, width)
         of float32 for each layer under its name, and `manifest`, the text of `manifest.json`.
@@ -71,7 +73,7 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
     with holding_names():
         target = claim(out, _is_export, what="an export")
         files.remove_temporaries(target.parent)
-        with files.atomic_write(target) as temporary:
+        with atomic_rewrite(target) as temporary:
             writers[out.suffix](cache, temporary, names)
     return out
 
@@ -118,7 +120,8 @@ def _write_npy(
 ) -> None:
     """Write one array in numpy's format, from blocks of its rows."""
     header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+    # Without the time of writing, equal caches give equal bytes.
+    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
         npy.write_array_header_1_0(file, header)
         for block in blocks:
             file.write(np.ascontiguousarray(block).data)

@@ -105,7 +105,9 @@ def require_own_folder(folder: Path, mark: str, *, what: str, also: Collection[s
         )
 
 
-def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path:
+def claim(
+    path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str, goes_on: bool = False
+) -> Path:
     """Check that a file can be written under a name, before what it is to hold is computed.
 
     Its folder is made. A command keeps the name locked until it ends: another that is to write the
@@ -116,6 +118,8 @@ def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path
     path : Path
     is_ours, what
         As for `require_ours`.
+    goes_on : bool
+        Whether the command adds to the file, and keeps what people changed in it.
 
     Returns
     -------
@@ -125,12 +129,13 @@ def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path
     Raises
     ------
     InputError
-        Something of another kind has that name, it is a symbolic link to nothing, or another
-        command is writing it.
+        Something of another kind has that name, the file was changed since it was written, it is a
+        symbolic link to nothing, or another command is writing it.
     OSError
         Nothing can be written there.
     """
     from features.files.locks import hold_name  # only those who write claim
+    from features.files.unchanged import require_unchanged
 
     make_folder(path.parent)
     require_ours(path, is_ours, what=what)
@@ -140,6 +145,8 @@ def claim(path: Path, is_ours: Callable[[BinaryIO], bool], *, what: str) -> Path
                 f"{path} is a symbolic link to nothing, so it is left as it is. Give another name."
             )
         path = path.resolve()
+    if not goes_on:
+        require_unchanged(path)
     Temporary(path).discard()
     hold_name(path)
     return path

@@ -22,36 +22,14 @@ from classify.tag.command import tag
 from classify.tag.settings import extraction_of
 from classify.tag.xmp import add_tags, missing_tags
 from classify.training import fit
-from extract.config import ExtractConfig
-from extract.run import run
 from features.cache import FeatureCache
-from features.datasets import load_dataset
 from features.errors import InputError, check_number
 from features.files.locks import locked_folder
 from tests.caches import write_cache, write_data, write_labeled_cache
+from tests.hostile.conftest import PICTURES, SWEEP
 from tests.hostile.damage import edited_json
 
-N, NAMES = 24, ["cat", "dog"]
-SWEEP = {"learner": ["l2"], "C": [1.0], "splits": 2, "folds": 2, "jobs": 1}
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, tiny_backbone):
-    """A folder with pictures, their cache, a model and the lines of a sweep."""
-    folder, rng = tmp_path_factory.mktemp("trained"), np.random.default_rng(0)
-    data = folder / "data"
-    (data / "images").mkdir(parents=True)
-    lines = ["image,cat,dog"]
-    for k in range(N):
-        pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(data / "images" / f"{k}.png")
-        lines.append(f"{k}.png,{k % 2},{k // 2 % 2}")
-    (data / "labels.csv").write_text("\n".join([*lines, ""]))
-    config = ExtractConfig(tiny_backbone, "random:0", workers=1)
-    cache = run(config, load_dataset(data), folder / "made.cache")
-    fit(cache, folder / "model", learner="l2", C=1.0, thresholds="f1", folds=2, jobs=1)
-    sweep(cache, folder / "sweep.jsonl", **SWEEP)
-    return folder
+N, NAMES = PICTURES, ["cat", "dog"]
 
 
 def refused(match, function, *arguments, **options):

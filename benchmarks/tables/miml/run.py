@@ -28,7 +28,7 @@ from benchmarks.tables.task import Task
 from classify.parallel import Trial
 from classify.results import Line
 from features.errors import InputError, check_number
-from features.files import write_text
+from features.files.unchanged import rewrite_text
 
 PACKAGES = ("liblinear-official", "numpy", "scikit-learn")
 
@@ -89,7 +89,7 @@ def miml(
     plan = _plan(task, range(seed, seed + splits), learners, published, curve_sizes)
     more = ("ablations.jsonl", "miml_path.png") if ablations else ()
     out = open_folder(out, "miml.jsonl", "miml.md", "miml_curves.png", *more)
-    lines = _run_table(plan, out, jobs)
+    lines = _run_table(plan, out, jobs, whole=not ablations)
     if ablations:
         _add_ablations(plan, lines, out, jobs)
     return out / "miml.md"
@@ -160,15 +160,17 @@ def _plan(
     return _Plan(task, seeds, learners, _curve_sizes(curve_sizes, name, n_train), name)
 
 
-def _run_table(plan: _Plan, out: Path, jobs: int) -> list[Line]:
-    """Run the fits that the result file lacks, then write and print the page and draw curves."""
+def _run_table(plan: _Plan, out: Path, jobs: int, *, whole: bool) -> list[Line]:
+    """Run the fits that the result file lacks, print the page, write it if `whole`; draw curves."""
     print_notes(plan.task)
     header, shared = plan.header, (plan.task.X, plan.task.Y)
     lines = complete(
         fit_and_evaluate, plan.trials, out / "miml.jsonl", key=KEY, header=header, shared=shared,
         jobs=jobs, description="fits",
     )  # fmt: skip
-    write_page(out / "miml.md", page(header, lines))
+    text = page(header, lines)
+    # A page that is then added to would differ from the one that an earlier run left.
+    write_page(out / "miml.md", text) if whole else print(text, end="")
     if plan.sizes:
         repeated = [one for one in plan.learners if one.published]
         panels = curve_panels(summarize(plan.trials, lines), repeated, plan.paper)
@@ -182,7 +184,7 @@ def _add_ablations(plan: _Plan, lines: Sequence[Line], out: Path, jobs: int) -> 
     path = out / "ablations.jsonl"
     ablated = run_ablations(plan.task, path, header=header, seeds=plan.seeds, jobs=jobs)
     added = sections(header, ablated)
-    write_text(out / "miml.md", page(header, lines) + added)
+    rewrite_text(out / "miml.md", page(header, lines) + added)
     print(added, end="")
     references = _default_stops(plan, summarize(plan.trials, lines))
     draw_or_note(path_panels(ablated, references), out / "miml_path.png", plan.caption)

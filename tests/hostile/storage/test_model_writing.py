@@ -89,10 +89,6 @@ def test_what_the_program_made_is_replaced_also_behind_a_link(cache, model, tmp_
         first = out.read_bytes()
         predict(store, cache, out)
         assert out.read_bytes() != first
-    out = tmp_path / "p.csv"
-    out.write_text("image,label,score,decision\n1.jpg,sea,0.5,1\n")  # as versions before wrote it
-    predict(model, cache, out)
-    assert out.read_text().startswith("image,label,score,probability,decision\n0.jpg,sea,")
 
 
 # Numbers

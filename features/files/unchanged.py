@@ -1,0 +1,151 @@
+"""Files that people may edit: one that was changed since it was written is never replaced.
+
+How a file begins tells who made it, not whether it was edited since. Csv has no place for a
+checksum that a spreadsheet or pandas would not read as a row, and a list in the home folder would
+know nothing of other machines. So a file carries the SHA-256 of its content as an extended
+attribute. It is set before the file has its name, so that no kill comes between; renaming keeps it,
+and no reader sees it. Where a file system keeps no attributes, the checksum stands in a hidden
+file `.NAME.sha256` beside it, with that of the content before, for the same kill.
+
+- Where content and checksum agree, the file is as it was written, and may be replaced.
+- Where they differ it was edited, and is refused before anything is computed.
+- Without a checksum nobody can tell: an earlier version wrote the file, or another program copied
+  or saved it anew. Then only equal content is written: a command can be run again, and nothing is
+  lost.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from features.errors import InputError
+from features.files import atomic_write, write_text
+from features.files.endless import is_endless
+
+ATTRIBUTE = "user.multilabel.sha256"  # `user.` is where programs may keep their own
+_BLOCK = 1 << 20  # bytes read at a time
+_CHECKSUMS = re.compile(r"(?:[0-9a-f]{64}\n){1,2}")
+_REMEDY = "so it is left as it is. Give another name, or move the file away."
+
+
+def is_marked(path: Path) -> bool:
+    """Tell whether there is a checksum of what this program wrote under a name."""
+    return bool(_checksums_of(path))
+
+
+def require_unchanged(path: Path, *, repeatable: bool = True) -> None:
+    """Refuse to replace a file that was changed since it was written; the name may be free.
+
+    Call it before anything is computed.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file, or none.
+    repeatable : bool
+        Whether running the command again may give the same content. If not, a file without a
+        checksum is refused as well.
+
+    Raises
+    ------
+    InputError
+        The file is not as it was written.
+    OSError
+        It can't be read.
+    """
+    if not path.exists():
+        return
+    known = _checksums_of(path)
+    if known and _checksum(path) not in known:
+        raise InputError(f"{path} was changed since it was written, {_REMEDY}")
+    if not known and not repeatable:
+        raise _untold(path)
+
+
+@contextmanager
+def atomic_rewrite(path: Path) -> Iterator[Path]:
+    """Write as `features.files.atomic_write` does; replace only a file that is as it was written.
+
+    Parameters
+    ----------
+    path : Path
+        The final name. Its folder must exist.
+
+    Yields
+    ------
+    Path
+        The name to write to.
+
+    Raises
+    ------
+    InputError
+        There is a file with that name that was changed since it was written; or one without a
+        checksum whose content is another. It is left as it is.
+    OSError
+        As `features.files.Temporary`.
+    """
+    with atomic_write(path) as temporary:
+        yield temporary
+        require_unchanged(path)  # it may have come, or have been edited, since the command began
+        new = _checksum(temporary)
+        old = _checksum(path) if path.exists() else new
+        if old != new and not is_marked(path):
+            raise _untold(path)
+        _mark(temporary, path, old, new)
+
+
+def rewrite_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 as `atomic_rewrite` does."""
+    rewrite_bytes(path, text.encode("utf-8"))
+
+
+def rewrite_bytes(path: Path, data: bytes) -> None:
+    """Write a file as `atomic_rewrite` does."""
+    with atomic_rewrite(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _mark(temporary: Path, path: Path, old: str, new: str) -> None:
+    """Note the checksum of a file that is to get the name `path`."""
+    try:
+        os.setxattr(temporary, ATTRIBUTE, new.encode())
+        return
+    except (OSError, AttributeError):  # a file system, or a system, that has none
+        beside = _beside(path)
+    if is_marked(path) or not os.path.lexists(beside):  # else it is someone else's
+        with suppress(OSError):  # a name that would be too long
+            write_text(beside, f"{old}\n{new}\n")
+
+
+def _checksums_of(path: Path) -> list[str]:
+    with suppress(OSError, AttributeError):
+        return [os.getxattr(path, ATTRIBUTE).decode("ascii", "replace")]
+    beside = _beside(path)
+    if is_endless(beside):
+        return []
+    with suppress(OSError, UnicodeDecodeError):
+        text = beside.read_text(encoding="ascii")
+        return text.split() if _CHECKSUMS.fullmatch(text) else []
+    return []
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")
+
+
+def _checksum(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _untold(path: Path) -> InputError:
+    return InputError(
+        f"{path} exists with another content and does not tell whether this program wrote it so "
+        f"(an earlier version did, or it was copied, saved anew or made elsewhere), {_REMEDY}"
+    )
