@@ -103,6 +103,21 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, story
 
 
+def story_of(path: Path) -> dict[str, Any]:
+    """Read the story of a checkpoint without its tensors.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        The file is no checkpoint.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads(file.metadata()["about"])["story"]
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
 def require_same_run(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     """Refuse the checkpoint of another run.
 

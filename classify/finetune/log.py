@@ -4,13 +4,16 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
 from features.errors import needs_extra
-from features.files import require_regular, write_text
+from features.files import write_text
+from features.files.ownership import require_ours
+
+_BEGIN = '{"step": '  # of each line
 
 
 class Log:
@@ -65,8 +68,14 @@ class Log:
                 self._board.add_scalar(name, value, line["step"])
 
     def cut(self, step: int) -> None:
-        """Drop lines beyond a step: a resumed run writes them again."""
-        require_regular(self._path)
+        """Drop lines beyond a step: a resumed run writes them again.
+
+        Raises
+        ------
+        InputError
+            The file is there and is no log, or someone wrote other lines into it.
+        """
+        require_ours(self._path, _is_log, what="the log of a training")
         if self._path.exists():
             # An editor may have put a mark in front, or taken the last line's end.
             text = self._path.read_text(encoding="utf-8-sig", errors="replace")
@@ -74,10 +83,22 @@ class Log:
             write_text(self._path, "".join(f"{line}\n" for line in kept))
 
 
+def _is_log(file: BinaryIO) -> bool:
+    """Recognize lines that `Log` wrote; a kill leaves the last one half-written, or zeros."""
+    *lines, last = file.read().decode("utf-8-sig").split("\n")
+    half = last.rstrip("\0")
+    begun = half.startswith(_BEGIN) or _BEGIN.startswith(half)
+    return begun and all(_step(line) < math.inf for line in lines if line.strip())
+
+
 def _step(line: str) -> float:
+    """Read the step of a line of a log; infinite for any other line."""
     try:
-        return math.inf if isinstance(step := json.loads(line)["step"], str) else float(step)
-    except (OverflowError, ValueError, KeyError, TypeError):
+        found = json.loads(line)
+        timed = "images_per_second" in found
+        ours = timed or any(name.startswith("validation_") for name in found)
+        return float(found["step"]) if ours and type(found["step"]) is int else math.inf
+    except (OverflowError, ValueError, KeyError, TypeError, AttributeError):
         return math.inf
 
 

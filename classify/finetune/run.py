@@ -5,11 +5,8 @@ state to go on from, and the model), `scores.npy` (the test images in the order 
 row each) and `results.jsonl` (the metrics). The same command goes on with a killed run.
 """
 
-import json
-import os
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +14,13 @@ import numpy as np
 import torch
 
 from classify.finetune.checkpoint import load_checkpoint
-from classify.finetune.config import CONFIG, MODELS, FinetuneConfig, read_run
+from classify.finetune.config import MODELS, FinetuneConfig, read_run
 from classify.finetune.data import Images
-from classify.finetune.earlier import current_names
+from classify.finetune.folder import SCORES, open_folder
 from classify.finetune.networks import Network, map_layer
 from classify.finetune.objectives import Objective
 from classify.finetune.processes import Processes, joined
-from classify.finetune.story import read_story
-from classify.finetune.train import MODEL, STATE, Trainer
+from classify.finetune.train import MODEL, Trainer
 from classify.metrics import METRICS
 from classify.models import library_versions
 from classify.results import ResultFile
@@ -36,16 +32,15 @@ from extract.weights import Tensors, checksum, load_weights
 from features.command_line import load
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError
-from features.files import atomic_write, remove_temporaries, write_text
 from features.files.locks import locked_folder
-from features.files.ownership import make_folder, require_ours, require_own_folder, write_once
+from features.files.ownership import make_folder
+from features.files.unchanged import atomic_rewrite
 from features.labels import read_split_csv, some_of
-from features.manifest import require_equal
 from features.missing import hide_in_rows
 from features.splits import Split, inner_split, random_split, splits_hash
 
 REPORTED_METRICS = tuple(name for name in METRICS if name != "accuracy")
-SPLIT, SCORES, RESULTS = "split.csv", "scores.npy", "results.jsonl"
+RESULTS = "results.jsonl"
 
 
 def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
@@ -71,7 +66,8 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
     ------
     InputError
         Bad settings, data or weights; a label without a positive; a run folder of other settings,
-        or one that another run writes; out of memory; a loss that is not finite.
+        with files of others, or one that another run writes; out of memory; a loss that is not
+        finite.
     """
     dataset = load_dataset(data)
     dataset.tell()
@@ -88,7 +84,7 @@ def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
         if processes.first:
             make_folder(out)
             held.enter_context(locked_folder(out))
-            _open_folder(out, config, record, dataset, (split, validation))
+            open_folder(out, config, record, dataset, (split, validation))
         processes.wait()
         images = Images(dataset, Transform(config.size), workers=config.workers)
         trainer = Trainer(
@@ -190,40 +186,6 @@ def _record(
     }
 
 
-def _open_folder(
-    out: Path,
-    config: FinetuneConfig,
-    record: dict[str, Any],
-    dataset: Dataset,
-    parts: tuple[Split, np.ndarray],
-) -> None:
-    """Make or check the folder, before anything is computed."""
-    require_own_folder(out, CONFIG, what="run folder", also=(SPLIT, "checkpoint"))
-    make_folder(out / "checkpoint")
-    for folder in (out, out / "checkpoint"):
-        remove_temporaries(folder)
-    path = out / CONFIG
-    if os.path.lexists(path):
-        there = current_names(read_story(path)["record"])
-        require_equal(there, json.loads(json.dumps(record)), out)
-        return
-    split, validation = parts
-    part_of = {int(row): "val" for row in validation}
-    part_of |= {int(row): "train" for row in split.train}
-    part_of |= {int(row): "test" for row in split.test}
-    lines = [f"{_quoted(dataset.ids[row])},{part_of[row]}\n" for row in sorted(part_of)]
-    for name in (STATE, MODEL):
-        require_ours(out / name, lambda file: False, what="part of a run")  # it has no config.json
-    text = "image,split\n" + "".join(lines)
-    write_once(out / SPLIT, text.encode("utf-8"), remedy="Give another --out.")
-    story = {"record": record, "config": asdict(config), "label_names": dataset.label_names}
-    write_text(path, json.dumps(story, indent=2, ensure_ascii=False) + "\n")
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n\r') else text
-
-
 def _publish(
     out: Path,
     processes: Processes,
@@ -235,7 +197,7 @@ def _publish(
     """Write the scores and the metrics, and print the metrics that papers print."""
     if not processes.first:
         return
-    with atomic_write(out / SCORES) as temporary, open(temporary, "wb") as file:
+    with atomic_rewrite(out / SCORES) as temporary, open(temporary, "wb") as file:
         np.save(file, scores)
     header = {**record, "versions": library_versions() | {"torch": torch.__version__}}
     values = {name: METRICS[name].function(Y, scores) for name in REPORTED_METRICS}

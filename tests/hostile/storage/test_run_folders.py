@@ -1,14 +1,25 @@
-"""Settings of a run folder that were edited: one line that names the place and what may stand."""
+"""Run folders that were edited: settings are one line, and files of others stay as they are."""
 
 import json
+import os
+import shutil
 from dataclasses import asdict
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from safetensors.numpy import save_file
 
 from benchmarks.tables.finetune.report import METRICS
 from benchmarks.tables.finetune.run import finetune as table_of_runs
+from classify.finetune import cam
 from classify.finetune.config import CONFIG, FinetuneConfig, read_run
+from classify.finetune.run import finetune
+from classify.finetune.train import MODEL, STATE
 from features.errors import InputError
+from tests.classify.finetune.runs import CONFIG as SETTINGS_OF_RUN
+from tests.classify.finetune.runs import contents, logged, make_data
 
 LABELS = ["cat", "dog"]
 
@@ -112,3 +123,116 @@ def test_a_table_names_what_the_results_of_a_run_lack(tmp_path, name):
     (tmp_path / "results.jsonl").write_text(whole.splitlines()[0] + "\n")
     with pytest.raises(InputError, match="results.jsonl lacks example_ap, which"):
         table_of_runs(tmp_path / "t.md", runs=[tmp_path])
+
+
+# Files of others among those of a run
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_data(tmp_path_factory.mktemp("tune") / "data")
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_backbone, data, tmp_path_factory):
+    return finetune(SETTINGS_OF_RUN, data, tmp_path_factory.mktemp("run") / "whole")
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of a run; as a copy it lacks the checksum of its scores."""
+    return Path(shutil.copytree(finished, tmp_path / "run", copy_function=shutil.copyfile))
+
+
+def scores_of_another_network(path):
+    np.save(path, np.load(path) + np.float32(0.5))
+
+
+def scores_of_other_images(path):
+    np.save(path, np.zeros((1, 3), np.float32))
+
+
+def notes_in_the_log(path):
+    with open(path, "a") as file:
+        file.write("a smaller rate next time\n")
+
+
+def log_of_another_program(path):
+    path.write_text('{"step": 1, "loss": 0.5}\n{"step": 9, "loss": 0.25}\n')
+
+
+def weights_of_another_program(path):
+    save_file({"fc": np.zeros(3, np.float32)}, path)
+
+
+THEIRS = {
+    "scores as text": ("scores.npy", lambda path: path.write_text("mine")),
+    "empty scores": ("scores.npy", lambda path: path.write_bytes(b"")),
+    "scores of other images": ("scores.npy", scores_of_other_images),
+    "scores of another network": ("scores.npy", scores_of_another_network),
+    "log as text": ("log.jsonl", lambda path: path.write_text("my log")),
+    "log of another program": ("log.jsonl", log_of_another_program),
+    "log with a note": ("log.jsonl", notes_in_the_log),
+    "log with bytes": ("log.jsonl", lambda path: path.write_bytes(b"\xff\xfe\n")),
+    "model of another program": (MODEL, weights_of_another_program),
+    "model as text": (MODEL, lambda path: path.write_text("mine")),
+}
+
+
+def left_alone(name, put, data, run):
+    put(run / name)
+    before = (run / name).read_bytes()
+    with pytest.raises(InputError, match=f"{name} exists .* left as it is. Give another name"):
+        finetune(SETTINGS_OF_RUN, data, run)
+    assert (run / name).read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "put"), THEIRS.values(), ids=THEIRS)
+def test_a_file_of_someone_else_in_a_run_stays(run, data, name, put):
+    left_alone(name, put, data, run)
+
+
+@pytest.mark.parametrize("kind", ["scores as text", "log with a note", "model as text"])
+def test_it_stays_in_a_run_that_was_killed(finished, run, data, kind):
+    """After an epoch's model and before any state; once it is moved away, the run goes on."""
+    name, put = THEIRS[kind]
+    (run / STATE).unlink()
+    (run / "results.jsonl").unlink()
+    left_alone(name, put, data, run)
+    (run / name).unlink()
+    finetune(SETTINGS_OF_RUN, data, run)
+    assert contents(run) == contents(finished) and logged(run) == logged(finished)
+
+
+def test_scores_that_were_edited_stay(run, data):
+    finetune(SETTINGS_OF_RUN, data, run)
+    scores_of_another_network(run / "scores.npy")
+    with pytest.raises(InputError, match="scores.npy was changed since it was written"):
+        finetune(SETTINGS_OF_RUN, data, run)
+
+
+@pytest.mark.parametrize("name", ["split.csv", "scores.npy", "results.jsonl"])
+def test_what_was_deleted_is_written_again(finished, run, data, name):
+    (run / name).unlink()
+    finetune(SETTINGS_OF_RUN, data, run)
+    assert contents(run) == contents(finished) and logged(run) == logged(finished)
+
+
+def test_a_split_that_was_edited_stays(run, data):
+    text = (run / "split.csv").read_bytes().replace(b"\n", b"\r\n")
+    (run / "split.csv").write_bytes(text)
+    finetune(SETTINGS_OF_RUN, data, run)
+    assert (run / "split.csv").read_bytes() == text
+
+
+def test_a_map_that_was_painted_over_stays(finished, data, tmp_path):
+    images = sorted((data / "images").iterdir())[:1]
+    for _ in range(2):
+        path, *_ = cam.draw_maps(finished, images, tmp_path)
+    Image.new("RGB", (4, 4), "red").save(path, pnginfo=cam._mark())
+    painted = path.read_bytes()
+    with pytest.raises(InputError, match="png was changed since it was written"):
+        cam.draw_maps(finished, images, tmp_path)
+    assert path.read_bytes() == painted
+    os.replace(path, tmp_path / "mine.png")
+    cam.draw_maps(finished, images, tmp_path)
