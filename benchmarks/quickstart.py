@@ -5,6 +5,7 @@ It only calls the other parts in turn; each of them goes on where a killed run s
 
 import argparse
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from classify.results import read_results
 from features.command_line import add_options, default
 from features.datasets import Dataset, load_dataset
 from features.errors import InputError, needs_extra
+from features.files.unchanged import require_unchanged
 from features.labels import write_labels_csv
 from features.splits import random_split
 
@@ -89,7 +91,7 @@ def quickstart(
         raise InputError(f"n is {n}, splits {splits}: give 24 pictures or more and 1 split or more")
     _check_page_libraries()
     out = Path(out)
-    claim_page(out / "index.html")
+    require_unchanged(claim_page(out / "index.html"), repeatable=False)  # it names seconds
     stages: dict[str, float] = {}
     with _timed(stages, "render"):
         data = load_dataset(render_dataset(out / "pictures", n=n, seed=seed))
@@ -214,13 +216,14 @@ def _fit(data: Dataset, cache: Path, folder: Path, *, seed: int, jobs: int) -> "
     assert data.labels is not None
     known = data.labels.copy()
     known[random_split(len(data), seed).test] = UNKNOWN
-    labels = folder / "training.csv"
-    write_labels_csv(labels, data.ids, known, data.label_names)
-    try:
-        return fit(cache, model, labels=labels, seed=seed, jobs=jobs)
-    except InputError as error:  # too few pictures for folds
-        print(f"{error}: this run trains l2 without them", file=sys.stderr)
-        return fit(cache, model, learner="l2", labels=labels)
+    with tempfile.TemporaryDirectory() as own:  # where no file of the user can have its name
+        labels = Path(own, "training.csv")
+        write_labels_csv(labels, data.ids, known, data.label_names)
+        try:
+            return fit(cache, model, labels=labels, seed=seed, jobs=jobs)
+        except InputError as error:  # too few pictures for folds
+            print(f"{error}: this run trains l2 without them", file=sys.stderr)
+            return fit(cache, model, learner="l2", labels=labels)
 
 
 def _show(

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from benchmarks.quickstart import quickstart
 from benchmarks.speed.record import Record
 from benchmarks.tables.experiment import open_folder, write_page
 from classify.audit.command import audit
@@ -244,6 +245,13 @@ def test_a_report_with_remarks_stays(made, tmp_path):
     remarked = out.read_bytes()
     refused(CHANGED, report, [made / "sweep.jsonl"], cache=made / "made.cache", out=out)
     assert b"My remark" in remarked and out.read_bytes() == remarked
+
+
+def test_the_page_of_a_quickstart_with_remarks_stays(tmp_path):
+    rewrite_text(tmp_path / "index.html", "<!doctype html>")
+    saved_in_place(tmp_path / "index.html", b"<!doctype html><p>My remark.</p>")
+    refused(f"index.html {CHANGED}", quickstart, tmp_path)
+    assert os.listdir(tmp_path) == ["index.html"]
 
 
 def test_pages_and_lines_of_tables_that_were_changed_stay(tmp_path):
