@@ -146,6 +146,6 @@ def _checksum(path: Path) -> str:
 
 def _untold(path: Path) -> InputError:
     return InputError(
-        f"{path} exists with another content and does not tell whether this program wrote it so "
-        f"(an earlier version did, or it was copied, saved anew or made elsewhere), {_REMEDY}"
+        f"{path} is not what would be written now and carries no checksum of this program (it was "
+        f"saved by an editor, copied, or made elsewhere or by an earlier version), {_REMEDY}"
     )

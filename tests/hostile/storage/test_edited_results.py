@@ -26,7 +26,7 @@ from features.files.unchanged import ATTRIBUTE, is_marked, rewrite_text
 from tests.hostile.conftest import PICTURES
 
 CHANGED = "was changed since it was written, so it is left as it is. Give another name, or move"
-UNTOLD = "exists with another content and does not tell whether this program wrote it so"
+UNTOLD = "is not what would be written now and carries no checksum of this program"
 
 
 def refused(match, function, *arguments, **options):

@@ -87,7 +87,7 @@ def test_a_file_that_came_while_predictions_were_made_stays(made, tmp_path, monk
         yield np.arange(2), np.zeros((2, 3))
 
     monkeypatch.setattr("classify.models.TaggerModel.predict", scores)
-    with pytest.raises(InputError, match="p.csv exists with another content and does not tell"):
+    with pytest.raises(InputError, match="p.csv is not what would be written now and carries no"):
         predict(model, cache, out)
     assert out.read_text() == "mine" and [path.name for path in tmp_path.iterdir()] == ["p.csv"]
 
