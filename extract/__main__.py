@@ -38,7 +38,7 @@ TEXTS = {
     "scaled_decode": "shrink large JPEG photos while decoding: faster, pixels differ slightly",
     "background": "color that transparent pixels are composed on: a name, or '#rrggbb'",
     "white_level": "value of white in deep pictures (12 bits in 16, floats) that don't state it",
-    "accept_damaged": "take JPEG files of which parts are missing, with the status 'damaged'",
+    "accept_damaged": "take files of which parts would be invented, with the status 'damaged'",
     "max_pixels": "an image of more pixels fails",
     "dtype": "type of stored vectors",
     "engine": "how the network runs",

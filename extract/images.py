@@ -49,7 +49,7 @@ class Transform:
     white_level : float, optional
         Value of white in samples of more than 8 bits whose file does not state their range.
     accept_damaged : bool
-        Take a JPEG file of which parts had to be invented, with `Status.DAMAGED`.
+        Take a file of which parts had to be invented, with `Status.DAMAGED`.
     max_pixels : int
         An image of more pixels fails.
     preparation : Preparation, optional
@@ -178,12 +178,16 @@ def read_image(path: str | Path, transform: Transform, source: Source = FILES) -
 
 def _decoded(raw: bytes, suffix: str, digest: str, transform: Transform) -> LoadedImage:
     settings = pillow.Settings(
-        _color(transform.background), transform.white_level, transform.max_pixels
+        _color(transform.background),
+        transform.white_level,
+        transform.max_pixels,
+        transform.accept_damaged,
     )
     if not raw.startswith(jpeg.START):
         return pillow.decode(
-            raw, suffix, settings, lambda pixels, turn: _finished(pixels, turn, digest, transform)
-        )
+            raw, suffix, settings,
+            lambda pixels, turn, damage: _finished(pixels, turn, digest, transform, damage),
+        )  # fmt: skip
     orientation = _jpeg_orientation(raw)
     raw, width, height, colors = jpeg.header(raw)
     if width * height > transform.max_pixels:
@@ -203,7 +207,7 @@ def _decoded(raw: bytes, suffix: str, digest: str, transform: Transform) -> Load
     # A missing end marker has been judged above; Pillow, unlike libjpeg, refuses it.
     return pillow.decode(
         jpeg.tidied(raw) + (jpeg.END if inks else b""), suffix, settings,
-        lambda pixels, _: _finished(pixels, orientation, digest, transform, damage),
+        lambda pixels, *_: _finished(pixels, orientation, digest, transform, damage),
     )  # fmt: skip
 
 
@@ -234,7 +238,7 @@ def _finished(
 ) -> LoadedImage:
     image = _resize(_upright(pixels, orientation), transform)
     status = Status.DAMAGED if damage else Status.OK
-    notes = [damage.value[1].partition(";")[0]] if damage else []
+    notes = [damage.value[1].partition("; ")[0]] if damage else []
     notes += [LOST_ORIENTATION] if not orientation else []
     return LoadedImage(image, digest, status, "; ".join(notes))
 

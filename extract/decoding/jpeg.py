@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import simplejpeg
 
+from extract.decoding import jpeg_zeros
 from extract.decoding.reasons import Reason
 
 START = b"\xff\xd8\xff"
@@ -91,12 +92,12 @@ def decode(raw: bytes, colors: str, *, shrink: int = 1) -> tuple[np.ndarray, Rea
         Nothing can be decoded.
     """
     try:
-        return _pixels(raw, colors, shrink, strict=True), None
+        return _pixels(raw, colors, shrink, strict=True), _hole(raw)
     except ValueError as error:
         warning = str(error)
     for mended in _mended(raw, warning):
         try:
-            return _pixels(mended, colors, shrink, strict=True), None
+            return _pixels(mended, colors, shrink, strict=True), _hole(mended)
         except ValueError:
             continue
     try:
@@ -106,6 +107,17 @@ def decode(raw: bytes, colors: str, *, shrink: int = 1) -> tuple[np.ndarray, Rea
     if warning.startswith(_HARMLESS):
         return pixels, None
     return pixels, Reason.JPEG_TRUNCATED if warning == _PREMATURE else Reason.JPEG_DAMAGED
+
+
+def _hole(raw: bytes) -> Reason | None:
+    return Reason.JPEG_DAMAGED if jpeg_zeros.has_hole(raw) else None
+
+
+def is_damaged(raw: bytes) -> bool:
+    """Tell whether the decoder has to invent parts of a file that can be decoded."""
+    colors = simplejpeg.decode_jpeg_header(raw, strict=False)[2]
+    inks = colors in ("CMYK", "YCCK")
+    return decode(raw, "CMYK" if inks else "GRAY", shrink=8)[1] is not None
 
 
 def _pixels(raw: bytes, colors: str, shrink: int, *, strict: bool) -> np.ndarray:

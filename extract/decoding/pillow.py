@@ -1,17 +1,27 @@
 """Decode what Pillow reads: a closed list of formats, transparency, deep samples, metadata."""
 
-import ctypes
 import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from extract.decoding import alpha, budget, png, psd, ranges, samples, sources, tiff, webp
+from extract.decoding import (
+    alpha,
+    budget,
+    libtiff,
+    png,
+    psd,
+    ranges,
+    samples,
+    sources,
+    tiff,
+    webp,
+    zeros,
+)
 from extract.decoding.reasons import ImageFailure, Reason
 from features.inputs.image_kinds import BY_NAME_ONLY, CAMERA_RAW, heif_is_read, pillow_formats
 
@@ -20,14 +30,8 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to stderr
 
-with suppress(OSError, AttributeError):  # libtiff is built in, or Pillow has none
-    # It writes to stderr itself, between the lines and bars of a run; its results say the same.
-    _libraries = ctypes.CDLL(Image.core.__file__)
-    _libraries.TIFFSetErrorHandler(None)
-    _libraries.TIFFSetWarningHandler(None)
-
 T = TypeVar("T")
-Finish = Callable[[np.ndarray, int], T]
+Finish = Callable[[np.ndarray, int, Reason | None], T]
 ORIENTATION = 0x0112  # tag of EXIF
 BYTES_PER_PIXEL = 20  # of Pillow's image, its conversions and the array, at the worst moment
 
@@ -48,11 +52,14 @@ class Settings(NamedTuple):
         What is white in samples of more than 8 bits whose file does not state it.
     max_pixels : int
         Of an image.
+    accept_damaged : bool
+        Hand pixels on of which parts are invented.
     """
 
     background: tuple[int, int, int]
     white_level: float | None
     max_pixels: int
+    accept_damaged: bool = False
 
 
 def decode(raw: bytes, suffix: str, settings: Settings, finish: Finish[T]) -> T:
@@ -67,7 +74,7 @@ def decode(raw: bytes, suffix: str, settings: Settings, finish: Finish[T]) -> T:
     settings : Settings
     finish : callable
         Gets RGB pixels as they are stored, uint8 (height, width, 3), and their orientation: from 1
-        to 8, as in EXIF, or 0 if it can't be read.
+        to 8, as in EXIF, or 0 if it can't be read; and why parts of them are invented, if they are.
 
     Returns
     -------
@@ -115,9 +122,14 @@ def _decode(raw: bytes, suffix: str, settings: Settings, finish: Finish[T], *, m
                 if samples.is_camera_raw(image):
                     raise Reason.CAMERA_RAW.failure()
                 orientation = 1 if metadata else _forget_metadata(image)
-                pixels = _pixels(image, raw, suffix, settings)
+                layout = zeros.Layout(image)
+                with libtiff.listening() as complaints:
+                    pixels = _pixels(image, raw, suffix, settings)
+                damage = Reason.TIFF_DAMAGED if complaints else zeros.damage(name, raw, layout)
+                if damage and not settings.accept_damaged:
+                    raise damage.failure()
                 orientation = exif_orientation(image.getexif) if metadata else orientation
-                return finish(pixels, orientation)
+                return finish(pixels, orientation, damage)
             except ImageFailure:
                 raise
             except MemoryError as error:
@@ -182,22 +194,13 @@ def _pixels(image: Image.Image, raw: bytes, suffix: str, settings: Settings) -> 
     if image.format == "PSD" and (failure := psd.unmerged(image, raw)):
         raise failure
     samples.mend_color_map(image)
-    if image.format == "PNG":
-        _check_rows(image, raw)
-        if png.is_damaged(raw):
-            raise Reason.DAMAGED.failure(format="PNG")
+    if image.format == "PNG" and (failure := png.fault(image, raw)):
+        raise failure
     if deep:
         return _gray(image, stored, settings)
     if sixteen:
         return _color(image, raw, suffix, stored, settings)
     return alpha.on_background(image, raw, settings.background, drawn)
-
-
-def _check_rows(image: Image.Image, raw: bytes) -> None:
-    """Find a PNG stream that ended early: rows are decoded in order, and missing ones are zero."""
-    last = image.crop((0, image.height - 1, image.width, image.height)).tobytes()
-    if (not any(last) or image.info.get("interlace")) and not png.holds_all_rows(raw):
-        raise Reason.TRUNCATED.failure()
 
 
 def _gray(image: Image.Image, stored: ranges.Samples, settings: Settings) -> np.ndarray:

@@ -4,6 +4,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from PIL import Image
+
+from extract.decoding.reasons import ImageFailure, Reason
+
 START = b"\x89PNG\r\n\x1a\n"
 #: Chunks that pixels or their orientation depend on; the first frame of an animation is in IDAT.
 _KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"sBIT", b"eXIf", b"IDAT", b"IEND"})
@@ -39,6 +43,15 @@ def significant_bits(raw: bytes) -> int | None:
         if kind == b"IDAT":
             break
     return None
+
+
+def fault(image: Image.Image, raw: bytes) -> ImageFailure | None:
+    """Say whether a file that was decoded ended early, or has wrong data; None if it is sound."""
+    # Rows are decoded in order, and missing ones are zero.
+    last = image.crop((0, image.height - 1, image.width, image.height)).tobytes()
+    if (not any(last) or image.info.get("interlace")) and not holds_all_rows(raw):
+        return Reason.TRUNCATED.failure()
+    return Reason.DAMAGED.failure(format="PNG") if is_damaged(raw) else None
 
 
 def holds_all_rows(raw: bytes) -> bool:

@@ -95,6 +95,15 @@ class Reason(Enum):
         Status.UNDECODABLE,
         "damaged JPEG data: parts of the image would be invented; --accept-damaged takes it",
     )
+    ZEROS = (
+        Status.UNDECODABLE,
+        "zeros stand for parts of its data, as after an interrupted copy: parts of the image would "
+        "be invented; copy it again, or --accept-damaged takes it",
+    )
+    TIFF_DAMAGED = (
+        Status.UNDECODABLE,
+        "damaged TIFF data: parts of the image would be invented; --accept-damaged takes it",
+    )
     COLORS = Status.UNDECODABLE, "its colors ({mode}) can't be converted to RGB"
     NOT_FINITE = Status.UNDECODABLE, "it has samples that are not finite"
     NO_RANGE = (

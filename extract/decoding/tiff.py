@@ -1,15 +1,28 @@
-"""Make a TIFF file ready to be loaded: its first full image, and its planes of 16 bits as such."""
+"""Make a TIFF file ready to be loaded: its first full image, and its planes of 16 bits as such.
 
-from typing import Any
+What libtiff does not tell of damage is found here, too.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
+from extract.decoding import jpeg
 from extract.decoding.reasons import Reason
 
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SUBFILE, _BITS, _PLANAR = 254, 258, 284
+_STARTS, _SIZES, _TILE_STARTS, _TILE_SIZES, _JPEG_TABLES = 273, 279, 324, 325, 347
+_JPEG_START = b"\xff\xd8"
+_NO_STEPS = 32  # zeros in tables of quantization and codes, of which no number may be zero
+_FAX_END = "000000000001" * 2
+_LONGEST_FILL = 4  # zeros behind the end of a fax, or the end's own, that hide no code
 _SEPARATE = 2
 _FIRST_PAGES = 16  # among which the image itself is looked for
+_LONGEST_LITERAL = 256  # bytes of a run-length code that repeat nothing; twice as long as any
+_BLOCK = 1 << 20
 
 
 def ready(image: Image.Image) -> Image.Image:
@@ -60,3 +73,89 @@ def _mend_planes(image: Any) -> None:
     image.tile = [
         tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:])) for tile in image.tile
     ]
+
+
+class Strips(NamedTuple):
+    """Where the data of a page lie.
+
+    Attributes
+    ----------
+    parts : list of (int, int)
+        First byte and end of its strips or tiles.
+    compression : str
+        Pillow's name of it.
+    tables : bytes
+        What all strips of JPEG data share.
+    """
+
+    parts: list[tuple[int, int]]
+    compression: str
+    tables: bytes = b""
+
+
+def strips(image: Image.Image) -> Strips:
+    """Find the strips or tiles of an image; of other formats there are none."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return Strips([], "")
+    tags = image.tag_v2
+    starts = tags.get(_STARTS) or tags.get(_TILE_STARTS)
+    sizes = tags.get(_SIZES) or tags.get(_TILE_SIZES)
+    if not isinstance(starts, tuple) or not isinstance(sizes, tuple):
+        return Strips([], "")
+    parts = [(start, start + size) for start, size in zip(starts, sizes, strict=False)]
+    return Strips(parts, str(image.info.get("compression", "")), tags.get(_JPEG_TABLES, b""))
+
+
+def damage(raw: bytes, strips: Strips, run: int) -> Reason | None:
+    """Say whether libtiff passed over damage of a file that it decoded.
+
+    Parameters
+    ----------
+    raw : bytes
+    strips : Strips
+    run : int
+        So many zeros in a row are worth a look.
+    """
+    if strips.compression == "jpeg":  # the decoder's warnings do not reach Pillow
+        if bytes(_NO_STEPS) in strips.tables:
+            return Reason.TIFF_DAMAGED
+        for start, end in strips.parts:
+            if jpeg.is_damaged(strips.tables[:-2] + raw[start:end].removeprefix(_JPEG_START)):
+                return Reason.TIFF_DAMAGED
+        return None
+    check = _CHECKS.get(strips.compression)
+    torn = check and any(
+        raw.find(bytes(run), *part) >= 0 and check(raw[slice(*part)]) for part in strips.parts
+    )
+    return Reason.ZEROS if torn else None
+
+
+def _has_long_literal(data: bytes) -> bool:
+    return bytes(_LONGEST_LITERAL) in data
+
+
+def _is_no_stream(data: bytes) -> bool:
+    """Ask the checksum, which libtiff does not."""
+    stream = zlib.decompressobj()
+    try:
+        while data and not stream.eof:
+            stream.decompress(data, _BLOCK)
+            data = stream.unconsumed_tail
+    except zlib.error:
+        return True
+    return not stream.eof
+
+
+def _is_torn_fax(data: bytes) -> bool:
+    """Tell whether zeros, of which no code has so many, come before the mark of the end."""
+    bits = [f"{byte:08b}" for byte in data[: data.index(bytes(_LONGEST_FILL))][-6:]]
+    orders = "".join(bits), "".join(byte[::-1] for byte in bits)  # both values of FillOrder
+    return not any(order.rstrip("0").endswith(_FAX_END) for order in orders)
+
+
+_CHECKS: dict[str, Callable[[bytes], bool]] = {
+    "packbits": _has_long_literal,
+    "tiff_deflate": _is_no_stream,
+    "tiff_adobe_deflate": _is_no_stream,
+    "group4": _is_torn_fax,
+}
