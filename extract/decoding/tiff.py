@@ -4,12 +4,11 @@ What libtiff does not tell of damage is found here, too.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from PIL import Image, TiffImagePlugin
 
-from extract.decoding import jpeg
 from extract.decoding.reasons import Reason
 
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
@@ -106,8 +105,14 @@ def strips(image: Image.Image) -> Strips:
     return Strips(parts, str(image.info.get("compression", "")), tags.get(_JPEG_TABLES, b""))
 
 
-def damage(raw: bytes, strips: Strips, run: int) -> Reason | None:
-    """Say whether libtiff passed over damage of a file that it decoded.
+def jpeg_files(raw: bytes, strips: Strips) -> Iterator[bytes]:
+    """Yield each strip of JPEG data as a file; the decoder's warnings do not reach Pillow."""
+    for start, end in strips.parts if strips.compression == "jpeg" else ():
+        yield strips.tables[:-2] + raw[start:end].removeprefix(_JPEG_START)
+
+
+def is_torn(raw: bytes, strips: Strips, run: int) -> bool:
+    """Tell whether zeros stand for data of a file that libtiff decoded.
 
     Parameters
     ----------
@@ -116,18 +121,12 @@ def damage(raw: bytes, strips: Strips, run: int) -> Reason | None:
     run : int
         So many zeros in a row are worth a look.
     """
-    if strips.compression == "jpeg":  # the decoder's warnings do not reach Pillow
-        if bytes(_NO_STEPS) in strips.tables:
-            return Reason.TIFF_DAMAGED
-        for start, end in strips.parts:
-            if jpeg.is_damaged(strips.tables[:-2] + raw[start:end].removeprefix(_JPEG_START)):
-                return Reason.TIFF_DAMAGED
-        return None
+    if bytes(_NO_STEPS) in strips.tables:
+        return True
     check = _CHECKS.get(strips.compression)
-    torn = check and any(
+    return check is not None and any(
         raw.find(bytes(run), *part) >= 0 and check(raw[slice(*part)]) for part in strips.parts
     )
-    return Reason.ZEROS if torn else None
 
 
 def _has_long_literal(data: bytes) -> bool:

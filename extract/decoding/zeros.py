@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from extract.decoding import isobmff, tiff, webp
+from extract.decoding import isobmff, jpeg, tiff, webp
 from extract.decoding.reasons import ImageFailure, Reason
 
 RUN = 64  # zeros in compressed data that are worth a closer look
@@ -60,8 +60,8 @@ def damage(name: str, raw: bytes, layout: Layout) -> Reason | None:
     Reason or None
     """
     try:
-        if name == "TIFF":
-            return tiff.damage(raw, layout.strips, RUN)
+        if any(map(jpeg.is_damaged, tiff.jpeg_files(raw, layout.strips))):
+            return Reason.TIFF_DAMAGED
         if bytes(_FORBIDDEN) in raw and _is_torn(name, raw, layout):
             return Reason.ZEROS
     except (ImageFailure, IndexError, KeyError, ValueError):  # of a form that isn't known
@@ -70,6 +70,8 @@ def damage(name: str, raw: bytes, layout: Layout) -> Reason | None:
 
 
 def _is_torn(name: str, raw: bytes, layout: Layout) -> bool:
+    if name == "TIFF":
+        return tiff.is_torn(raw, layout.strips, RUN)
     rules: dict[str, Callable[[bytes], bool]] = {
         "QOI": _is_torn_qoi,
         "WEBP": lambda raw: webp.leaves_data_unread(raw, RUN),
