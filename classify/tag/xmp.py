@@ -1,7 +1,8 @@
 """XMP sidecars: tags beside each picture, where photo programs read them.
 
 The sidecar of ``photo.jpg`` is ``photo.jpg.xmp``, as digiKam and darktable name it; tags are items
-of ``dc:subject``. What a sidecar already holds stays: tags are only added to it.
+of ``dc:subject``. What a sidecar already holds stays: tags are only added to it. Those that this
+program added are also listed in a property of its own, so that one that people took out stays out.
 Source: XMP specification part 1 (ISO 16684-1), 7.4 to 7.7; Dublin Core's subject in part 1, 8.4.
 """
 
@@ -17,7 +18,9 @@ NAMESPACES = {
     "x": "adobe:ns:meta/",
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "dc": "http://purl.org/dc/elements/1.1/",
+    "multilabel": "urn:multilabel-from-cache:xmp#",
 }
+_SUBJECT, _ADDED = "dc:subject", "multilabel:added"
 _PACKET = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n{}\n<?xpacket end="w"?>\n'
 
 
@@ -35,6 +38,8 @@ def sidecar_of(picture: Path) -> Path:
 def missing_tags(sidecar: Path, tags: Sequence[str]) -> list[str]:
     """List the tags that a sidecar lacks; all of them where there is none.
 
+    A tag that was added before and is there no longer was taken out by hand, and is not lacking.
+
     Raises
     ------
     InputError
@@ -48,9 +53,10 @@ def missing_tags(sidecar: Path, tags: Sequence[str]) -> list[str]:
                 "make the file that it names."
             )
         return list(tags)
-    subjects = _subjects(_rdf(_read(sidecar)))
-    present = {item.text for one in subjects for item in one.iter(_name("rdf:li"))}
-    return [tag for tag in tags if tag not in present]
+    rdf = _rdf(_read(sidecar))
+    lists = [one for name in (_SUBJECT, _ADDED) for one in _properties(rdf, name)]
+    known = {item.text for one in lists for item in one.iter(_name("rdf:li"))}
+    return [tag for tag in tags if tag not in known]
 
 
 def add_tags(sidecar: Path, tags: Sequence[str]) -> list[str]:
@@ -75,9 +81,10 @@ def add_tags(sidecar: Path, tags: Sequence[str]) -> list[str]:
     if not added:
         return []
     root = _read(sidecar) if sidecar.exists() else _empty()
-    bag = _subject_bag(root, sidecar)
-    for tag in added:
-        SubElement(bag, _name("rdf:li")).text = tag
+    for name in (_SUBJECT, _ADDED):
+        bag = _bag(root, name, sidecar)
+        for tag in added:
+            SubElement(bag, _name("rdf:li")).text = tag
     for prefix, uri in NAMESPACES.items():
         ElementTree.register_namespace(prefix, uri)
     write_bytes(
@@ -132,26 +139,27 @@ def _rdf(root: Element) -> Element:
     return rdf
 
 
-def _subjects(rdf: Element) -> list[Element]:
-    """List dc:subject of the picture itself: pictures that it was made of may have their own."""
-    return rdf.findall(f"{_name('rdf:Description')}/{_name('dc:subject')}")
+def _properties(rdf: Element, name: str) -> list[Element]:
+    """List a property of the picture itself: pictures that it was made of may have their own."""
+    return rdf.findall(f"{_name('rdf:Description')}/{_name(name)}")
 
 
-def _subject_bag(root: Element, sidecar: Path) -> Element:
+def _bag(root: Element, name: str, sidecar: Path) -> Element:
+    """Find the list that is a property's value, or make one."""
     rdf = _rdf(root)
-    subject = next(iter(_subjects(rdf)), None)
-    if subject is None:
+    listed = next(iter(_properties(rdf, name)), None)
+    if listed is None:
         description = rdf.find(_name("rdf:Description"))
         if description is None:
             description = SubElement(rdf, _name("rdf:Description"), {_name("rdf:about"): ""})
-        subject = SubElement(description, _name("dc:subject"))
+        listed = SubElement(description, _name(name))
     for kind in ("rdf:Bag", "rdf:Seq", "rdf:Alt"):
-        found = subject.find(_name(kind))
+        found = listed.find(_name(kind))
         if found is not None:
             return found
-    if subject.text and subject.text.strip():
+    if listed.text and listed.text.strip():
         raise InputError(
-            f"{sidecar} holds dc:subject as plain text, which XMP does not allow. It stays as it "
+            f"{sidecar} holds {name} as plain text, which XMP does not allow. It stays as it "
             "is; repair it with the program that wrote it."
         )
-    return SubElement(subject, _name("rdf:Bag"))
+    return SubElement(listed, _name("rdf:Bag"))

@@ -3,6 +3,7 @@ without a usable row."""
 
 import json
 import os
+import shutil
 from random import Random
 
 import numpy as np
@@ -91,6 +92,21 @@ def test_of_two_that_tag_one_folder_the_second_gets_one_line(trained, tmp_path):
         tag(tmp_path / "photos", dry_run=True, **given)
     tag(tmp_path / "photos", **given)
     assert "a.png" in os.listdir(tmp_path / "photos") and ".lock" not in os.listdir(tmp_path)
+
+
+def test_a_tag_that_was_taken_out_of_a_sidecar_stays_out(trained, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(trained / "data" / "images" / "0.png", folder)
+    given = {"model": trained / "model", "weights": "random:0", "format": "xmp"}
+    tag(folder, **given)
+    (sidecar,) = folder.glob("*.xmp")
+    text = sidecar.read_text()
+    taken_out = next(name for name in NAMES if f"<rdf:li>{name}</rdf:li>" in text)
+    sidecar.write_text(text.replace(f"<rdf:li>{taken_out}</rdf:li>", "", 1))
+    corrected = sidecar.read_bytes()
+    tag(folder, **given)
+    assert sidecar.read_bytes() == corrected
 
 
 def test_a_sidecar_behind_a_link_is_added_to_where_it_lies(tmp_path):

@@ -22,8 +22,8 @@ FORMS = {
 
 
 def tags_of(path):
-    root = ElementTree.parse(path).getroot()
-    return [item.text for item in root.iter(f"{{{NAMESPACES['rdf']}}}li")]
+    subjects = ElementTree.parse(path).getroot().iter(f"{{{NAMESPACES['dc']}}}subject")
+    return [item.text for one in subjects for item in one.iter(f"{{{NAMESPACES['rdf']}}}li")]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -50,7 +50,7 @@ def test_tags_of_pictures_that_it_was_made_of_are_not_its_own(tmp_path):
     own = f"{{{NAMESPACES['rdf']}}}Description/{{{NAMESPACES['dc']}}}subject"
     (subject,) = ElementTree.parse(path).getroot().findall(own)
     assert [item.text for item in subject.iter(f"{{{NAMESPACES['rdf']}}}li")] == ["sea", "sky"]
-    assert len(tags_of(path)) == 4 and missing_tags(path, ["sea", "sky"]) == []
+    assert len(tags_of(path)) == 3 and missing_tags(path, ["sea", "sky"]) == []
 
 
 def test_comments_and_instructions_stay(tmp_path):
@@ -69,6 +69,16 @@ def test_any_label_comes_back(tmp_path_factory, tags):
     assert add_tags(path, tags) == tags
     assert (tags_of(path) if tags else []) == tags
     assert add_tags(path, tags) == []
+
+
+def test_a_tag_that_was_taken_out_stays_out(tmp_path):
+    path = tmp_path / "a.jpg.xmp"
+    add_tags(path, ["sea", "sky"])
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("<rdf:li>sea</rdf:li>", "<rdf:li>mine</rdf:li>", 1))
+    assert add_tags(path, ["sea", "sky", "tree"]) == ["tree"]
+    assert tags_of(path) == ["mine", "sky", "tree"]
+    assert missing_tags(path, ["sea", "mine", "cow"]) == ["cow"]
 
 
 @pytest.mark.parametrize(
