@@ -183,7 +183,7 @@ def left_alone(name, put, data, run):
     put(run / name)
     before = (run / name).read_bytes()
     with pytest.raises(
-        InputError, match=f"{name} (exists|is not) .* left as it is. Give another name"
+        InputError, match=f"{name} (exists|is not|was changed) .* left as it is. Give another name"
     ):
         finetune(SETTINGS_OF_RUN, data, run)
     assert (run / name).read_bytes() == before
