@@ -11,9 +11,8 @@ import pickle
 import re
 import stat
 import sys
-import zipfile
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -23,26 +22,33 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from features.errors import InputError, with_article
+from features.inputs import torch_archives
 from features.inputs.other_kinds import kind_of
 
 #: Items that hold the network; where there are several, the earlier one is taken. Averaged
 #: weights ("ema") come first: they are the ones that a training is evaluated with.
 WRAPPERS = (
-    "model_ema", "state_dict_ema", "ema_state_dict", "ema",
+    "model_ema", "state_dict_ema", "ema_state_dict", "ema", "shadow",
     "state_dict", "model_state_dict", "model_state", "model", "network", "net", "module",
     "backbone", "weights", "params",
 )  # fmt: skip
+_NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")  # of arrays that torch takes
 _DEPTH = 4  # wrappers around wrappers
 #: What training programs put beside the tensors; none of these runs anything when it is loaded.
 _PLAIN = [
     argparse.Namespace,
+    collections.Counter,
     collections.defaultdict,
+    *((PurePosixPath, f"{module}.PosixPath") for module in ("pathlib", "pathlib._local")),
+    *((PureWindowsPath, f"{module}.WindowsPath") for module in ("pathlib", "pathlib._local")),
     np.dtype,
     np.ndarray,
     np.float64().__reduce__()[0],  # numpy's functions that unpickle a number and an array
     np.empty(0).__reduce__()[0],
     *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
 ]
+#: What torch.compile and FSDP put between the names of modules.
+_BETWEEN = re.compile(r"(?<=\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _GLOBAL = re.compile(r"(?:GLOBAL|Unsupported class) ([\w.]+)")
 
 
@@ -70,7 +76,7 @@ def read_state_dict(path: Path, names: Collection[str]) -> dict[str, Tensor]:
     loaded = _load(path)
     if not isinstance(loaded, Mapping):
         raise _other(path, f"holds {with_article(type(loaded).__name__)} and no state dict")
-    wrappers, tensors = _unwrapped(loaded, names)
+    wrappers, tensors = _unwrapped(path, loaded, names)
     if not tensors:
         raise _other(path, "holds no tensors")
     prefix = _prefix(path, tensors, names)
@@ -126,10 +132,10 @@ def _load(path: Path) -> Any:
         ) from error
     if not start:
         raise _other(path, "is empty")
-    is_zip = zipfile.is_zipfile(path)
-    if is_zip:
-        _require_torch_archive(path)
-    elif kind := kind_of(start):
+    if found := torch_archives.fault(path, start):
+        raise _other(path, found)
+    is_zip = start.startswith(b"PK")
+    if not is_zip and (kind := kind_of(start)):
         raise _other(path, f"is {kind}")
     try:
         if not is_zip and start[8:9] == b"{":
@@ -146,18 +152,6 @@ def _load(path: Path) -> Any:
         raise _other(path, f"can't be read: its {kind} data are damaged or of another kind") from (
             error
         )
-
-
-def _require_torch_archive(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {name.rpartition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise _other(path, "is a damaged ZIP archive") from error
-    if "constants.pkl" in members or "model.json" in members:
-        raise _other(path, "is a TorchScript archive, a whole program")
-    if "data.pkl" not in members:
-        raise _other(path, "is a ZIP archive that torch.save did not write")
 
 
 def _refused(path: Path, text: str) -> InputError:
@@ -180,29 +174,51 @@ def _other(path: Path, what: str) -> InputError:
 
 
 def _unwrapped(
-    loaded: Mapping[Any, Any], names: Collection[str]
+    path: Path, loaded: Mapping[Any, Any], names: Collection[str]
 ) -> tuple[list[str], dict[str, Tensor]]:
     """Find the tensors of the network, and the keys that lead to them."""
-    path: list[str] = []
-    here: Mapping[Any, Any] = loaded
-    for _ in range(_DEPTH):
-        tensors = _tensors(here)
-        if _fitting(tensors, names):
-            return path, tensors
-        inner = [k for k in WRAPPERS if isinstance(here.get(k), Mapping) and here[k]]
-        if not inner:
-            break
-        path, here = [*path, inner[0]], here[inner[0]]
-    tensors = _tensors(here)
-    return (path, tensors) if tensors else ([], _tensors(loaded))
+    for keys, here in _inside(loaded, lambda here: [k for k in WRAPPERS if k in here]):
+        if _fitting(tensors := _tensors(here), names):
+            return keys, tensors
+    others = [
+        (keys, tensors)
+        for keys, here in _inside(loaded, list)
+        if _fitting(tensors := _tensors(here), names)
+    ]
+    if len(others) > 1:
+        raise _several(path, [".".join(keys) for keys, _ in others])
+    if others:
+        return others[0]
+    wrapped = _inside(loaded, lambda here: [k for k in WRAPPERS if k in here])
+    held = [(keys, found) for keys, here in wrapped if (found := _tensors(here))]
+    return held[-1] if held else ([], {})
+
+
+def _inside(
+    loaded: Mapping[Any, Any],
+    keys_of: Callable[[Mapping[Any, Any]], list[Any]],
+    depth: int = _DEPTH,
+) -> Iterator[tuple[list[str], Mapping[Any, Any]]]:
+    """Yield a mapping and those in it, each with the keys that lead there."""
+    yield [], loaded
+    for key in keys_of(loaded) if depth else ():
+        if isinstance(key, str) and isinstance(loaded[key], Mapping):
+            for keys, inner in _inside(loaded[key], keys_of, depth - 1):
+                yield [key, *keys], inner
 
 
 def _tensors(mapping: Mapping[Any, Any]) -> dict[str, Tensor]:
     return {
-        name: tensor.detach()
-        for name, tensor in mapping.items()
-        if isinstance(name, str) and isinstance(tensor, Tensor)
+        _BETWEEN.sub("", name): tensor.detach()
+        for name, one in mapping.items()
+        if isinstance(name, str) and isinstance(tensor := _as_tensor(one), Tensor)
     }
+
+
+def _as_tensor(value: object) -> object:
+    if not isinstance(value, np.ndarray) or value.dtype.str[1:] not in _NUMBERS:
+        return value
+    return torch.from_numpy(value.astype(value.dtype.newbyteorder("=")))
 
 
 def _fitting(tensors: Collection[str], names: Collection[str]) -> dict[str, int]:
@@ -223,8 +239,12 @@ def _prefix(path: Path, tensors: Collection[str], names: Collection[str]) -> str
         return ""
     best = [prefix for prefix, count in counts.items() if count == max(counts.values())]
     if len(best) > 1:
-        raise InputError(
-            f"The weights file {path} holds {len(best)} networks that fit, under "
-            f"{', '.join(map(repr, best))}. Give a file of one of them."
-        )
+        raise _several(path, best)
     return best[0]
+
+
+def _several(path: Path, places: list[str]) -> InputError:
+    return InputError(
+        f"The weights file {path} holds {len(places)} networks that fit, under "
+        f"{', '.join(map(repr, places))}. Give a file of one of them."
+    )

@@ -1,10 +1,12 @@
 """Weights as training programs save them, and files that only look like weights."""
 
 import argparse
+import collections
 import gzip
 import io
 import json
 import os
+import pathlib
 import pickle
 import re
 import zipfile
@@ -66,6 +68,17 @@ WRAPPED = {
     "a learned parameter": lambda w: {k: nn.Parameter(v) if v.is_floating_point() else v
                                       for k, v in w.items()},
     "not contiguous": lambda w: w | {FIRST: w[FIRST].transpose(2, 3).contiguous().transpose(2, 3)},
+    "paths among settings": lambda w: {"state_dict": w, "data": pathlib.PosixPath("/data"),
+                                       "counts": collections.Counter("aab")},
+    "an average in an item": lambda w: {"model": {}, "ema": {"shadow": w, "decay": 0.9}},
+    "an average without names": lambda w: {"ema": {"shadow_params": list(w.values())}, "model": w},
+    "an item of any name": lambda w: {"optimizer": {"state": {}}, "student_net": w},
+    "modules compiled one by one": lambda w: {k.replace(".", "._orig_mod.", 1): v
+                                              for k, v in prefixed(w, "net.").items()},
+    "FSDP": lambda w: {k.replace(".", "._checkpoint_wrapped_module.", 1): v
+                       for k, v in prefixed(w, "_fsdp_wrapped_module.").items()},
+    "arrays of numpy": lambda w: {k: v.numpy().astype(">f4") if v.is_floating_point() else v.numpy()
+                                  for k, v in w.items()},
     "more tensors": lambda w: w | {"head.weight": torch.zeros(20, 8)},
 }  # fmt: skip
 
@@ -122,6 +135,10 @@ def scripted():
     return zipped(**dict.fromkeys(names, b"3\n"))
 
 
+def holed(raw):
+    return raw[:9000] + bytes(4096) + raw[9000 + 4096 :]
+
+
 class Evil:
     def __reduce__(self):
         return os.mkdir, ("ran",)
@@ -140,7 +157,11 @@ OTHER_FILES = {
     "a page, late": (lambda: b"\n\n  <HTML>", "is an HTML page"),
     "another archive": (lambda: zipped(**{"a.txt": b"text"}), "ZIP archive that torch.save did"),
     "an empty archive": (lambda: zipped(), "ZIP archive that torch.save did"),
-    "half an archive": (lambda: pickled({"a": torch.zeros(9999)})[:20000], "is a ZIP|can't"),
+    "half an archive": (lambda: pickled({"a": torch.zeros(9999)})[:20000], "ZIP archive that ends"),
+    "a hole": (lambda: holed(pickled({"a": torch.ones(9999)})), "as its checksums show; copy it"),
+    "two networks by name": (lambda: pickled({"a": {FIRST: torch.zeros(1)},
+                                              "b": {FIRST: torch.zeros(1)}}),
+                             "holds 2 networks that fit, under 'a', 'b'"),
     "gzip": (lambda: gzip.compress(b"data"), "is a gzip archive"),
     "TorchScript": (scripted, "is a TorchScript archive"),
     "JSON": (lambda: json.dumps({"weight_map": {}}).encode(), "can't be read"),
@@ -163,6 +184,16 @@ def message(source):
         load_weights(TINY, str(source))
     assert "\n" not in str(caught.value) and "0x" not in str(caught.value)
     return str(caught.value)
+
+
+def test_an_archive_without_checksums_is_no_damaged_one(tmp_path, good):
+    with_checksums = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = saved(tmp_path / "w.pth", good)
+    finally:
+        torch.serialization.set_crc32_options(with_checksums)
+    assert_same(load_weights(TINY, path), good)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
