@@ -17,6 +17,7 @@ from features.errors import InputError
 from features.inputs.beside import unlisted, unread_labels
 from features.inputs.file_names import Matches, check_distinct, match_listed, match_names
 from features.inputs.image_kinds import image_suffixes
+from features.inputs.known_files import hint
 from features.inputs.listing import Listing, list_images, scan, visible
 from features.labels import (
     check_ids,
@@ -311,10 +312,11 @@ def unite_rows(
 def _not_found(
     matches: Matches, total: int, there: Sequence[str], images: Path, source: object
 ) -> InputError:
+    remedy = hint(matches.missing[0], there) or "Add these files or leave them out."
     seen = f"which has {some_of(there)} images" if there else "which has no images"
     return InputError(
         f"{source}: {some_of(matches.missing)} of {total} images not found under {images}, {seen}. "
-        "Add these files or leave them out."
+        f"{remedy}"
     )
 
 

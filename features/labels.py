@@ -107,6 +107,10 @@ def read_labels_csv(
     values = bytearray()
     known = _Values(negative)
     for line, fields in rows:
+        if not fields[image].strip():
+            raise InputError(
+                f"{path}, line {line}: no image is named. Name one, or remove the line."
+            )
         ids.append(fields[image])
         cells = [fields[at] for at in columns]
         try:
@@ -160,9 +164,12 @@ def _bad_cell(
         try:
             label_value(cell)
         except InputError as error:
-            return InputError(
-                f"{path}, line {line}, column {name!r}: {error} Remove a column that is no label."
-            )
+            remedy = "Remove a column that is no label."
+            if len(cells) == 1:
+                remedy = (
+                    "If it names the labels of images, give `features index --format csv-tags`."
+                )
+            return InputError(f"{path}, line {line}, column {name!r}: {error} {remedy}")
     raise AssertionError("every cell is a label's value")
 
 

@@ -223,13 +223,18 @@ def find_format(name: str, source: "Path") -> Format:
 
 def _nearby(source: "Path") -> str:
     """Say that the folder of a file, or a file of a folder, is of a known form; or nothing."""
+    from features.inputs.json_text import read_json_text
     from features.inputs.text_lines import beginning
 
     near = [source.parent]
     if source.is_dir():
         near = sorted(path for path in source.iterdir() if path.is_file())[:_LOOKED_AT]
     else:
-        beginning(source)  # one of another kind is told so
+        start = beginning(source).strip()  # one of another kind is told so
+        if not start:
+            raise InputError(f"{source} is empty. Give the annotations.")
+        if start[0] in "[{":
+            read_json_text(source, "the annotations")  # what is no JSON is told so
     found = ((path, format) for path in near for format in FORMATS if format.fits(path))
     return next((f"{path} looks like {format.name}" for path, format in found), "")
 

@@ -14,6 +14,7 @@ from features.inputs.field_names import (
     LABELS,
     ONE_LABEL,
     PERHAPS_IMAGES,
+    TEXTS,
     VALUES,
     field_key,
 )
@@ -21,10 +22,12 @@ from features.inputs.image_kinds import image_suffixes
 from features.inputs.label_values import float_or_none, label_value
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls", ".ods")  # the last ones for a message
-_SEVERAL = re.compile("[|;,\uff1b\uff0c\u3001]")  # stands between tags
+_SEVERAL = re.compile(r"[|;,\uff1b\uff0c\u3001]|\d\s+\d")  # stands between tags
 _NO_VALUE, _NUMBER, _TEXT, _NO_PART, _SEVERAL_TAGS = (1 << bit for bit in range(5))
 _KEPT = 1 << 16  # different fields, some of which are told from memory
-_PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "unassigned"})
+_PARTS = frozenset(
+    {"train", "training", "val", "valid", "validate", "validation", "test", "unassigned"}
+)
 
 
 class CsvForm(NamedTuple):
@@ -88,7 +91,7 @@ def find_form(path: Path) -> CsvForm:
     label = _first(keys, LABELS, -1, other_than=image)
     value = _first(keys, VALUES, -1, other_than=image)
     columns = CsvForm("", image, label, value if value >= 0 else None, len(header), not pictures)
-    return _by_lines(columns, chain([first] if pictures else second, rows), header, keys)
+    return _by_lines(path, columns, chain([first] if pictures else second, rows), header, keys)
 
 
 def is_csv(source: Path) -> bool:
@@ -122,11 +125,19 @@ def labeled_rows(path: Path, form: CsvForm) -> Iterator[tuple[int, list[str]]]:
                 f"{path}, line {line}: {len(fields)} fields; the image and its labels need "
                 f"{needed + 1}. Complete the line or remove it."
             )
+        if not fields[form.image].strip():
+            raise InputError(
+                f"{path}, line {line}: no image is named. Name one, or remove the line."
+            )
         yield line, fields
 
 
 def _by_lines(
-    columns: CsvForm, rows: Iterator[tuple[int, list[str]]], header: list[str], keys: list[str]
+    path: Path,
+    columns: CsvForm,
+    rows: Iterator[tuple[int, list[str]]],
+    header: list[str],
+    keys: list[str],
 ) -> CsvForm:
     """Tell the form by the lines."""
     seen: set[str] = set()
@@ -145,17 +156,23 @@ def _by_lines(
         third_is_share = third_is_share and -1 <= _number(fields[-1]) <= 1
     found[columns.image] = 0
     only_values = not any(of_column & _NO_VALUE for of_column in found)
-    numbers, texts, several = (
+    numbers, words, several = (
         {at for at, of_column in enumerate(found) if of_column & fact}
         for fact in (_NUMBER, _TEXT, _SEVERAL_TAGS)
     )
     parts = {at for at, of_column in enumerate(found) if not of_column & _NO_PART}
     named = columns.label >= 0
-    if only_values or (columns.has_header and not named and (numbers or columns.width > 2)):
+    one = numbers and not several  # cells of several numbers are of no label
+    if only_values or (columns.has_header and not named and (one or columns.width > 2)):
         return columns._replace(name="columns")
+    if keys and not named and (texts := [key for key in keys if TEXTS.fullmatch(key)]):
+        raise InputError(
+            f"{path}: {header[keys.index(texts[0])]!r} is called like a text about the image, not "
+            "like its labels. Call the column 'tags' if its words are."
+        )
     if not named:  # the first column with a text
         free = [at for at in range(columns.width) if at != columns.image and at not in parts]
-        label = next((at for at in free if at in texts), free[0] if free else 1)
+        label = next((at for at in free if at in words), free[0] if free else 1)
         columns = columns._replace(label=label)
     if columns.value is None and third_is_share and {columns.image, columns.label} == {0, 1}:
         columns = columns._replace(value=2)

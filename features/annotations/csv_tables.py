@@ -14,7 +14,14 @@ from features.annotations.csv_form import (
     labeled_rows,
     not_read,
 )
-from features.annotations.tags import TOLD, boxed_labels, marks, separator_of, split_tags, unquoted
+from features.annotations.tags import (
+    TOLD,
+    bare_list,
+    boxed_labels,
+    marks,
+    separator_of,
+    split_tags,
+)
 from features.datasets import Dataset, index_images
 from features.errors import InputError
 from features.inputs.label_values import float_or_none, is_missing, label_value
@@ -67,7 +74,9 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
             )
         names.append(fields[form.image])
         tags_of = fields[form.label :] if is_last else [fields[form.label]]
-        cells.append(unquoted(",".join(field for field in tags_of if not is_missing(field))))
+        if not form.has_header and float_or_none(tags_of[0]) is None:  # numbers are of a box
+            tags_of = [field for field in tags_of if float_or_none(field) is None]
+        cells.append(bare_list(",".join(field for field in tags_of if not is_missing(field))))
     tags = boxed_labels(cells)
     notes = [f"{source}: four numbers of a box follow each label, and are not read"] if tags else []
     known: list[str] = []

@@ -22,6 +22,11 @@ TOLD = {
 _QUOTES = {"'": "'", '"': '"', "\u201c": "\u201d", "\u201e": "\u201c", "«": "»",
            "\u2018": "\u2019"}  # fmt: skip
 _LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
+_KIND_OF_LIST = re.compile(
+    r"\s*(?:np\.|numpy\.|pd\.)?(?:frozenset|set|list|tuple|array|Index|deque|Counter)\("
+    r"(.*?)(?:,\s*(?:dtype|maxlen|name)=[^\])]*)*\)\s*",
+    re.DOTALL,
+)
 _INDICATOR = re.compile(r"[01](\.0*)?")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _BOXED = re.compile(r"(?<!\S)([^\s\d.+-]\S*)((?:\s+\d+(?:\.\d*)?){4})(?:\s+|\Z)")
@@ -101,6 +106,18 @@ def split_tags(text: str, separator: str, source: object) -> list[str]:
     return _distinct(text.split() if separator == " " else text.split(separator))
 
 
+def bare_list(text: str) -> str:
+    """Take away quotes around a text, and the name of a kind of list in front of it.
+
+    Examples
+    --------
+    >>> bare_list("frozenset({'cat'})"), bare_list("array(['a'], dtype=object)"), bare_list("set()")
+    ("{'cat'}", "['a']", '[]')
+    """
+    found = _KIND_OF_LIST.fullmatch(text)
+    return (found[1] or "[]") if found else unquoted(text)
+
+
 def unquoted(text: str) -> str:
     """Take quotes away that stand around a text and nowhere in it.
 
@@ -120,7 +137,8 @@ def marks(texts: Sequence[str]) -> tuple[int, list[list[str]]] | None:
     Parameters
     ----------
     texts : sequence of str
-        Empty ones hold nothing. One of the others has a 0 or a 1 twice, as no list of labels does.
+        Empty ones hold nothing. One of the others has a 0 or a 1 twice, or 1 in front of 0, as no
+        list of labels does.
 
     Returns
     -------
@@ -140,7 +158,9 @@ def marks(texts: Sequence[str]) -> tuple[int, list[list[str]]] | None:
         return None
     if not all(_INDICATOR.fullmatch(word) for one in given for word in one):
         return None
-    if not any(len(one) > len({word[0] for word in one}) for one in given):
+    if not any(
+        len(one) > len({word[0] for word in one}) or one[0][0] > one[-1][0] for one in given
+    ):
         return None
     return len(given[0]), [
         [str(k) for k, word in enumerate(one) if word[0] == "1"] for one in split

@@ -14,6 +14,7 @@ LABELS = re.compile(
     f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|{_LABEL}(id|mid)|"
     "(classification|boundingbox)annotations?|answer(category|categories)?(labels?|tags?|choices)?"
 )
+TEXTS = re.compile("(caption|title|description|sentence|comment|prompt|alt(text)?)s?")  # no labels
 VALUES = re.compile(
     "conf(idence)?|scores?|values?|presen(t|ce)|prob(ability)?|exists|positive|probabilities"
 )

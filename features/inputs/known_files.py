@@ -1,5 +1,6 @@
 """Files by what is left of their names when all forms are made one, and what a name means there."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -36,6 +37,22 @@ def not_plain(name: str, source: object) -> InputError:
         f"{source}: {name!r} is not a plain path under images/. Name it like 'cats/1.jpg', without "
         "'.', '..', a leading '/' or control characters, in UTF-8."
     )
+
+
+def hint(name: str, pictures: Sequence[str]) -> str:
+    """Say what a name that is no file's may be meant for: a file in a folder, or with a label."""
+    key = plain_key(name)
+    files = {plain_key(file): file for file in reversed(pictures)}
+    if "/" not in key:
+        for known, file in files.items():
+            if key in (base := known.rpartition("/")[2], stem_of(base)):
+                return f"{file!r} lies in a folder; write the folders in front of the names."
+    stems = {stem_of(known): file for known, file in files.items()}
+    for mark in re.finditer("[_ -]", key):
+        start = key[: mark.start()]
+        if file := files.get(start) or stems.get(start):
+            return f"{name!r} begins like {file!r}: what follows, if a label, needs its own column."
+    return ""
 
 
 class KnownFiles:

@@ -137,6 +137,9 @@ def without_query(name: str) -> list[str]:
     >>> without_query("a.jpg?raw=1"), without_query("/local-files/?d=b.jpg"), without_query("c")
     (['a.jpg'], ['b.jpg'], [])
     """
+    if "://" in name and not _QUERY.search(name):
+        address, mark, _ = name.partition("#")
+        return [address] if mark else []
     found = _QUERY.search(name)
     return [found[1] or name[: found.start()]] if found else []
 

@@ -109,7 +109,7 @@ def test_byte_order_mark_and_line_ends_make_no_difference(folder, encoding, end)
         ("image,cat\n../b.jpg,1\n", "'../b.jpg' is not a plain path"),
         ("image,cat\nzoo/../b.jpg,1\n", "'zoo/../b.jpg' is not a plain path"),
         ("image,cat\n/etc/c.jpg,1\n", "'/etc/c.jpg' is not a plain path"),
-        ("image,cat\n,1\n", "'' is not a plain path"),
+        ("image,cat\n,1\n", "line 2: no image is named. Name one, or remove the line"),
         ('image,cat\n"b\n.jpg",1\n', r"'b\\n.jpg' is not a plain path"),
         ('image,cat\n"b.jpg,1\n', "after line 1: .*. Repair the quotes"),
         ('image,cat\nb.jpg,1\n"a"x,1\n', "after line 2: .*. Repair the quotes"),

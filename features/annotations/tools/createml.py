@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from features.annotations.collect import Picture, collect, having, unknown_pictures
-from features.annotations.tags import TOLD, separator_of, split_tags
+from features.annotations.tags import TOLD, marks, separator_of, split_tags
 from features.annotations.tools import label_studio
 from features.annotations.tools.fields import image_field
 from features.datasets import Dataset
@@ -72,6 +72,18 @@ def read_createml(source: Path, images: Path, *, strict_names: bool = False) -> 
         entries = content.entries()
         said, separator = _entries(entries)
     notes = [f"{source}: {TOLD[separator]}"] if separator else []
+    vectors = [_vector(one) for _, one in said]
+    found = marks(vectors) if all(vectors) else None
+    if found:
+        length, places = found
+        known = [str(place) for place in range(length)]
+        notes += [
+            f"{source}: lists of {length} zeros and ones; a label's name is its place, from 0"
+        ]
+        pictures = [having(name, on) for (name, _), on in zip(said, places, strict=True)]
+        return collect(
+            images, pictures, source=source, known=known, strict_names=strict_names, notes=notes
+        )
     pictures = [_picture(name, one, separator) for name, one in said]
     notes += unknown_pictures(pictures, source, "have null for labels")
     return collect(images, pictures, source=source, strict_names=strict_names, notes=notes)
@@ -102,6 +114,15 @@ def _picture(name: str, said: JsonValue, separator: str) -> Picture:
     if separator and isinstance(said.content, str):
         return having(name, split_tags(said.content, separator, said.source))
     return having(name, _labels(said))
+
+
+def _vector(said: JsonValue) -> str:
+    """Write a list of numbers or truth values as a text; others give an empty one."""
+    values = said.content if isinstance(said.content, list) else []
+    are_numbers = all(isinstance(one, int | float) for one in values)
+    return (
+        " ".join(str(int(one) if one in (0, 1) else one) for one in values) if are_numbers else ""
+    )
 
 
 def _value(said: JsonValue) -> int:

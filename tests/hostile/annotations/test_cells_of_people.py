@@ -81,6 +81,28 @@ TAGS = {
         {"cat": [1, 1, 0], "dog": [1, 0, 0]},
         "",
     ),
+    "sets and arrays of Python": (
+        "image,labels\na.jpg,\"frozenset({'cat', 'dog'})\"\n"
+        "b.jpg,\"array(['cat'], dtype=object)\"\nc.jpg,set()\n",
+        {"cat": [1, 1, 0], "dog": [1, 0, 0]},
+        "",
+    ),
+    "numbers of several classes": (
+        "image_id,attribute_ids\na.jpg,147 616\nb.jpg,616\nc.jpg,147\n",
+        {"147": [1, 0, 1], "616": [1, 1, 0]},
+        "tags are separated by blanks",
+    ),
+    "boxes behind one label, without a header": (
+        "TRAIN,gs://x/a.jpg,cat,0.1,0.1,,,0.3,0.3,,\nVALIDATE,gs://x/b.jpg,dog,0.1,0.1,,,0.3,0.3,,\n"
+        "TEST,gs://x/c.jpg,cat,0.2,0.1,,,0.3,0.3,,\n",
+        {"cat": [1, 0, 1], "dog": [0, 1, 0]},
+        "one path in front of all",
+    ),
+    "indicators of two labels": (
+        'image,labels\na.jpg,"[1, 0]"\nb.jpg,"[0, 1]"\nc.jpg,"[0, 1]"\n',
+        {"0": [1, 0, 0], "1": [0, 1, 1]},
+        "lists of 2 zeros and ones",
+    ),
     "Mechanical Turk": (
         "HITId,Input.image_url,Answer.category.labels\n1,https://x.org/a.jpg,cat|dog\n"
         "2,https://x.org/b.jpg,cat\n3,https://x.org/c.jpg,dog\n",
@@ -99,10 +121,40 @@ def test_tags_in_one_field(tmp_path, kind):
 
 
 def test_lists_of_labels_that_are_numbers_stay_labels(tmp_path):
-    columns, *_ = read(tmp_path, 'image,labels\na.jpg,"[0, 1]"\nb.jpg,"[1, 0]"\nc.jpg,"[0, 1]"\n')
+    columns, *_ = read(tmp_path, 'image,labels\na.jpg,"[0, 1]"\nb.jpg,"[0, 1]"\nc.jpg,"[0, 1]"\n')
     assert columns == {"0": [1, 1, 1], "1": [1, 1, 1]}
     columns, *_ = read(tmp_path, 'image,labels\na.jpg,"[0, 2]"\nb.jpg,"[1]"\nc.jpg,[]\n')
     assert columns == {"0": [1, 0, 0], "1": [0, 1, 0], "2": [1, 0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image,title\na.jpg,a cat on a mat\n", "'title' is called like a text about the image"),
+        ("image,cat,dog\na.jpg,1,0\n,1,1\n", "line 3: no image is named. Name one, or remove"),
+        ("image,tags\na.jpg,cat\n ,dog\n", "line 3: no image is named. Name one, or remove"),
+        ("id,grade\na.jpg,2\nb.jpg,4\n", "give `features index --format csv-tags`"),
+        ("image,label\na.jpg_Fish,\nb.jpg_Fish,x\n", "'a.jpg_Fish' begins like 'a.jpg'"),
+    ],
+)
+def test_what_no_table_of_labels_is(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "A", "a.JPG"])
+def test_a_name_without_its_folders_is_told_them(tmp_path, name):
+    with pytest.raises(InputError, match=r"'train/a.jpg' lies in a folder; write the folders"):
+        read(tmp_path, f"image,cat\n{name},1\n", ["train/a.jpg", "val/b.jpg"])
+
+
+def test_json_of_indicators(tmp_path):
+    content = '{"a.jpg": [1, 0, 1], "b.jpg": [false, false, true]}'
+    write_files(tmp_path, {"given.json": content, "images/a.jpg": b"", "images/b.jpg": b""})
+    source = tmp_path / "given.json"
+    dataset = find_format(AUTO, source).read(source, tmp_path / "images")
+    assert dataset.label_names == ("0", "1", "2") and "zeros and ones" in dataset.notes[0]
+    assert dataset.labels.tolist() == [[1, 0, 1], [0, 0, 1]]
 
 
 def test_formulas_that_keep_a_text_a_text(tmp_path):

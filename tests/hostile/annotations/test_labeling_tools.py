@@ -394,6 +394,19 @@ def test_a_large_first_entry_hides_no_form(tmp_path):
     assert table(given(tmp_path, [task("a.jpg", [mask])])) == {"a.jpg": [1]}
 
 
-@pytest.mark.parametrize("text", ['{"info": {"labels": []}}', '{"a": 1}', "[]", "[1]", "{", '"'])
+@pytest.mark.parametrize("text", ['{"info": {"labels": []}}', '{"a": 1}', "[]", "[1]", '"'])
 def test_json_of_no_form_is_refused(tmp_path, text):
     refuses(tmp_path, text, "is of no known form. Give one of coco")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("{'images': []}", "is not JSON"),  # Python's print of it
+        (" \n", "is empty. Give the annotations"),
+        ("", "is empty. Give the annotations"),
+    ],
+)
+def test_what_was_to_be_json_says_why_it_is_none(tmp_path, text, message):
+    refuses(tmp_path, text, message)
