@@ -10,6 +10,7 @@ from features.sources.base import Fault, Source
 
 FILE_BYTES_PER_PIXEL = 16  # of four 32-bit samples, uncompressed
 FILE_HEADERS = 64 << 20  # bytes of metadata and further frames that a file may have beside them
+_BASE64 = "an image in base64; decode it"
 #: How files begin that hold no picture, or none that is read.
 _BEGINNINGS = {
     b"\xff\x0a": "a JPEG XL file",
@@ -18,6 +19,11 @@ _BEGINNINGS = {
     b"\x76\x2f\x31\x01": "an OpenEXR file",
     b"#?R": "a Radiance HDR file",
     b"\x93NUMPY": "an array of numpy.save",
+    b"/9j/": _BASE64,  # JPEG
+    b"iVBORw0KGgo": _BASE64,  # PNG
+    b"data:image/": _BASE64,
+    b"gimp xcf": "a GIMP file; export it to a PNG or JPEG file",
+    b"\x1aE\xdf\xa3": "a video",
 }
 _TEXT = frozenset((*b"\t\n\r", *range(32, 127)))
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")

@@ -50,8 +50,10 @@ def hint(name: str, pictures: Sequence[str]) -> str:
     stems = {stem_of(known): file for known, file in files.items()}
     for mark in re.finditer("[_ -]", key):
         start = key[: mark.start()]
-        if file := files.get(start) or stems.get(start):
-            return f"{name!r} begins like {file!r}: what follows, if a label, needs its own column."
+        if begins := files.get(start) or stems.get(start):
+            return (
+                f"{name!r} begins like {begins!r}: what follows, if a label, needs its own column."
+            )
     return ""
 
 

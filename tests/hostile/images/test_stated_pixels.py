@@ -155,6 +155,8 @@ def test_too_many_samples_print_nothing(tmp_path, capfd):
 
 
 NO_PICTURES = {
+    "a GIMP file; export it to a PNG or JPEG file": b"gimp xcf v011\0",
+    "a video": b"\x1aE\xdf\xa3" + bytes(99),
     "a git-annex pointer": b"/annex/objects/SHA256E-s1--ab.jpg\n",
     "a DVC pointer": b"outs:\n- md5: ab\n  path: x.jpg\n",
     "nothing but zeros": bytes(3000),
@@ -168,3 +170,11 @@ NO_PICTURES = {
 @pytest.mark.parametrize("kind", NO_PICTURES)
 def test_what_is_no_picture_is_named(tmp_path, kind):
     assert f"it is {kind}" in failure(tmp_path, NO_PICTURES[kind], "x.jpg").message
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"/9j/4AAQSkZJRgABAQ==", b"iVBORw0KGgoAAAANSUhEUg==", b"data:image/webp;base64,UklGRg=="],
+)
+def test_a_picture_in_base64_is_named(tmp_path, raw):
+    assert "it is an image in base64; decode it" in failure(tmp_path, raw, "x.jpg").message
