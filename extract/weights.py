@@ -9,7 +9,9 @@ import hashlib
 import math
 import os
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import torch
@@ -107,7 +109,8 @@ def _from_torchvision(backbone: Backbone) -> Tensors:
         )
     entry = models.get_weight(backbone.weights)
     try:
-        return dict(entry.get_state_dict(progress=True, check_hash=True))
+        with redirect_stdout(sys.stderr):  # torch.hub tells of a download; stdout is for the result
+            return dict(entry.get_state_dict(progress=True, check_hash=True))
     except OSError as error:
         others = "--weights PATH.pth or PATH.safetensors"
         if backbone.name == "vgg16":

@@ -156,12 +156,13 @@ def test_vgg_weights_do_not_fit_a_resnet():
         load_weights(RESNET, "vgg16-conv")
 
 
-def test_an_unreachable_host_names_the_other_choices(monkeypatch, tmp_path):
+def test_an_unreachable_host_names_the_other_choices(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("urllib.request.urlopen", _refuse)
     monkeypatch.setattr("torch.hub.urlopen", _refuse)
     with pytest.raises(WeightsUnavailable, match="--weights vgg16-conv .* --weights PATH.pth"):
         load_weights(VGG, "torchvision")
+    assert capsys.readouterr().out == ""  # which is for what a command gives
 
 
 def _refuse(*args, **kwargs):
