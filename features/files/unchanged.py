@@ -5,16 +5,17 @@ checksum that a spreadsheet or pandas would not read as a row, and a list in the
 know nothing of other machines. So a file carries the SHA-256 of its content as an extended
 attribute. It is set before the file has its name, so that no kill comes between; renaming keeps it,
 and no reader sees it. Where a file system keeps no attributes, the checksum stands in a hidden
-file `.NAME.sha256` beside it, with that of the content before, for the same kill.
+file `.NAME.sha256` beside it, for the same kill with that of the content before until the renaming.
 
 - Where content and checksum agree, the file is as it was written, and may be replaced.
 - Where they differ it was edited, and is refused before anything is computed.
 - Without a checksum nobody can tell: an earlier version wrote the file, or another program copied
-  or saved it anew. Then only equal content is written: a command can be run again, and nothing is
-  lost.
+  or saved it anew. Then only equal content is written, and other content gets a name of its own
+  beside it: a command can be run again, and nothing is lost.
 """
 
 import hashlib
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -83,18 +84,21 @@ def atomic_rewrite(path: Path) -> Iterator[Path]:
     ------
     InputError
         There is a file with that name that was changed since it was written; or one without a
-        checksum whose content is another. It is left as it is.
+        checksum whose content is another. It is left as it is, and the message says where the new
+        content is: under a free name beside it.
     OSError
         As `features.files.Temporary`.
     """
     with atomic_write(path) as temporary:
         yield temporary
-        require_unchanged(path)  # it may have come, or have been edited, since the command began
         new = _checksum(temporary)
-        old = _checksum(path) if path.exists() else new
-        if old != new and not is_marked(path):
-            raise _untold(path)
-        _mark(temporary, path, old, new)
+        try:
+            old = _replaced(path, new)
+        except InputError as error:
+            raise InputError(f"{error}{_kept(temporary, path, new)}") from None
+        beside = _mark(temporary, path, old, new)
+    if beside:
+        write_text(beside, f"{new}\n")
 
 
 def rewrite_text(path: Path, text: str) -> None:
@@ -108,16 +112,44 @@ def rewrite_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def _mark(temporary: Path, path: Path, old: str, new: str) -> None:
-    """Note the checksum of a file that is to get the name `path`."""
+def _replaced(path: Path, new: str) -> str:
+    """Give the checksum of what new content replaces, its own if nothing; refuse to replace it."""
+    require_unchanged(path)  # it may have come, or have been edited, since the command began
+    old = _checksum(path) if path.exists() else new
+    if old != new and not is_marked(path):
+        raise _untold(path)
+    return old
+
+
+def _kept(temporary: Path, path: Path, new: str) -> str:
+    """Give what was computed a free name beside `path`, and say which; nothing if it can't be."""
+    with suppress(OSError, AttributeError):
+        os.setxattr(temporary, ATTRIBUTE, new.encode())
+    for number in itertools.count(1):
+        aside = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        try:
+            if not (aside.is_file() and _checksum(aside) == new):  # or it is there already
+                os.link(temporary, aside)
+        except FileExistsError:
+            continue
+        except OSError:  # a file system without hard links, a name that would be too long
+            return ""
+        return f" What was to be written is in {aside}."
+    raise AssertionError("numbers never end")
+
+
+def _mark(temporary: Path, path: Path, old: str, new: str) -> Path | None:
+    """Note the checksum of a file that is to get the name `path`; give the file that has it."""
     try:
         os.setxattr(temporary, ATTRIBUTE, new.encode())
-        return
+        return None
     except (OSError, AttributeError):  # a file system, or a system, that has none
         beside = _beside(path)
     if is_marked(path) or not os.path.lexists(beside):  # else it is someone else's
         with suppress(OSError):  # a name that would be too long
             write_text(beside, f"{old}\n{new}\n")
+            return beside
+    return None
 
 
 def _checksums_of(path: Path) -> list[str]:

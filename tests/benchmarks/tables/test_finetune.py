@@ -31,6 +31,7 @@ from features.errors import InputError
 from tests import children
 from tests.caches import write_labeled_cache
 from tests.extract.test_run import make_images
+from tests.folders import results_in
 
 SETTINGS = {
     "backbone": "resnet18", "weights": "random:0", "size": 32, "epochs": 1, "batch_size": 8,
@@ -245,7 +246,7 @@ def test_maps_are_drawn_for_both_branches(runs, tmp_path, capsys):
     data, outs = runs
     image = data / "images" / "000.png"
     main(["cam", str(outs[0]), "--images", str(image), "--out", str(tmp_path / "maps")])
-    drawn = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    drawn = [path.name for path in results_in(tmp_path / "maps")]
     assert drawn == [
         f"000.{label}.{branch}.png" for label in ("cat", "dog") for branch in ("main", "projection")
     ]

@@ -9,6 +9,7 @@ from benchmarks.tables.imcl.synthetic import claims, imcl_synthetic, page, recov
 from classify.imcl.label_graph import LabelGraph, cooccurrence_graph
 from classify.results import read_results
 from features.errors import InputError
+from tests.folders import results_in
 
 SMALL = Recipe("small", 24, 12, 300, 100, parents=2, base_rate=0.05, noise=0.4, missing=0.6)
 FEW = Recipe("few", 24, 12, 300, 100, 2, 0.05, 0.4, positives=1, negatives=3, missing=0.0)
@@ -57,7 +58,7 @@ def test_co_occurrence_of_all_labels_finds_the_graph():
 def test_a_run_goes_on_where_it_stopped(tmp_path, capsys):
     sets = {"small": SMALL, "few": FEW}
     imcl_synthetic(out=tmp_path / "whole", seeds=2, neighbors=5, sets=sets)
-    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    whole = {path.name: path.read_bytes() for path in results_in(tmp_path / "whole")}
     assert set(whole) == {"synthetic.jsonl", "synthetic.md"}
     text = capsys.readouterr().out
     assert "| small, learned " in text and "| few, co-occurrence " in text
@@ -65,7 +66,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, capsys):
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "synthetic.jsonl").write_bytes(b"".join(lines[:4]) + lines[4][:9])
     imcl_synthetic(out=tmp_path / "cut", seeds=2, neighbors=5, sets=sets)
-    assert {p.name: p.read_bytes() for p in (tmp_path / "cut").iterdir()} == whole
+    assert {p.name: p.read_bytes() for p in results_in(tmp_path / "cut")} == whole
     header, results = read_results(tmp_path / "whole" / "synthetic.jsonl")
     assert header["neighbors"] == 5 and len(results) == 12
     assert page(header, results).encode() == whole["synthetic.md"]

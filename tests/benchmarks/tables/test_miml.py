@@ -25,6 +25,7 @@ from classify.results import read_results
 from features.errors import InputError
 from features.files.locks import holding_names
 from tests.caches import write_cache, write_data
+from tests.folders import results_in
 
 ROOT = Path(__file__).parents[3]
 SCENE = ("desert", "mountains", "sea", "sunset", "trees")
@@ -62,7 +63,7 @@ def _run(made, out, **options):
 
 
 def _bytes(folder):
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in results_in(folder)}
 
 
 @pytest.fixture(scope="module")

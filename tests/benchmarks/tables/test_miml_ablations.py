@@ -20,6 +20,7 @@ from classify.metrics import MIML_METRICS, example_ap
 from classify.results import read_results
 from features.splits import random_split
 from tests.caches import write_cache, write_data
+from tests.folders import results_in
 
 ROOT = Path(__file__).parents[3]
 SCENE = ("desert", "mountains", "sea", "sunset", "trees")
@@ -65,7 +66,7 @@ def _run(made, out, **options):
 
 
 def _bytes(folder):
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in results_in(folder)}
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +228,7 @@ def test_a_failed_fit_is_counted_and_its_mean_undefined(whole, lines):
 
 
 def test_what_is_written_is_printed(made, whole, tmp_path, capsys):
-    for path in whole.iterdir():
+    for path in results_in(whole):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     _run(made, tmp_path)
     assert capsys.readouterr().out == (whole / "miml.md").read_text()

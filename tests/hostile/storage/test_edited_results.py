@@ -183,8 +183,13 @@ def test_a_copy_is_replaced_by_its_like_alone(made, tmp_path, name, attributes):
     whole = out.read_bytes()
     saved_anew(out, whole)
     assert not is_marked(out)
-    refused(UNTOLD, write, made, out, 1)
+    aside = out.with_stem(f"{out.stem}-1")
+    for _ in range(2):
+        refused(f"{UNTOLD}.* What was to be written is in .*{aside.name}", write, made, out, 1)
     assert out.read_bytes() == whole
+    write(made, tmp_path / f"other{out.suffix}", 1)
+    assert aside.read_bytes() == (tmp_path / f"other{out.suffix}").read_bytes()
+    assert not out.with_stem(f"{out.stem}-2").exists()
     write(made, out, 0)
     assert is_marked(out) and out.read_bytes() == whole
 

@@ -23,12 +23,13 @@ from features.files.locks import locked_name
 from features.files.ranges import locked_numbers
 from features.shard_writer import ShardWriter
 from tests.features.test_cache import read_manifest
+from tests.folders import results_in
 
 ROOT = Path(__file__).parents[3]
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    return {path.name: path.read_bytes() for path in results_in(folder) if path.is_file()}
 
 
 def refused(message, function, *arguments, **options):
@@ -93,7 +94,7 @@ def test_of_two_exports_to_one_name_the_second_gets_one_line(cache, tmp_path):
     assert done.returncode == 1 and not (tmp_path / "out.npz").exists()
     assert "out.npz is being written by another run" in done.stderr
     export(cache, tmp_path / "out.npz")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.cache", "out.npz"]
+    assert [path.name for path in results_in(tmp_path)] == ["a.cache", "out.npz"]
 
 
 def command(*words):

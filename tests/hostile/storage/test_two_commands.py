@@ -13,6 +13,7 @@ from features.files.locks import holding_names, locked_name
 from features.files.ownership import begins, claim
 from tests.annotation_samples import write_files
 from tests.caches import halved_problem, write_problem
+from tests.folders import results_in
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_the_second_command_gets_one_line_at_its_start(made, tmp_path, name, cap
         assert code == 1 and line.startswith(f"error: {out} is being written by another run")
         assert not out.exists()
     assert run(name, made, out, capsys)[0] == 0  # the lock ended with the first
-    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert [path.name for path in results_in(tmp_path)] == [out.name]
     assert run(name, made, out, capsys)[0] == 0  # and its own with the command
 
 
@@ -89,7 +90,8 @@ def test_a_file_that_came_while_predictions_were_made_stays(made, tmp_path, monk
     monkeypatch.setattr("classify.models.TaggerModel.predict", scores)
     with pytest.raises(InputError, match="p.csv is not what would be written now and carries no"):
         predict(model, cache, out)
-    assert out.read_text() == "mine" and [path.name for path in tmp_path.iterdir()] == ["p.csv"]
+    assert out.read_text() == "mine"
+    assert [path.name for path in results_in(tmp_path)] == ["p-1.csv", "p.csv"]
 
 
 def test_labels_that_came_while_annotations_were_read_stay(tmp_path, monkeypatch):
