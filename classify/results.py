@@ -278,13 +278,15 @@ def _is_first_line(value: Any) -> bool:
 def _from_json(raw: bytes) -> Line:
     """Give the object in `raw`, or an empty one where there is none."""
     try:
-        # A float of the text: 1e999 would be infinite. json itself would guess at UTF-16.
+        text = raw.decode("utf-8-sig")  # json itself would guess at UTF-16
         line = json.loads(
-            raw.decode("utf-8-sig"),
+            text,
             object_pairs_hook=_without_repeats,
             parse_constant=_no_constant,
-            parse_float=_finite,
+            parse_float=_finite,  # 1e999 would be infinite
         )
+        if "\\u" in text:  # half of a character, written so, can't be written again
+            json.dumps(line, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested too deeply
         return {}
     return line if isinstance(line, dict) else {}

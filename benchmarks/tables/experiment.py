@@ -8,6 +8,7 @@ stopped, and lines depend neither on that nor on the number of processes.
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ from benchmarks.report.files import claim_page
 from benchmarks.report.plots import Panel, draw_curves
 from benchmarks.tables.method import Case, Method, Name, best_of
 from benchmarks.tables.task import Task
+from classify.metrics import METRICS
 from classify.parallel import Trial, run_grid
 from classify.results import Line, ResultFile
 from features.errors import InputError
 from features.files import remove_temporaries
 from features.files.ownership import make_folder
 from features.files.unchanged import rewrite_text
+
+#: What lines hold beside metrics and is a number or undefined.
+_NUMBERS = ("score", "inner", "objective", "nonzeros", "constant_labels")
 
 
 class Experiment(ABC):
@@ -153,6 +158,7 @@ def complete(
     jobs: int,
     description: str,
     expected: Callable[[Trial], Sequence[Trial]] = lambda trial: [trial],
+    together: Sequence[str] = (),
 ) -> list[Line]:
     """Run the trials whose lines a file lacks; give all lines of the file.
 
@@ -164,6 +170,8 @@ def complete(
         A result file, or where to make it.
     key, header
         As for `classify.results.ResultFile`.
+    together : sequence of str
+        Metrics of which a line has all or none.
 
     Returns
     -------
@@ -173,9 +181,11 @@ def complete(
     Raises
     ------
     InputError
-        The file holds results of other settings, or is being written by another run.
+        The file holds results of other settings or a line that was edited, or is being written by
+        another run.
     """
-    with ResultFile(path, key=key, header=header) as results:
+    odd = partial(odd_numbers, together=together)
+    with ResultFile(path, key=key, header=header, odd=odd) as results:
         run_grid(
             work,
             trials,
@@ -187,6 +197,29 @@ def complete(
         )
         results.finish()
         return results.lines
+
+
+def odd_numbers(line: Line, together: Sequence[str] = ()) -> str:
+    """Tell what keeps a line from being shown in a table; empty if nothing does.
+
+    Parameters
+    ----------
+    line : mapping
+        Metrics in it are numbers, or None where they are undefined.
+    together
+        As for `complete`.
+
+    Examples
+    --------
+    >>> odd_numbers({"map": "0.5"}), odd_numbers({"map": 0.5}, together=("map", "coverage"))
+    ("has map '0.5'", 'lacks coverage')
+    """
+    for name in (*METRICS, *_NUMBERS):
+        value = line.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            return f"has {name} {value!r}"
+    lacking = [name for name in together if name not in line]
+    return f"lacks {lacking[0]}" if 0 < len(lacking) < len(together) else ""
 
 
 def run_trials(

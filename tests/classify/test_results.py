@@ -114,6 +114,7 @@ def test_a_file_that_is_being_written_is_refused(path):
         (3, None, "line 5 repeats learner 'a', split 2"),
         (4, b'{"learner": "a"}\n', "line 5 lacks split: every line needs learner, split"),
         (4, b"[1]\n", "line 5 is damaged"),
+        (4, b'{"learner": "\\ud800", "split": 1}\n', "line 5 is damaged"),  # half of a character
         (0, b"{}\n", "line 1 is no header"),
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables.experiment import open_folder, write_page
+from benchmarks.tables.experiment import odd_numbers, open_folder, write_page
 from classify.finetune.earlier import current_names
 from classify.results import Line, ResultFile, read_results
 from features.cache import FeatureCache
@@ -16,6 +16,7 @@ from features.files import sha256_of_text
 KEY = ("settings", "splits", "seed")
 # Runs that differ in nothing else are seeds of one and the same.
 _VARIED = ("seed", "splits", "versions", "key")
+_NESTED = {"rates", "versions", "key"}
 
 
 def finetune(
@@ -64,7 +65,7 @@ def finetune(
         raise InputError(f"The 'out' option must end in .md. Got {str(out)!r}.")
     stored = out.with_suffix(".jsonl")
     open_folder(out.parent, stored.name, out.name)
-    with ResultFile(stored, key=KEY, header=header) as results:
+    with ResultFile(stored, key=KEY, header=header, odd=odd_numbers) as results:
         for run in runs:
             line = _line(run)
             if tuple(line[name] for name in KEY) not in results:
@@ -107,10 +108,24 @@ def _line(run: Path) -> Line:
             f"{path} lacks {lacking[0]}, which every finished run has. Restore it, or train again "
             "into another folder."
         )
+    if wrong := _odd(header) or odd_numbers(line):
+        raise InputError(f"{path} {wrong}. Restore it, or train again into another folder.")
     settings = _settings(header)
     flat = {name: value for name, value in header.items() if not isinstance(value, dict | list)}
     rates = {f"{part}_learning_rate": value for part, value in header["rates"].items()}
     return {"settings": sha256_of_text(repr(settings))[:12], **flat, **rates, **line}
+
+
+def _odd(header: Mapping[str, Any]) -> str:
+    """Tell what keeps the settings of a run from being shown; empty if nothing does."""
+    shares = {name: header[name] for name in ("missing", "unlabeled")}
+    rates = header["rates"] if isinstance(header["rates"], dict) else {"rates": header["rates"]}
+    for name, value in (shares | rates).items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"has {name} {value!r}"
+    rest = header.keys() - _NESTED
+    nested = [name for name in rest if isinstance(header[name], dict | list)]
+    return f"has {min(nested)} {header[min(nested)]!r}" if nested else ""
 
 
 def _frozen(run: Path, cache: Path, layers: Sequence[str] | None) -> Line:

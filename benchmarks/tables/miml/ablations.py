@@ -15,6 +15,7 @@ from benchmarks.tables.experiment import complete
 from benchmarks.tables.miml.learners import mean_nonzeros, to_caffe
 from benchmarks.tables.task import Span, Task
 from classify.logistic import LogisticTagger
+from classify.metrics import MIML_METRICS
 from classify.parallel import Trial
 from classify.results import Line
 from classify.trials import run_trial
@@ -65,6 +66,7 @@ def run_ablations(
         fit_path_and_evaluate, _units(layer_groups(task.spans), seeds), path, key=KEY,
         header=header, expected=lambda unit: [{**unit, "C": C} for C in _plan(unit)["C"]],
         shared=(task.spans, task.X, task.Y), jobs=jobs, description="optimum",
+        together=MIML_METRICS,
     )  # fmt: skip
 
 

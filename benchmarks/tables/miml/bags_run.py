@@ -12,6 +12,7 @@ from benchmarks.tables.miml.bags_methods import KEY, METHODS, run_method
 from benchmarks.tables.miml.bags_report import page
 from benchmarks.tables.miml.bags_summary import NETWORK, NO_INSTANCES, REGIONS
 from benchmarks.tables.miml.published import MIML_TABLES
+from classify.metrics import MIML_METRICS
 from classify.parallel import Trial
 from features.errors import InputError, check_choice, check_number
 from features.files import sha256_of_text
@@ -88,7 +89,7 @@ def _run(
     open_folder(out, "bags.jsonl", "bags.md", "bags_curves.png")
     lines = complete(
         run_method, trials, out / "bags.jsonl", key=KEY, header=header, shared=(task,), jobs=jobs,
-        description="fits",
+        description="fits", together=MIML_METRICS,
     )  # fmt: skip
     write_page(out / "bags.md", page(header, lines))
     if len({trial["n_train"] for trial in trials}) > 1:

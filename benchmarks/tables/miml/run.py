@@ -25,6 +25,7 @@ from benchmarks.tables.miml.report import Summary, curve_panels, page, summarize
 from benchmarks.tables.published import PublishedTable
 from benchmarks.tables.reading import read_task
 from benchmarks.tables.task import Task
+from classify.metrics import MIML_METRICS
 from classify.parallel import Trial
 from classify.results import Line
 from features.errors import InputError, check_number
@@ -166,7 +167,7 @@ def _run_table(plan: _Plan, out: Path, jobs: int, *, whole: bool) -> list[Line]:
     header, shared = plan.header, (plan.task.X, plan.task.Y)
     lines = complete(
         fit_and_evaluate, plan.trials, out / "miml.jsonl", key=KEY, header=header, shared=shared,
-        jobs=jobs, description="fits",
+        jobs=jobs, description="fits", together=MIML_METRICS,
     )  # fmt: skip
     text = page(header, lines)
     # A page that is then added to would differ from the one that an earlier run left.

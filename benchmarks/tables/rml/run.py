@@ -26,7 +26,7 @@ from benchmarks.tables.rml.groups import parts_of
 from benchmarks.tables.rml.learners import LEARNERS, SCALINGS, Protocol
 from benchmarks.tables.rml.plan import PARTS, Plan
 from benchmarks.tables.rml.report import noise_panels, page
-from benchmarks.tables.rml.trials import RankingExperiment
+from benchmarks.tables.rml.trials import EVALUATED, RankingExperiment
 from benchmarks.tables.task import Task
 from classify.metrics import METRICS
 from classify.results import Line
@@ -176,7 +176,9 @@ def _select_and_fit(
         for fit in {tuple(fit.values()): fit for fit in chooser}.values()
         for setting in methods[fit["learner"]].settings
     ]
-    common: dict[str, Any] = {"key": KEY, "header": header, "shared": (experiment,), "jobs": jobs}
+    common: dict[str, Any] = {
+        "key": KEY, "header": header, "shared": (experiment,), "jobs": jobs, "together": EVALUATED,
+    }  # fmt: skip
     inner = run_trials(try_setting, tried, path, description="settings", **common)
     chosen = choose(inner, PLACE, protocol.metric, undefined="raise validation")
     trials = [

@@ -301,6 +301,26 @@ def test_bad_options(made, tmp_path, options, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"one_error": "0.5"}, "line 2 has one_error '0.5': remove that line"),
+        ({"objective": [1]}, "line 2 is damaged: remove that line"),
+        ({"nonzeros": True}, "line 2 has nonzeros True: remove that line"),
+        ({"bias": "\ud800"}, "line 2 is damaged: remove that line"),
+        ({"hamming_loss": ...}, "line 2 lacks hamming_loss: remove that line"),
+    ],
+)
+def test_an_edited_line_is_named(made, whole, tmp_path, edit, message):
+    header, first, *rest = (whole / "miml.jsonl").read_text().splitlines()
+    line = {name: one for name, one in (json.loads(first) | edit).items() if one is not ...}
+    text = "\n".join([header, json.dumps(line), *rest, ""])
+    (tmp_path / "miml.jsonl").write_text(text)
+    with pytest.raises(InputError, match=f"miml.jsonl, {message}"):
+        _run(made, tmp_path)
+    assert (tmp_path / "miml.jsonl").read_text() == text
+
+
 def test_inputs_that_do_not_fit_each_other(made, tmp_path):
     _, Y = _problem()
     ids = [f"{row:03}.jpg" for row in range(N)]

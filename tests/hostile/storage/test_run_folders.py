@@ -111,12 +111,37 @@ def test_a_text_that_is_none_is_one_line(tmp_path, change, message):
     refused(tmp_path, message)
 
 
-@pytest.mark.parametrize("name", ["seed", "map", "rates"])
-def test_a_table_names_what_the_results_of_a_run_lack(tmp_path, name):
+def results_of_a_run(**edits):
     settings = ("splits", "seed", "model", "backbone", "size", "missing", "unlabeled")
     header = dict.fromkeys(settings, 0) | {"rates": {}, "key": ["part"]}
     lines = [{"header": header}, {"part": 1} | dict.fromkeys(METRICS, 0)]
-    whole = "".join(json.dumps(line) + "\n" for line in lines)
+    for line in (header, lines[1]):
+        line.update({name: value for name, value in edits.items() if name in line})
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rates", [1]),
+        ("rates", {"head": "fast"}),
+        ("missing", ""),
+        ("unlabeled", None),
+        ("size", {"a": 1}),
+        ("seed", [0]),
+        ("map", "0.9"),
+        ("top3_f1_micro", True),
+    ],
+)
+def test_a_table_names_what_was_edited_in_the_results_of_a_run(tmp_path, name, value):
+    (tmp_path / "results.jsonl").write_text(results_of_a_run(**{name: value}))
+    with pytest.raises(InputError, match=r"results.jsonl has .*Restore it, or train again"):
+        table_of_runs(tmp_path / "t.md", runs=[tmp_path])
+
+
+@pytest.mark.parametrize("name", ["seed", "map", "rates"])
+def test_a_table_names_what_the_results_of_a_run_lack(tmp_path, name):
+    whole = results_of_a_run()
     (tmp_path / "results.jsonl").write_text(whole.replace(f'"{name}"', '"x"'))
     with pytest.raises(InputError, match=f"results.jsonl lacks {name}, which every finished run"):
         table_of_runs(tmp_path / "t.md", runs=[tmp_path])
