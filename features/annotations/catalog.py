@@ -235,7 +235,13 @@ def _nearby(source: "Path") -> str:
             raise InputError(f"{source} is empty. Give the annotations.")
         if start[0] in "[{":
             read_json_text(source, "the annotations")  # what is no JSON is told so
-    found = ((path, format) for path in near for format in FORMATS if format.fits(path))
+    found = (
+        (path, format)
+        for path in near
+        for format in FORMATS
+        # A text file of numbers is called a table only if it was meant.
+        if (format.name not in _OF_CSV or path.suffix.lower() != ".txt") and format.fits(path)
+    )
     return next((f"{path} looks like {format.name}" for path, format in found), "")
 
 

@@ -30,7 +30,8 @@ def recognizes(source: Path) -> bool:
     """Tell whether a folder holds text files of numbers, a class and a box per line."""
     if not source.is_dir():
         return False
-    sample = [line for _, path in _label_files(source)[:20] for line in text_lines(path)[:1]]
+    files = _label_files(source)[:20]
+    sample = [next(filter(None, text_lines(path)), "") for _, path in files]
     return any(map(_is_box, sample)) and all(_is_box(line) for line in sample if line)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from features.inputs.name_forms import UNSEEN
 from features.labels import some_of
 
 
@@ -24,7 +25,8 @@ def label_warnings(labels: np.ndarray, label_names: Sequence[str]) -> tuple[str,
     tuple of str
         One line for each of these that occurs: labels that no image has, labels that no image
         lacks (because -1 stands where 0 was meant, or because all have them), and names that
-        differ only by blanks, case or Unicode form. Empty for a sound table.
+        differ only by blanks, underscores, case, Unicode form or what can't be seen. Empty for a
+        sound table.
 
     Examples
     --------
@@ -54,8 +56,8 @@ def label_warnings(labels: np.ndarray, label_names: Sequence[str]) -> tuple[str,
     if alike := _alike(label_names):
         groups = "; ".join(" and ".join(map(repr, group)) for group in alike[:3])
         lines.append(
-            f"label names that differ only by blanks, case or Unicode form: {groups}. Give one "
-            "label one name"
+            f"label names that differ only by blanks, underscores, case, Unicode form or what "
+            f"can't be seen: {groups}. Give one label one name"
         )
     return tuple(lines)
 
@@ -63,5 +65,6 @@ def label_warnings(labels: np.ndarray, label_names: Sequence[str]) -> tuple[str,
 def _alike(label_names: Sequence[str]) -> list[list[str]]:
     groups = defaultdict(list)
     for name in label_names:
-        groups[unicodedata.normalize("NFC", "".join(name.split())).casefold()].append(name)
+        seen = "".join(UNSEEN.sub("", name.replace("_", " ")).split())
+        groups[unicodedata.normalize("NFC", seen).casefold()].append(name)
     return [group for group in groups.values() if len(group) > 1]

@@ -24,7 +24,7 @@ FRONT, COMMON, LEFT_OUT, BEHIND, EXTENSION, SPELLING, OTHER, ZEROS, DECIMAL, UPL
     "a number with a decimal point",
     "Label Studio's prefix",
 )
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # other than the plain one
 _ENTITY = re.compile(r"&(#\d{1,7}|#x[0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp);")
 _MISREAD = ("cp1252", "latin-1", "cp437")  # as which UTF-8 is often read; ZIP archives' is the last
@@ -68,7 +68,7 @@ _STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("URL encoding", unquote),
     ("HTML encoding", _no_entities),
     ("an encoding that was misread", _right_encoding),
-    ("characters that can't be seen", lambda name: _UNSEEN.sub("", name)),
+    ("characters that can't be seen", lambda name: UNSEEN.sub("", name)),
     ("backslashes", lambda name: name.replace("\\", "/")),
     ("blanks", _no_blanks),
     ("'./' or '/'", _no_dots),

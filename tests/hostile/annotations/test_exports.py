@@ -241,6 +241,17 @@ def test_yolo_as_roboflow_and_cvat_lay_it_out(tmp_path):
     np.testing.assert_array_equal(yolo(tmp_path / "cvat", files, ".", "data").labels, [[0, 1]])
 
 
+def test_yolo_files_that_begin_with_a_blank_line(tmp_path):
+    files = {"images/a.jpg": b"", "labels/a.txt": "\n1\t0.5\t0.5\t0.1\t0.1\n\n"}
+    assert yolo(tmp_path, files).labels.tolist() == [[0, 1]]
+
+
+def test_yolo_files_with_commas_are_called_no_table(tmp_path):
+    write_files(tmp_path, {"labels/a.txt": "0,0.5,0.5,0.1,0.1\n", "images/a.jpg": b""})
+    with pytest.raises(InputError, match="labels is of no known form. Give one of"):
+        find_format(AUTO, tmp_path / "labels")
+
+
 @pytest.mark.parametrize("name", ["A", "gro\u0308ße", "a.jpg", "images\\a"])
 def test_yolo_files_of_another_spelling(tmp_path, name):
     files = {"images/a.jpg": b"", "images/größe.jpg": b"", f"labels/{name}.txt": "1" + BOX}

@@ -30,7 +30,7 @@ def test_a_label_that_teaches_nothing_is_one_line(column, line):
     assert "\n" not in found
 
 
-@pytest.mark.parametrize("name", ["cat ", "Cat", " c at", "c\u2003at"])
+@pytest.mark.parametrize("name", ["cat ", "Cat", " c at", "c\u2003at", "cat_", "cat\u200b"])
 def test_one_name_twice_but_for_a_blank_is_named(name):
     (found,) = label_warnings(np.array([[1, 0], [0, 1]], dtype=np.int8), ("cat", name))
     assert f"'cat' and {name!r}" in found

@@ -254,4 +254,6 @@ def test_two_files_of_one_nus_wide_list_are_both_named(tmp_path, name):
 def test_classes_of_one_name_in_two_unicode_forms_are_told():
     labels = np.array([[1, 0], [0, 1]], dtype=np.int8)
     (line,) = label_warnings(labels, ("größe", "gro\u0308ße"))
-    assert line.startswith("label names that differ only by blanks, case or Unicode form: ")
+    assert line.startswith(
+        "label names that differ only by blanks, underscores, case, Unicode form"
+    )
