@@ -111,6 +111,31 @@ def jpeg_files(raw: bytes, strips: Strips) -> Iterator[bytes]:
         yield strips.tables[:-2] + raw[start:end].removeprefix(_JPEG_START)
 
 
+def has_wrong_stream(raw: bytes, strips: Strips, run: int) -> bool:
+    """Tell whether the checksum of a strip is wrong, which libtiff does not ask.
+
+    Parameters
+    ----------
+    raw : bytes
+    strips : Strips
+    run : int
+        A stream with so many zeros in a row must also have its end.
+    """
+    if strips.compression not in ("tiff_deflate", "tiff_adobe_deflate"):
+        return False
+    for start, end in strips.parts:
+        stream, data = zlib.decompressobj(), raw[start:end]
+        try:
+            while data and not stream.eof:
+                stream.decompress(data, _BLOCK)
+                data = stream.unconsumed_tail
+        except zlib.error:
+            return True
+        if not stream.eof and raw.find(bytes(run), start, end) >= 0:
+            return True
+    return False
+
+
 def is_torn(raw: bytes, strips: Strips, run: int) -> bool:
     """Tell whether zeros stand for data of a file that libtiff decoded.
 
@@ -133,18 +158,6 @@ def _has_long_literal(data: bytes) -> bool:
     return bytes(_LONGEST_LITERAL) in data
 
 
-def _is_no_stream(data: bytes) -> bool:
-    """Ask the checksum, which libtiff does not."""
-    stream = zlib.decompressobj()
-    try:
-        while data and not stream.eof:
-            stream.decompress(data, _BLOCK)
-            data = stream.unconsumed_tail
-    except zlib.error:
-        return True
-    return not stream.eof
-
-
 def _is_torn_fax(data: bytes) -> bool:
     """Tell whether zeros, of which no code has so many, come before the mark of the end."""
     bits = [f"{byte:08b}" for byte in data[: data.index(bytes(_LONGEST_FILL))][-6:]]
@@ -154,7 +167,5 @@ def _is_torn_fax(data: bytes) -> bool:
 
 _CHECKS: dict[str, Callable[[bytes], bool]] = {
     "packbits": _has_long_literal,
-    "tiff_deflate": _is_no_stream,
-    "tiff_adobe_deflate": _is_no_stream,
     "group4": _is_torn_fax,
 }

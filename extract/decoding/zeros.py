@@ -60,7 +60,9 @@ def damage(name: str, raw: bytes, layout: Layout) -> Reason | None:
     Reason or None
     """
     try:
-        if any(map(jpeg.is_damaged, tiff.jpeg_files(raw, layout.strips))):
+        if tiff.has_wrong_stream(raw, layout.strips, RUN) or any(
+            map(jpeg.is_damaged, tiff.jpeg_files(raw, layout.strips))
+        ):
             return Reason.TIFF_DAMAGED
         if bytes(_FORBIDDEN) in raw and _is_torn(name, raw, layout):
             return Reason.ZEROS

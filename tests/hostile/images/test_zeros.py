@@ -137,6 +137,19 @@ def test_a_hole_of_as_many_blocks_as_were_there_is_found(options):
         assert jpeg.decode(hole(raw, place, 1024), "RGB")[1], place
 
 
+@pytest.mark.parametrize("change", ["ones", "swapped"])
+def test_the_checksum_of_a_deflated_strip_is_asked(tmp_path, change):
+    raw = KINDS["flate.tif"]
+    expected = look(tmp_path, raw, "x.tif")[0]
+    for place in range(500, len(raw) - 3000, len(raw) // 9):
+        new = b"\xff" * 600 if change == "ones" else raw[place + 600 : place + 1200]
+        broken = raw[:place] + new + raw[place + 600 :]
+        try:
+            assert np.array_equal(look(tmp_path, broken, "x.tif")[0], expected)
+        except ImageFailure as error:
+            assert "TIFF" in error.message
+
+
 def test_what_hits_no_pixel_of_the_first_frame_is_no_damage(tmp_path):
     moving = encode(PHOTO, "WEBP", save_all=True, append_images=[PHOTO.rotate(180)], duration=9)
     second = moving.index(b"ANMF", moving.index(b"ANMF") + 4)
