@@ -88,7 +88,9 @@ def find_form(path: Path) -> CsvForm:
     keys = [] if pictures else [field_key(name) for name in header]
     second = [] if pictures else [one for one in (next(rows, None),) if one]
     image = pictures[0] if pictures else _image_column(keys, *(fields for _, fields in second))
-    label = _first(keys, LABELS, -1, other_than=image)
+    names = [key for key in keys if not key.endswith("id")]  # a label's name goes before its id
+    label = _first([key if key in names else "" for key in keys], LABELS, -1, other_than=image)
+    label = _first(keys, LABELS, -1, other_than=image) if label < 0 else label
     value = _first(keys, VALUES, -1, other_than=image)
     columns = CsvForm("", image, label, value if value >= 0 else None, len(header), not pictures)
     return _by_lines(path, columns, chain([first] if pictures else second, rows), header, keys)

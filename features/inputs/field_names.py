@@ -11,7 +11,8 @@ PERHAPS_IMAGES = re.compile("id|name")  # if no other field is called like image
 _LABEL = "(label|class|category|concept|keyword|annotation|attribute|object|target|finding)"
 ONE_LABEL = re.compile(f"{_LABEL}(id|name|mid)?|choice")
 LABELS = re.compile(
-    f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|{_LABEL}(id|mid)|"
+    f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|"
+    "(label|class|category|concept)(id|mid)|"
     "(classification|boundingbox)annotations?|answer(category|categories)?(labels?|tags?|choices)?"
 )
 TEXTS = re.compile("(caption|title|description|sentence|comment|prompt|alt(text)?)s?")  # no labels

@@ -19,6 +19,7 @@ from features.inputs.name_forms import (
     SPELLING,
     UPLOADED,
     ZEROS,
+    as_uploaded,
     differences,
     ending_of,
     numbered,
@@ -76,6 +77,14 @@ class KnownFiles:
         for key, pictures in self.by_name.items():
             if parts := numbered(key):
                 found[parts[:2]].extend(pictures)
+        return found
+
+    @cached_property
+    def _by_upload(self) -> dict[str, list[str]]:
+        """Files by the names that Label Studio gives them."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for key, pictures in self.by_name.items():
+            found[as_uploaded(key)].extend(pictures)
         return found
 
     @cached_property
@@ -152,7 +161,10 @@ class KnownFiles:
         for way, before in rewritten(key):
             if way != UPLOADED or self._are_uploaded:
                 found = self.by_name.get(before) or self.by_stem.get(before)
-                yield way, found or self._with_zeros(before)
+                found = found or self._with_zeros(before)
+                if way == UPLOADED and not found:
+                    found = self._by_upload.get(as_uploaded(before))
+                yield way, found or []
 
     def _with_zeros(self, key: str) -> list[str]:
         """Give the files whose names are a key's number with zeros in front, or without."""

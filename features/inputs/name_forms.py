@@ -117,6 +117,17 @@ def rewritten(key: str) -> list[tuple[str, str]]:
     return [*found, *((way, before) for way, before in changed if before != key)]
 
 
+def as_uploaded(key: str) -> str:
+    """Give the name under which Label Studio keeps a file, as Django makes it.
+
+    Examples
+    --------
+    >>> as_uploaded("cats/my cat (1).jpg")
+    'cats/my_cat_1.jpg'
+    """
+    return re.sub(r"[^-\w./]", "", key.replace(" ", "_"))
+
+
 def numbered(key: str) -> tuple[str, str, str] | None:
     """Give the folder, the number without zeros in front and the ending of a key; or None.
 

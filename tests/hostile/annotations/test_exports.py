@@ -41,6 +41,9 @@ def table(folder, text, format=AUTO):
         "gs://bucket/a.jpg,cat\ngs://bucket/b.jpg,cat,dog\n",
         "a.jpg,cat,\nb.jpg,cat,dog\n",
         'id,image,choice\n1,a.jpg,cat\n2,b.jpg,"{""choices"":[""cat"",""dog""]}"\n',  # Label Studio
+        "annotation_id,annotator,choice,id,image,lead_time\n7,1,cat,1,a.jpg,3.2\n"
+        '8,1,"{""choices"":[""cat"",""dog""]}",2,b.jpg,3.1\n',
+        "image,label_id,label\na.jpg,3,cat\nb.jpg,3,cat\nb.jpg,9,dog\n",
         'image,label\na.jpg,"[{""x"":1,""rectanglelabels"":[""cat""]}]"\n'
         'b.jpg,"[{""x"":1,""rectanglelabels"":[""cat""]},{""rectanglelabels"":[""dog""]}]"\n',
         "name,image,label\nx,a.jpg,cat\ny,b.jpg,cat\nz,b.jpg,dog\n",

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from features.annotations.catalog import AUTO, find_format
+from features.datasets import index_images
 from features.errors import InputError
 from features.inputs.json_text import key_paths
 from tests.annotation_samples import SAMPLES, write_files
@@ -281,6 +283,17 @@ def test_label_studio_names_pictures_by_url_path_or_upload(tmp_path, front):
     dataset = given(tmp_path, content)
     assert dataset.label_names == ("cat", "dog")
     assert table(dataset) == {"a.jpg": [1, 0], "b.jpg": [1, 1]}
+
+
+def test_label_studio_changes_the_characters_of_names(tmp_path):
+    names = ["0a1b2c3d-my_cat_1.jpg", "1a1b2c3d-b.jpg"]
+    for file in ("my cat (1).jpg", "b.jpg"):
+        write_files(tmp_path, {f"images/{file}": b""})
+    dataset = index_images(
+        tmp_path / "images", names, np.eye(2, dtype=np.int8), ("x", "y"), source="here"
+    )
+    assert dataset.ids == ("my cat (1).jpg", "b.jpg")
+    assert "Label Studio's prefix (2)" in dataset.notes[0]
 
 
 def test_label_studio_tasks_that_nobody_judged_are_unknown(tmp_path):
