@@ -116,7 +116,7 @@ def read_labels_csv(
         try:
             values.extend(map(known.__getitem__, cells))
         except InputError:
-            raise _bad_cell(path, line, label_names, cells) from None
+            raise _bad_cell(path, line, label_names, cells, alone=len(header) == 2) from None
     _check_unique(ids, path)
     labels = np.frombuffer(values, dtype=np.int8).reshape(len(ids), len(label_names))
     if nameless:  # columns that a spreadsheet's user left free
@@ -158,14 +158,14 @@ def is_row_number(name: str) -> bool:
 
 
 def _bad_cell(
-    path: Path, line: int, label_names: Sequence[str], cells: Sequence[str]
+    path: Path, line: int, label_names: Sequence[str], cells: Sequence[str], *, alone: bool
 ) -> InputError:
     for name, cell in zip(label_names, cells, strict=True):
         try:
             label_value(cell)
         except InputError as error:
             remedy = "Remove a column that is no label."
-            if len(cells) == 1:
+            if alone:
                 remedy = (
                     "If it names the labels of images, give `features index --format csv-tags`."
                 )

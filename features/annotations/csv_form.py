@@ -12,6 +12,7 @@ from features.inputs.csv_rows import csv_rows
 from features.inputs.field_names import (
     IMAGES,
     LABELS,
+    NO_VALUES,
     ONE_LABEL,
     PERHAPS_IMAGES,
     TEXTS,
@@ -144,7 +145,7 @@ def _by_lines(
     """Tell the form by the lines."""
     seen: set[str] = set()
     repeats = False
-    third_is_share = columns.width == 3
+    third_is_share = columns.width == 3 and not any(map(NO_VALUES.fullmatch, keys[2:]))
     facts = _Facts()
     found = [0] * columns.width
     for _, fields in rows:

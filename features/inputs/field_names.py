@@ -11,11 +11,15 @@ PERHAPS_IMAGES = re.compile("id|name")  # if no other field is called like image
 _LABEL = "(label|class|category|concept|keyword|annotation|attribute|object|target|finding)"
 ONE_LABEL = re.compile(f"{_LABEL}(id|name|mid)?|choice")
 LABELS = re.compile(
-    f"{_LABEL}(e?s|ies|names)?|categories|(tag|word|choice)s?|findinglabels?|choice|"
+    f"{_LABEL}(e?s|ies|names?)?|categories|(tag|word|choice)s?|findinglabels?|choice|"
     "(label|class|category|concept)(id|mid)|"
     "(classification|boundingbox)annotations?|answer(category|categories)?(labels?|tags?|choices)?"
 )
 TEXTS = re.compile("(caption|title|description|sentence|comment|prompt|alt(text)?)s?")  # no labels
+NO_VALUES = re.compile(  # of what is 0 or 1, and no presence of a label
+    ".*(ids?|idx|index|names?|number|count)|(is)?(occluded|truncated|crowd|difficult|groupof|inside)|"
+    "(is)?(depiction|verified|reviewed|valid)|fold|split|row|version"
+)
 VALUES = re.compile(
     "conf(idence)?|scores?|values?|presen(t|ce)|prob(ability)?|exists|positive|probabilities"
 )

@@ -43,6 +43,9 @@ def table(folder, text, format=AUTO):
         'id,image,choice\n1,a.jpg,cat\n2,b.jpg,"{""choices"":[""cat"",""dog""]}"\n',  # Label Studio
         "annotation_id,annotator,choice,id,image,lead_time\n7,1,cat,1,a.jpg,3.2\n"
         '8,1,"{""choices"":[""cat"",""dog""]}",2,b.jpg,3.1\n',
+        "path,class,class_id\na.jpg,cat,0\nb.jpg,cat,0\nb.jpg,dog,1\n",
+        "path,class_id,class_name\na.jpg,0,cat\nb.jpg,0,cat\nb.jpg,1,dog\n",
+        "image,label,occluded\na.jpg,cat,0\nb.jpg,cat,1\nb.jpg,dog,0\n",
         "image,label_id,label\na.jpg,3,cat\nb.jpg,3,cat\nb.jpg,9,dog\n",
         'image,label\na.jpg,"[{""x"":1,""rectanglelabels"":[""cat""]}]"\n'
         'b.jpg,"[{""x"":1,""rectanglelabels"":[""cat""]},{""rectanglelabels"":[""dog""]}]"\n',
