@@ -107,7 +107,7 @@ def read_labels_csv(
     values = bytearray()
     known = _Values(negative)
     for line, fields in rows:
-        if not fields[image].strip():
+        if not fields[image]:
             raise InputError(
                 f"{path}, line {line}: no image is named. Name one, or remove the line."
             )
