@@ -16,6 +16,7 @@ from features.files import sha256_of_text
 KEY = ("settings", "splits", "seed")
 # Runs that differ in nothing else are seeds of one and the same.
 _VARIED = ("seed", "splits", "versions", "key")
+_SHOWN = ("rates", "model", "backbone", "size", "missing", "unlabeled", "images")
 _NESTED = {"rates", "versions", "key"}
 
 
@@ -102,7 +103,7 @@ def _line(run: Path) -> Line:
         )
     header, lines = read_results(path)
     header, line = current_names(header), current_names(lines[0] if lines else {})
-    needed = {*KEY, "rates", "model", "backbone", "size", "missing", "unlabeled", *METRICS}
+    needed = {*KEY, *_SHOWN, *METRICS}
     if lacking := sorted(needed - {"settings"} - (header | line).keys()):
         raise InputError(
             f"{path} lacks {lacking[0]}, which every finished run has. Restore it, or train again "

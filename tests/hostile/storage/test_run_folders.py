@@ -114,7 +114,7 @@ def test_a_text_that_is_none_is_one_line(tmp_path, change, message):
 def results_of_a_run(**edits):
     settings = ("splits", "seed", "model", "backbone", "size", "missing", "unlabeled")
     header = dict.fromkeys(settings, 0) | {"rates": {}, "key": ["part"]}
-    lines = [{"header": header}, {"part": 1} | dict.fromkeys(METRICS, 0)]
+    lines = [{"header": header}, {"part": 1, "images": 1} | dict.fromkeys(METRICS, 0)]
     for line in (header, lines[1]):
         line.update({name: value for name, value in edits.items() if name in line})
     return "".join(json.dumps(line) + "\n" for line in lines)
@@ -139,7 +139,7 @@ def test_a_table_names_what_was_edited_in_the_results_of_a_run(tmp_path, name, v
         table_of_runs(tmp_path / "t.md", runs=[tmp_path])
 
 
-@pytest.mark.parametrize("name", ["seed", "map", "rates"])
+@pytest.mark.parametrize("name", ["seed", "map", "rates", "images"])
 def test_a_table_names_what_the_results_of_a_run_lack(tmp_path, name):
     whole = results_of_a_run()
     (tmp_path / "results.jsonl").write_text(whole.replace(f'"{name}"', '"x"'))
