@@ -18,9 +18,10 @@ from features.inputs.field_names import (
     TEXTS,
     VALUES,
     field_key,
+    numbered_labels,
 )
 from features.inputs.image_kinds import image_suffixes
-from features.inputs.label_values import float_or_none, label_value
+from features.inputs.label_values import float_or_none, is_missing, label_value
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls", ".ods")  # the last ones for a message
 _SEVERAL = re.compile(r"[|;,\uff1b\uff0c\u3001]|\d\s+\d")  # stands between tags
@@ -47,6 +48,8 @@ class CsvForm(NamedTuple):
         Whether the column of labels is called like one label; without a header, true.
     others : tuple of str
         Names of the other columns.
+    series : tuple of int
+        Numbers of the columns each cell of which is a label, such as ``label1, label2``.
     """
 
     name: str
@@ -57,6 +60,7 @@ class CsvForm(NamedTuple):
     has_header: bool
     is_one: bool = True
     others: tuple[str, ...] = ()
+    series: tuple[int, ...] = ()
 
 
 def find_form(path: Path) -> CsvForm:
@@ -163,6 +167,15 @@ def _by_lines(
         {at for at, of_column in enumerate(found) if of_column & fact}
         for fact in (_NUMBER, _TEXT, _SEVERAL_TAGS)
     )
+    series = numbered_labels(header) if keys else []
+    if words & {*series[:1]} and not numbers & {*series} and found[series[0]] & _NO_VALUE:
+        others = [at for at in range(columns.width) if at not in (columns.image, *series)]
+        return columns._replace(
+            name="tags",
+            label=series[0],
+            others=tuple(header[at] for at in others if header[at].strip()),
+            series=tuple(series),
+        )
     parts = {at for at, of_column in enumerate(found) if not of_column & _NO_PART}
     named = columns.label >= 0
     one = numbers and not several  # cells of several numbers are of no label
@@ -215,7 +228,7 @@ class _Facts(dict[str, int]):
     """What each field is, as bits; most are the same few texts again and again."""
 
     def __missing__(self, text: str) -> int:
-        if not text.strip():
+        if is_missing(text):
             facts = 0
         else:
             facts = _NUMBER if float_or_none(text) is not None else _TEXT

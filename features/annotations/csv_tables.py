@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.annotations.collect import collect, having
+from features.annotations.collect import Picture, collect, having
 from features.annotations.csv_form import (
     CsvForm,
     find_form,
@@ -14,7 +14,9 @@ from features.annotations.csv_form import (
     labeled_rows,
     not_read,
 )
-from features.annotations.tags import (
+from features.annotations.fields.rated import rated_pictures, rated_tags
+from features.annotations.fields.series import read_series
+from features.annotations.fields.tags import (
     TOLD,
     bare_list,
     boxed_labels,
@@ -24,6 +26,7 @@ from features.annotations.tags import (
 )
 from features.datasets import Dataset, index_images
 from features.errors import InputError
+from features.inputs.csv_rows import csv_rows
 from features.inputs.label_values import float_or_none, is_missing, label_value
 
 
@@ -46,7 +49,9 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
         A column of images and one of tags, told by the names in the header, or the first two. What
         stands between tags is, for the whole file, the first of ``| ; ,`` that occurs in that
         column, or else blanks. Lists as Python, numpy and JSON write them are read too, and labels
-        with four numbers of a box behind each. Lines of one image are united.
+        with four numbers of a box behind each, and labels with a confidence each, which is taken as
+        `read_lines` takes it. Of columns such as ``label1, label2`` each cell is a label. Lines of
+        one image are united.
     images : Path
         The folder that the images' names start from.
     strict_names : bool
@@ -63,6 +68,9 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
         A line is too short, there are no tags, or an image is missing.
     """
     form = find_form(source)
+    if form.series:
+        _, header = next(csv_rows(source, ragged=True))
+        return read_series(source, images, form, header, strict_names=strict_names)
     # Tags that were not quoted have become fields of their own.
     is_last = form.label == form.width - 1 or not form.has_header
     names, cells = [], []
@@ -77,22 +85,34 @@ def read_tags(source: Path, images: Path, *, strict_names: bool = False) -> Data
         if not form.has_header and float_or_none(tags_of[0]) is None:  # numbers are of a box
             tags_of = [field for field in tags_of if float_or_none(field) is None]
         cells.append(bare_list(",".join(field for field in tags_of if not is_missing(field))))
-    tags = boxed_labels(cells)
-    notes = [f"{source}: four numbers of a box follow each label, and are not read"] if tags else []
-    known: list[str] = []
-    if tags is None and (found := marks(cells)):
-        length, tags = found
-        known = [str(place) for place in range(length)]
-        notes = [f"{source}: lists of {length} zeros and ones; a label's name is its place, from 0"]
-    if tags is None:
-        separator = separator_of(cells, is_one=form.is_one)
-        tags = [split_tags(cell, separator, source) for cell in cells]
-        notes = [f"{source}: {TOLD[separator]}"] if separator else []
+    pictures, known, notes = _pictures(source, names, cells, is_one=form.is_one)
     notes += not_read(source, form.others)
-    pictures = list(map(having, names, tags))
     return collect(
         images, pictures, source=source, known=known, strict_names=strict_names, notes=notes
     )
+
+
+def _pictures(
+    source: Path, names: Sequence[str], cells: Sequence[str], *, is_one: bool
+) -> tuple[list[Picture], list[str], list[str]]:
+    """Read cells of tags; give also labels that come first, and lines for the user."""
+    if (boxed := boxed_labels(cells)) is not None:
+        told = f"{source}: four numbers of a box follow each label, and are not read"
+        return list(map(having, names, boxed)), [], [told]
+    if found := marks(cells):
+        length, places = found
+        told = f"{source}: lists of {length} zeros and ones; a label's name is its place, from 0"
+        return list(map(having, names, places)), [str(place) for place in range(length)], [told]
+    separator = separator_of(cells, is_one=is_one)
+    notes = [f"{source}: {TOLD[separator]}"] if separator else []
+    split = partial(split_tags, separator=separator, source=source)
+    if (rated := rated_tags(cells, split, source)) is not None:
+        told = (
+            f"{source}: tags have confidences; 0.5 or more is present, 0 absent, what lies between "
+            "unknown"
+        )
+        return rated_pictures(names, rated, partial(_confidence, negative=-1)), [], [*notes, told]
+    return list(map(having, names, map(split, cells))), [], notes
 
 
 def read_lines(

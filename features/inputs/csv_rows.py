@@ -16,7 +16,10 @@ from features.inputs.image_kinds import image_suffixes
 from features.inputs.name_forms import ending_of
 from features.inputs.text_lines import encoding_of, require_file, require_own_kind
 
-_FIRST_FIELD = re.compile(r'(?:\s*"(?:[^"]|"")*"\s*|[^,;\t"]*)([,;\t])( ?)')
+_FIRST_FIELD = re.compile(
+    r"""(?:\s*"(?:[^"]|"")*"\s*|\s*'(?:[^']|'')*'\s*|[^,;\t"]*)([,;\t])( ?)"""
+)
+_IN_SINGLE_QUOTES = re.compile(r"'(?:[^']|'')*'(?: ?([,;\t|]) ?'(?:[^']|'')*')+\s*")
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # .xlsx and .ods, .xls
 _JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*"')
 csv.field_size_limit(1 << 26)  # masks and outlines of objects stand in one field
@@ -32,6 +35,7 @@ class _Form(NamedTuple):
     skip_line: bool = False  # the first line only states the separator
     formulas: bool = False  # fields like ="001", which keep a spreadsheet from changing them
     row_names: bool = False  # lines begin with a field that the header lacks, as R writes them
+    quote: str = '"'
 
 
 def csv_rows(
@@ -45,7 +49,8 @@ def csv_rows(
         In one of the encodings of `text_lines.encoding_of`. Fields are separated by what follows
         the first field of the first line: a comma, a semicolon or a tab; or else by `|`, or by
         blanks behind pictures' names or between quoted names, as R writes them. The names of R's
-        rows get a column "".
+        rows get a column "". Quotes are single where all fields of the first or the second line
+        have them.
     ragged : bool
         Allow lines of other lengths than the header's.
     content : bytes, optional
@@ -69,7 +74,11 @@ def csv_rows(
         with _text(path, content) as file:
             form = _form(file)
             reader = csv.reader(
-                file, strict=True, delimiter=form.delimiter, skipinitialspace=form.skip_blanks
+                file,
+                strict=True,
+                delimiter=form.delimiter,
+                skipinitialspace=form.skip_blanks,
+                quotechar=form.quote,
             )
             for fields in reader:
                 line = reader.line_num + form.skip_line
@@ -155,12 +164,17 @@ def _form(file: TextIO) -> _Form:
     if row_names:
         widths = [len(fields) for fields in csv.reader([first, second], delimiter=delimiter)]
         row_names = widths[1:] == [widths[0] + 1]
+    single = any(
+        (quoted := _IN_SINGLE_QUOTES.fullmatch(line)) and quoted[1] == delimiter
+        for line in (first, second)
+    )
     by_blanks = delimiter == " " and '"' not in first  # perhaps several of them
     return _Form(
         delimiter,
         by_blanks or bool(found and found[2]),
         formulas='="' in first + second,
         row_names=row_names,
+        quote="'" if single else '"',
     )
 
 

@@ -1,6 +1,7 @@
 """How tools call the fields of a table or an object that hold the image, its labels and a value."""
 
 import re
+from collections.abc import Sequence
 
 IMAGES = re.compile(
     "(input)?(image|img|photo|picture|pic|file|frame)s?"
@@ -24,6 +25,10 @@ VALUES = re.compile(
     "conf(idence)?|scores?|values?|presen(t|ce)|prob(ability)?|exists|positive|probabilities"
 )
 
+# `label1`, `tag_1`, `labels/0`, `labels[0]`, `labels.0.name`, and `label`, which pandas repeats as
+# `label.1`.
+_NUMBERED = re.compile(r"(\D*?)(?:[\W_]*\d+\]?(?:[\W_]+name)?)?", re.IGNORECASE)
+
 
 def field_key(name: str) -> str:
     """Give what is compared with the patterns above.
@@ -34,3 +39,20 @@ def field_key(name: str) -> str:
     ('imagename', True)
     """
     return re.sub("[^a-z0-9]", "", name.casefold())
+
+
+def numbered_labels(header: Sequence[str]) -> list[int]:
+    """Give the columns that are called like labels and alike but for a number; two or more.
+
+    Examples
+    --------
+    >>> numbered_labels(["image", "tag_1", "split", "tag_2"]), numbered_labels(["image", "tag_1"])
+    ([1, 3], [])
+    """
+    places: dict[str, list[int]] = {}
+    for at, name in enumerate(header):
+        found = _NUMBERED.fullmatch(name.strip())
+        key = field_key(found[1]) if found else ""
+        if LABELS.fullmatch(key):
+            places.setdefault(key, []).append(at)
+    return next((found for found in places.values() if len(found) > 1), [])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from features.annotations.collect import Picture, collect, having, unknown_pictures
-from features.annotations.tags import TOLD, marks, separator_of, split_tags
+from features.annotations.fields.tags import TOLD, marks, separator_of, split_tags
 from features.annotations.tools import label_studio
 from features.annotations.tools.fields import image_field
 from features.datasets import Dataset

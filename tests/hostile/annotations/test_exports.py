@@ -86,9 +86,9 @@ def test_one_field_is_one_label_or_several(tmp_path, header, cells, names):
 
 
 def test_columns_that_are_not_read_are_named(tmp_path):
-    dataset = table(tmp_path, "image,label,label2,Age\na.jpg,cat,dog,7\nb.jpg,dog,,9\n")
+    dataset = table(tmp_path, "image,label,breed,Age\na.jpg,cat,dog,7\nb.jpg,dog,,9\n")
     assert dataset.label_names == ("cat", "dog")
-    assert "columns that are not read as labels: 'label2', 'Age'" in dataset.notes[-1]
+    assert "columns that are not read as labels: 'breed', 'Age'" in dataset.notes[-1]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ _KIND_OF_LIST = re.compile(
 )
 _INDICATOR = re.compile(r"[01](\.0*)?")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_FLAG = r"\s*'[^'\"]*'\s*:\s*(?:[01]|True|False)\s*"
+_FLAGS = re.compile(rf"\s*\{{{_FLAG}(?:,{_FLAG})*,?\}}\s*")
 _BOXED = re.compile(r"(?<!\S)([^\s\d.+-]\S*)((?:\s+\d+(?:\.\d*)?){4})(?:\s+|\Z)")
 
 
@@ -192,6 +194,8 @@ def _holds_nothing(text: str) -> bool:
 
 def _from_json(text: str) -> list[str] | None:
     """Collect what the lists in a JSON field, or true values, name; None if it is no JSON."""
+    if _FLAGS.fullmatch(text):  # of Python
+        text = text.replace("'", '"').replace("True", "true").replace("False", "false")
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,0 +1,1 @@
+"""Labels in the fields of csv files: several in one, with confidences, over several columns."""
