@@ -42,8 +42,7 @@ def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
     {'head_init': 'logistic', 'learning_rate': 0.1, 'metric': 'map', 'size': 224}
     """
     renamed = {_FIELDS.get(name, _METRICS.get(name, name)): one for name, one in values.items()}
-    if "head_init" in renamed:
-        renamed["head_init"] = _HEAD_INITS.get(renamed["head_init"], renamed["head_init"])
-    if "metric" in renamed:
-        renamed["metric"] = _METRICS.get(renamed["metric"], renamed["metric"])
+    for name, current in (("head_init", _HEAD_INITS), ("metric", _METRICS)):
+        if isinstance(value := renamed.get(name), str):
+            renamed[name] = current.get(value, value)
     return renamed

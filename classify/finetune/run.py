@@ -6,6 +6,7 @@ row each) and `results.jsonl` (the metrics). The same command goes on with a kil
 """
 
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 
 from classify.finetune.checkpoint import load_checkpoint
-from classify.finetune.config import MODELS, FinetuneConfig, read_run
+from classify.finetune.config import CONFIG, MODELS, FinetuneConfig, read_run
 from classify.finetune.data import Images
 from classify.finetune.folder import SCORES, open_folder
 from classify.finetune.networks import Network, map_layer
@@ -27,7 +28,7 @@ from classify.results import ResultFile
 from classify.storage.provenance import hash_labels_as_text
 from extract.backbones import find_backbone
 from extract.images import Transform
-from extract.network import parameter_names
+from extract.network import parameter_names, parameter_shapes
 from extract.weights import Tensors, checksum, load_weights
 from features.command_line import load
 from features.datasets import Dataset, load_dataset
@@ -41,6 +42,7 @@ from features.splits import Split, inner_split, random_split, splits_hash
 
 REPORTED_METRICS = tuple(name for name in METRICS if name != "accuracy")
 RESULTS = "results.jsonl"
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 def finetune(config: FinetuneConfig, data: Path, out: Path) -> Path:
@@ -131,9 +133,25 @@ def load_run(run: Path) -> tuple[FinetuneConfig, Network, tuple[str, ...]]:
     bare = np.zeros((1, len(names)), dtype=np.int8)
     # A library's network may have a head of its own, which is not the one in the file.
     backbone = {name: one for name, one in tensors.items() if not name.startswith("head.")}
+    found = {name: tuple(one.shape) for name, one in tensors.items()}
+    known = parameter_shapes(find_backbone(config.backbone, config.size))
+    _require_same_network(run, found, {name: known[name] for name in known if name in backbone})
     network = build_network(config, backbone, build_objective(config, bare, np.arange(1)))
+    needed = {name: tuple(one.shape) for name, one in network.test_tensors().items()}
+    _require_same_network(run, found, needed)
     network.load_test_tensors(tensors)
     return config, network.eval(), names
+
+
+def _require_same_network(run: Path, found: Shapes, needed: Shapes) -> None:
+    """Refuse a model whose tensors are not those of the settings beside it."""
+    for name, shape in needed.items():
+        if found.get(name) != shape:
+            raise InputError(
+                f"{run / MODEL} does not hold the network of {run / CONFIG}: its {name} is "
+                f"{found.get(name, 'missing')}, that one's {shape}. Restore both files, or train "
+                "again into another folder."
+            )
 
 
 def _parts(config: FinetuneConfig, dataset: Dataset) -> tuple[np.ndarray, Split, np.ndarray]:

@@ -158,6 +158,23 @@ def test_a_folder_that_is_no_run_is_one_line(tmp_path):
         load_run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda story: story["label_names"].append("more"), r"head.* is \(3.*that one's \(4"),
+        (lambda story: story["config"].update(model="coprojection"), "head.* is missing"),
+        (lambda story: story["config"].update(backbone="resnet18"), r"\(4, .*that one's \(64"),
+    ],
+)
+def test_a_network_of_other_settings_is_one_line(finished, tmp_path, edit, message):
+    run = shutil.copytree(finished, tmp_path / "r")
+    story = json.loads((run / "config.json").read_text())
+    edit(story)
+    (run / "config.json").write_text(json.dumps(story))
+    with pytest.raises(InputError, match=f"model.safetensors does not hold the .*{message}"):
+        load_run(run)
+
+
 def test_the_data_set_is_no_run_folder(tiny_backbone, data):
     before = contents(data)
     with pytest.raises(InputError, match="holds images and no config.json"):

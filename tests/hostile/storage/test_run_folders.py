@@ -58,6 +58,8 @@ SETTINGS = {
     "rate as a list": ({"learning_rate": [1]}, "it must be of type number, null"),
     "model of another kind": ({"model": 3}, "model is 3; it must be of type string"),
     "unknown model": ({"model": "magic"}, "'model' option must be one of"),
+    "metric of another kind": ({"metric": {}}, "metric is {}; it must be of type string"),
+    "start of another kind": ({"head_init": []}, r"head_init is \[\]; it must be of type string"),
     "flag as text": ({"tensorboard": "no"}, 'tensorboard is "no"; it must be of type boolean'),
 }
 
