@@ -27,6 +27,7 @@ from extract.network import parameter_names, parameter_shapes
 from extract.weight_files import read_state_dict, require_plain
 from features.command_line import load
 from features.errors import InputError, first_words, plain_words
+from features.files.places import utf8_name
 
 Tensors = Mapping[str, Tensor]
 #: What loads weights from an index of packages.
@@ -227,11 +228,11 @@ def _file(source: str) -> Path:
 def _require_unchanged(path: Path) -> None:
     """Refuse the network of a fine-tuning that is not as it was written: it holds its checksum."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with utf8_name(path) as name, safe_open(name, framework="pt") as file:
             about = (file.metadata() or {}).get("about", "")
             if not about.startswith(_OURS):
                 return
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {one: file.get_tensor(one) for one in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError):
         return  # who reads it tells why it can't be read
     if f'"sha256": "{checksum(tensors, tensors)}"' not in about:

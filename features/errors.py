@@ -146,6 +146,11 @@ def needs_extra(extra: str, what: str, otherwise: str = "") -> Iterator[None]:
     features.errors.InputError: A backbone of timm needs the extra 'timm' (No module named \
 'timm_that_is_not_there'). Run `pip install 'multilabel-from-cache[timm]'`.
     """
+    if extra == "plots":
+        import logging  # here: help texts wait for it
+
+        # It tells where it can't keep its list of fonts, which no picture shows.
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         yield
     except ImportError as error:

@@ -20,6 +20,7 @@ from features.checks.causes import unreadable
 from features.errors import InputError, plain_words
 from features.files import write_bytes
 from features.files.endless import ENDLESS, is_endless
+from features.files.places import utf8_name
 from features.manifest import differences
 
 FORMAT = 1
@@ -86,9 +87,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with open(path, "rb"):  # gives the system's reason, which safetensors hides
             pass
-        with safe_open(path, framework="pt") as file:
+        with utf8_name(path) as name, safe_open(name, framework="pt") as file:
             about = json.loads(file.metadata()["about"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {one: file.get_tensor(one) for one in file.keys()}  # noqa: SIM118
         story, digest = about["story"], about["sha256"]
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
@@ -112,7 +113,7 @@ def story_of(path: Path) -> dict[str, Any]:
         The file is no checkpoint.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with utf8_name(path) as name, safe_open(name, framework="pt") as file:
             return json.loads(file.metadata()["about"])["story"]
     except SafetensorError as error:
         raise ValueError(str(error)) from error

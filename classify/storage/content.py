@@ -16,6 +16,7 @@ from classify.storage.schema import FORMAT, check_metadata
 from features import files
 from features.errors import InputError
 from features.files.ownership import claim
+from features.files.places import utf8_name
 
 Arrays = Mapping[str, np.ndarray]
 _METADATA = "model"  # the only entry of the file's metadata: safetensors keeps no order of several
@@ -107,9 +108,9 @@ def read_content(path: Path) -> tuple[Mapping[str, Any], Arrays]:
     with open(path, "rb"):  # gives the system's reason, which safetensors hides
         pass
     try:
-        with safe_open(path, framework="numpy") as file:
+        with utf8_name(path) as name, safe_open(name, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {one: file.get_tensor(one) for one in file.keys()}  # noqa: SIM118
     except (SafetensorError, TypeError, AttributeError) as error:  # damaged; a type of torch only
         raise InputError(_other_kind(path) or " ".join(str(error).split())) from error
     if _METADATA not in metadata:

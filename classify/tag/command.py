@@ -125,7 +125,7 @@ def _features(tagger: "Tagger", dataset: "Dataset", cache: Path) -> "FeatureCach
     try:
         return tagger.extract(dataset, cache)
     except InputError as error:  # which speaks of the option of `extract`
-        text = str(error).replace("give another --out", "give another --cache")
+        text = str(error).replace("an --out", "a --cache").replace("--out", "--cache")
         raise InputError(text) from error
 
 

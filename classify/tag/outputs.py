@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, TextIO
 
 from classify.tag.tags import Tagged
-from features.files.ownership import begins, first_line
+from features.files.ownership import LONGEST_LINE, begins, first_line
 
 LONG = ("image", "label", "probability", "score")
 
@@ -56,7 +56,14 @@ def is_ours(form: str) -> Callable[[BinaryIO], bool]:
         return begins(",".join(LONG).encode() + b"\n")
     if form == "jsonl":
         return first_line(lambda one: {"image", "labels", "scores"} <= one.keys())
-    return begins(b"image,")
+    return _is_wide
+
+
+def _is_wide(file: BinaryIO) -> bool:
+    """Tell whether the first row has 1 or 0 per label: suggestions begin with an image, too."""
+    rows = csv.reader(file.readline(LONGEST_LINE).decode("utf-8") for _ in range(2))
+    header, first = next(rows), next(rows)
+    return header[0] == "image" and len(first) == len(header) and {*first[1:]} <= {"0", "1"}
 
 
 #: Name for ``--format`` to what writes it.

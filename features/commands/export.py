@@ -137,8 +137,9 @@ def _write_parquet(cache: FeatureCache, path: Path, names: list[str]) -> None:
     )
     ids = cache.ids
     with (
+        open(path, "wb") as file,  # pyarrow takes names in UTF-8 alone
         # Dictionary encoding would cost time and save nothing: features hardly repeat.
-        pq.ParquetWriter(path, schema, use_dictionary=False) as writer,
+        pq.ParquetWriter(file, schema, use_dictionary=False) as writer,
         _progress(cache, names) as bar,
     ):
         for rows, arrays in _blocks(cache, names, bar):

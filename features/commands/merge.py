@@ -56,6 +56,8 @@ def merge(out: Path, caches: Sequence[Path]) -> Path:
         writes there, a file of another kind, or a folder that can't be written. Shards that are in
         `out` by then are kept.
     """
+    if out.is_dir():
+        require_new_or_cache(out)
     manifest = _common_manifest(caches)
     rows = _rows(caches[0], manifest)
     labels = _common_labels([out, *caches], rows)

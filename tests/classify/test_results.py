@@ -99,6 +99,14 @@ def test_a_kill_at_any_byte_loses_one_line_at_most(path, whole):
         assert path.read_bytes() == whole
 
 
+def test_lines_of_another_kind_are_told_by_their_header(path, whole):
+    """Not as odd lines, which are to be removed."""
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match="holds results of something else"):
+        ResultFile(path, key=("C",), header={"seed": 1}, odd=lambda line: "is odd")
+    assert path.read_bytes() == whole
+
+
 def test_a_file_that_is_being_written_is_refused(path):
     with _open(path), pytest.raises(InputError, match="is being written by another run"):
         _open(path)

@@ -145,6 +145,13 @@ def test_a_file_in_place_of_the_folder_is_left_as_it_is(tmp_path, parts, name):
     assert (tmp_path / "file").read_text() == "precious"
 
 
+def test_a_folder_of_someone_else_is_left_as_it_is(tmp_path, parts):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "labels.csv").write_text("image,cat\na.jpg,1\n")
+    refused("holds labels.csv and no manifest.json, so it is no", tmp_path / "out", *parts)
+    assert os.listdir(tmp_path / "out") == ["labels.csv"]
+
+
 def test_other_settings_are_refused_with_every_key(tmp_path, parts):
     other = tmp_path / "other"
     other.mkdir()

@@ -5,22 +5,30 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from benchmarks.report.markdown import plain, table
 from classify.__main__ import COMMANDS as CLASSIFY
 from classify.audit.command import run_audit
-from classify.finetune.checkpoint import load_checkpoint
+from classify.finetune.checkpoint import load_checkpoint, save_checkpoint, story_of
 from classify.finetune.config import CONFIG, read_run
 from classify.finetune.log import Log
+from classify.model_files import load_model
+from classify.predictions import predict
+from classify.training import fit
+from extract.weights import load_weights
 from features.__main__ import COMMANDS as FEATURES
 from features.cache import FeatureCache
 from features.command_line import parse, run_command
+from features.commands.export import export
 from features.commands.options import run_info, run_merge, run_verify
 from features.commands.verify import find_faults
 from features.errors import InputError, printable
 from features.files.ownership import require_own_folder
 from tests.caches import write_data, write_labeled_cache
 from tests.features.test_cache import make_cache
+from tests.tiny_backbone import TINY
 
 NAMES = ["a\u202egpj.exe", "b\x9b2J", "c\u200b"]
 
@@ -73,6 +81,52 @@ def test_a_checkpoint_or_log_that_has_no_end(tmp_path):
     put(tmp_path / "log.jsonl", "pipe")
     with pytest.raises(InputError, match="log.jsonl is a named pipe"):
         Log(tmp_path / "log.jsonl", ("loss",)).cut(0)
+
+
+# Names that are no UTF-8
+
+
+NO_UTF8 = os.fsdecode(b"no\xffutf8")
+
+
+@pytest.fixture
+def oddly_named(tmp_path):
+    folder = tmp_path / NO_UTF8
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 alone")
+    return folder
+
+
+def test_a_model_is_read_there(oddly_named):
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    data = write_data(
+        oddly_named / "data", [f"{k}.jpg" for k in range(12)], ["x"], (X[:, :1] > 0).astype(int)
+    )
+    cache = write_labeled_cache(oddly_named / "c.cache", data, {"net/fc": X})
+    fit(cache, oddly_named / "m.safetensors", learner="l2", C=1.0)
+    assert load_model(oddly_named / "m.safetensors").label_names == ["x"]
+    out = predict(oddly_named / "m.safetensors", cache, oddly_named / "p.csv")
+    assert out.read_text().count("\n") == 13
+
+
+def test_a_checkpoint_and_weights_are_read_there(oddly_named):
+    path = oddly_named / "a.safetensors"
+    save_checkpoint(path, {"x": torch.arange(9.0)}, {"step": 1})
+    assert load_checkpoint(path)[1] == story_of(path) == {"step": 1}
+    filters = load_weights(TINY, "random:0")
+    save_file(dict(filters), os.fspath(oddly_named.parent / "w.safetensors"))
+    (oddly_named.parent / "w.safetensors").rename(oddly_named / "w.safetensors")
+    found = load_weights(TINY, os.fspath(oddly_named / "w.safetensors"))
+    assert all(torch.equal(found[name], one) for name, one in filters.items())
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+def test_features_are_exported_there(oddly_named, ending):
+    pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    out = export(make_cache(oddly_named), oddly_named / f"e.{ending}")
+    assert out.stat().st_size > 100
 
 
 # Names that a terminal would obey

@@ -26,6 +26,7 @@ from features.cache import FeatureCache
 from features.command_line import CommandParser
 from features.datasets import load_dataset
 from features.errors import InputError
+from features.files.unchanged import rewrite_text
 from tests.features.sources.archives import archive
 
 COLORS = {"red": (220, 30, 20), "blue": (20, 40, 210), "gray": (120, 120, 120)}
@@ -161,6 +162,16 @@ def test_a_file_of_others_is_left_alone(trained, album, tmp_path):
             tag(album, model=trained[0], out=out, format=form, weights="random:3")
         assert out.read_text() == text
     assert not (tmp_path / "labels.cache").exists()
+
+
+def test_suggestions_are_no_tags(trained, album, tmp_path):
+    """They begin with an image, too, and are as they were written."""
+    out = tmp_path / "s.csv"
+    rewrite_text(out, "image,cluster,score\na.png,0,0.5\n")
+    before = out.read_bytes()
+    with pytest.raises(InputError, match="exists and is not a file of tags in this format"):
+        tag(album, model=trained[0], out=out, weights="random:3")
+    assert out.read_bytes() == before
 
 
 def test_sidecars_get_the_tags_that_they_lack(trained, album, capsys):
