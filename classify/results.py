@@ -72,11 +72,11 @@ class ResultFile:
         try:
             data = self._file.read()
             whole = whole_lines(data)
-            # First: lines of another kind are odd, and not to be removed.
-            self._refuse_another(_from_json(whole.partition(b"\n")[0]).get("header") or {})
-            _, self._lines = parse_results(self.path, whole, odd)
             # Beside the header there may be how the lines were made, or what a user wrote there.
             self._first = _from_json(whole.partition(b"\n")[0])
+            # First: lines of another kind are odd, and not to be removed.
+            self._refuse_another(self._first.get("header") or {})
+            _, self._lines = parse_results(self.path, whole, odd)
             if len(whole) > len(data):  # an editor has taken the last line's end
                 self._write(b"\n")
             else:

@@ -108,9 +108,7 @@ def read_labels_csv(
     known = _Values(negative)
     for line, fields in rows:
         if not fields[image]:
-            raise InputError(
-                f"{path}, line {line}: no image is named. Name one, or remove the line."
-            )
+            raise no_image_named(path, line)
         ids.append(fields[image])
         cells = [fields[at] for at in columns]
         try:
@@ -155,6 +153,11 @@ def is_row_number(name: str) -> bool:
     (True, True, False)
     """
     return bool(_ROW_NUMBER.fullmatch(name.strip().casefold()))
+
+
+def no_image_named(path: Path, line: int) -> InputError:
+    """Give the error of a line whose field of the image is empty."""
+    return InputError(f"{path}, line {line}: no image is named. Name one, or remove the line.")
 
 
 def _bad_cell(

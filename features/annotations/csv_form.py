@@ -22,6 +22,7 @@ from features.inputs.field_names import (
 )
 from features.inputs.image_kinds import image_suffixes
 from features.inputs.label_values import float_or_none, is_missing, label_value
+from features.labels import no_image_named
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls", ".ods")  # the last ones for a message
 _SEVERAL = re.compile(r"[|;,\uff1b\uff0c\u3001]|\d\s+\d")  # stands between tags
@@ -133,9 +134,7 @@ def labeled_rows(path: Path, form: CsvForm) -> Iterator[tuple[int, list[str]]]:
                 f"{needed + 1}. Complete the line or remove it."
             )
         if not fields[form.image].strip():
-            raise InputError(
-                f"{path}, line {line}: no image is named. Name one, or remove the line."
-            )
+            raise no_image_named(path, line)
         yield line, fields
 
 

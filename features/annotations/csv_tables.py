@@ -17,6 +17,7 @@ from features.annotations.csv_form import (
 from features.annotations.fields.rated import rated_pictures, rated_tags
 from features.annotations.fields.series import read_series
 from features.annotations.fields.tags import (
+    PLACES,
     TOLD,
     bare_list,
     boxed_labels,
@@ -101,8 +102,8 @@ def _pictures(
         return list(map(having, names, boxed)), [], [told]
     if found := marks(cells):
         length, places = found
-        told = f"{source}: lists of {length} zeros and ones; a label's name is its place, from 0"
-        return list(map(having, names, places)), [str(place) for place in range(length)], [told]
+        known = [str(place) for place in range(length)]
+        return list(map(having, names, places)), known, [f"{source}: {PLACES.format(length)}"]
     separator = separator_of(cells, is_one=is_one)
     notes = [f"{source}: {TOLD[separator]}"] if separator else []
     split = partial(split_tags, separator=separator, source=source)

@@ -33,12 +33,12 @@ def export(folder: Path, out: Path, *, layers: Sequence[str] | None = None) -> P
         The cache's folder.
     out : Path
         The file; its ending picks the format, and an earlier export that is as it was written is
-        replaced. With m rows and
-        L labels, `.npz` holds the arrays `id` (m,) of str, `row` (m,) of int64 (place in the
-        cache), if there are labels `labels` (m, L) of int8 and `label_names` (L,), one (m, width)
-        of float32 for each layer under its name, and `manifest`, the text of `manifest.json`.
-        `.parquet` holds the columns `row`, `id`, `label/NAME` for each label (int8) and one list
-        of fixed length for each layer (float32); `manifest` is in the schema's metadata.
+        replaced. With m rows and L labels, `.npz` holds the arrays `id` (m,) of str, `row` (m,) of
+        int64 (place in the cache), if there are labels `labels` (m, L) of int8 and `label_names`
+        (L,), one (m, width) of float32 for each layer under its name, and `manifest`, the text of
+        `manifest.json`. `.parquet` holds the columns `row`, `id`, `label/NAME` for each label
+        (int8) and one list of fixed length for each layer (float32); `manifest` is in the schema's
+        metadata.
     layers : sequence of str, optional
         Vector layers, by default all.
 

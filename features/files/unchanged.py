@@ -61,7 +61,7 @@ def require_unchanged(path: Path, *, repeatable: bool = True) -> None:
         return
     known = _checksums_of(path)
     if known and _checksum(path) not in known:
-        raise InputError(f"{path} was changed since it was written, {_REMEDY}")
+        raise _changed(path)
     if not known and not repeatable:
         raise _untold(path)
 
@@ -114,9 +114,13 @@ def rewrite_bytes(path: Path, data: bytes) -> None:
 
 def _replaced(path: Path, new: str) -> str:
     """Give the checksum of what new content replaces, its own if nothing; refuse to replace it."""
-    require_unchanged(path)  # it may have come, or have been edited, since the command began
-    old = _checksum(path) if path.exists() else new
-    if old != new and not is_marked(path):
+    if not path.exists():
+        return new
+    # The file may have come, or have been edited, since the command began.
+    known, old = _checksums_of(path), _checksum(path)
+    if known and old not in known:
+        raise _changed(path)
+    if not known and old != new:
         raise _untold(path)
     return old
 
@@ -174,6 +178,10 @@ def _checksum(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _changed(path: Path) -> InputError:
+    return InputError(f"{path} was changed since it was written, {_REMEDY}")
 
 
 def _untold(path: Path) -> InputError:

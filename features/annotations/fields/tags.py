@@ -19,6 +19,8 @@ TOLD = {
     " ": "tags are separated by blanks",
     ONE: "each field is one tag",
 }
+#: What is told of `marks`; it takes their length.
+PLACES = "lists of {} zeros and ones; a label's name is its place, from 0"
 _QUOTES = {"'": "'", '"': '"', "\u201c": "\u201d", "\u201e": "\u201c", "«": "»",
            "\u2018": "\u2019"}  # fmt: skip
 _LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)

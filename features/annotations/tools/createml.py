@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from features.annotations.collect import Picture, collect, having, unknown_pictures
-from features.annotations.fields.tags import TOLD, marks, separator_of, split_tags
+from features.annotations.fields.tags import PLACES, TOLD, marks, separator_of, split_tags
 from features.annotations.tools import label_studio
 from features.annotations.tools.fields import image_field
 from features.datasets import Dataset
@@ -77,9 +77,7 @@ def read_createml(source: Path, images: Path, *, strict_names: bool = False) -> 
     if found:
         length, places = found
         known = [str(place) for place in range(length)]
-        notes += [
-            f"{source}: lists of {length} zeros and ones; a label's name is its place, from 0"
-        ]
+        notes.append(f"{source}: {PLACES.format(length)}")
         pictures = [having(name, on) for (name, _), on in zip(said, places, strict=True)]
         return collect(
             images, pictures, source=source, known=known, strict_names=strict_names, notes=notes
