@@ -43,7 +43,7 @@ SHOWN = 12  # test pictures on the page
 def quickstart(
     out: Path = Path("quickstart-out"),
     *,
-    n: int = 300,
+    n: int = 240,
     splits: int = 5,
     weights: str = "vgg16-conv",
     size: int = 160,

@@ -65,7 +65,10 @@ def _tint(pattern: Array, hues: Array, rng: Random) -> Array:
     dark, light = _two_tones(hues, rng)
     if rng.random() < 0.5:
         dark, light = light, dark
-    return dark + pattern[..., None] * (light - dark)
+    color = np.empty((*pattern.shape, 3))
+    for channel in range(3):  # numpy is slow where the last axis is as short as this one
+        color[..., channel] = dark[channel] + pattern * (light - dark)[channel]
+    return color
 
 
 # Grounds: (height, width) to a pattern in [0, 1]
@@ -128,7 +131,7 @@ def _paint_grounds(names: list[str], shape: tuple[int, int], hues: Array, rng: R
     for name, top in zip(rng.permutation(names), tops, strict=True):
         wavy = 0.03 * np.sin(2 * np.pi * x * rng.uniform(1, 3) + rng.uniform(0, 6))
         below = y + rng.normal(0, 0.12) * (x - 0.5) + wavy > top * shape[0] / min(shape)
-        canvas = np.where(below[..., None], _tint(GROUNDS[name](shape, rng), hues, rng), canvas)
+        canvas[below] = _tint(GROUNDS[name](shape, rng), hues, rng)[below]
     return canvas
 
 
