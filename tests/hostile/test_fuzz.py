@@ -10,7 +10,7 @@ NAMES = (
     "model",
 )  # fmt: skip
 
-MOST = 200  # inputs of a seed; a run by hand has more
+MOST = 100  # inputs of a seed; a run by hand has more
 
 
 @pytest.fixture(scope="module")
