@@ -12,6 +12,9 @@ from features.datasets import load_dataset
 from features.index import index_hash, write_index
 from features.shard_writer import ShardWriter
 
+#: Options of `classify.sweep.sweep`: four lines in a moment.
+SMALL_SWEEP = {"learner": ["l2"], "C": [0.1, 1.0], "splits": 2, "folds": 2, "jobs": 1}
+
 
 def halved_problem(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw skewed features (n, 12) and three labels, each present in the half that scores best."""

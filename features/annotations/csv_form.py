@@ -138,14 +138,19 @@ def labeled_rows(path: Path, form: CsvForm) -> Iterator[tuple[int, list[str]]]:
         yield line, fields
 
 
-def _by_lines(
-    path: Path,
-    columns: CsvForm,
-    rows: Iterator[tuple[int, list[str]]],
-    header: list[str],
-    keys: list[str],
-) -> CsvForm:
-    """Tell the form by the lines."""
+class _Cells(NamedTuple):
+    """What the lines of a table show: facts per column, and of images and last columns."""
+
+    facts: list[int]
+    repeats: bool  # an image has several lines
+    third_is_share: bool  # the third of three columns holds numbers of -1 to 1
+
+    def columns(self, fact: int) -> set[int]:
+        """Give the columns with a cell of that fact."""
+        return {at for at, of_column in enumerate(self.facts) if of_column & fact}
+
+
+def _read_cells(columns: CsvForm, rows: Iterator[tuple[int, list[str]]], keys: list[str]) -> _Cells:
     seen: set[str] = set()
     repeats = False
     third_is_share = columns.width == 3 and not any(map(NO_VALUES.fullmatch, keys[2:]))
@@ -161,23 +166,24 @@ def _by_lines(
             found[at] |= facts[field]
         third_is_share = third_is_share and -1 <= _number(fields[-1]) <= 1
     found[columns.image] = 0
-    only_values = not any(of_column & _NO_VALUE for of_column in found)
-    numbers, words, several = (
-        {at for at, of_column in enumerate(found) if of_column & fact}
-        for fact in (_NUMBER, _TEXT, _SEVERAL_TAGS)
-    )
-    series = numbered_labels(header) if keys else []
-    if words & {*series[:1]} and not numbers & {*series} and found[series[0]] & _NO_VALUE:
-        others = [at for at in range(columns.width) if at not in (columns.image, *series)]
-        return columns._replace(
-            name="tags",
-            label=series[0],
-            others=tuple(header[at] for at in others if header[at].strip()),
-            series=tuple(series),
-        )
-    parts = {at for at, of_column in enumerate(found) if not of_column & _NO_PART}
+    return _Cells(found, repeats, third_is_share)
+
+
+def _by_lines(
+    path: Path,
+    columns: CsvForm,
+    rows: Iterator[tuple[int, list[str]]],
+    header: list[str],
+    keys: list[str],
+) -> CsvForm:
+    """Tell the form by the lines."""
+    cells = _read_cells(columns, rows, keys)
+    if series := _tag_series(columns, cells, header if keys else []):
+        return series
     named = columns.label >= 0
-    one = numbers and not several  # cells of several numbers are of no label
+    several = cells.columns(_SEVERAL_TAGS)
+    one = cells.columns(_NUMBER) and not several  # cells of several numbers are of no label
+    only_values = not cells.columns(_NO_VALUE)
     if only_values or (columns.has_header and not named and (one or columns.width > 2)):
         return columns._replace(name="columns")
     if keys and not named and (texts := [key for key in keys if TEXTS.fullmatch(key)]):
@@ -185,13 +191,11 @@ def _by_lines(
             f"{path}: {header[keys.index(texts[0])]!r} is called like a text about the image, not "
             "like its labels. Call the column 'tags' if its words are."
         )
-    if not named:  # the first column with a text
-        free = [at for at in range(columns.width) if at != columns.image and at not in parts]
-        label = next((at for at in free if at in words), free[0] if free else 1)
-        columns = columns._replace(label=label)
-    if columns.value is None and third_is_share and {columns.image, columns.label} == {0, 1}:
+    if not named:
+        columns = columns._replace(label=_text_column(columns, cells))
+    if columns.value is None and cells.third_is_share and {columns.image, columns.label} == {0, 1}:
         columns = columns._replace(value=2)
-    is_lines = repeats or (columns.value is not None and columns.label not in several)
+    is_lines = cells.repeats or (columns.value is not None and columns.label not in several)
     used = (columns.image, columns.label, columns.value)
     return columns._replace(
         name="lines" if is_lines else "tags",
@@ -200,6 +204,32 @@ def _by_lines(
             name for at, name in enumerate(header) if keys and at not in used and name.strip()
         ),
     )
+
+
+def _tag_series(columns: CsvForm, cells: _Cells, header: list[str]) -> CsvForm | None:
+    """Give the form of columns ``tag 1``, ``tag 2``, ..., which hold words and no numbers."""
+    series = numbered_labels(header) if header else []
+    if (
+        not {*series[:1]} & cells.columns(_TEXT)
+        or cells.columns(_NUMBER) & {*series}
+        or not cells.facts[series[0]] & _NO_VALUE
+    ):
+        return None
+    others = [at for at in range(columns.width) if at not in (columns.image, *series)]
+    return columns._replace(
+        name="tags",
+        label=series[0],
+        others=tuple(header[at] for at in others if header[at].strip()),
+        series=tuple(series),
+    )
+
+
+def _text_column(columns: CsvForm, cells: _Cells) -> int:
+    """Give the first column with a text."""
+    parts = {at for at, of_column in enumerate(cells.facts) if not of_column & _NO_PART}
+    free = [at for at in range(columns.width) if at != columns.image and at not in parts]
+    words = cells.columns(_TEXT)
+    return next((at for at in free if at in words), free[0] if free else 1)
 
 
 def _image_column(keys: list[str], fields: Sequence[str] = ()) -> int:

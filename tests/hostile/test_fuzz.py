@@ -10,7 +10,7 @@ NAMES = (
     "model",
 )  # fmt: skip
 
-MOST = 100  # inputs of a seed; a run by hand has more
+MOST = 100  # inputs of seed 0; a run by hand has more
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,8 @@ def test_what_is_damaged_was_sound(targets, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_damage_is_an_input_error_or_nothing(targets, name):
     for number in (0, *fuzz.SEEDS.get(name, ())):
-        fuzz.run(targets[name], number, inputs=min(targets[name].batch, MOST))
+        few = number == 0  # a seed that found a fault is repeated whole
+        fuzz.run(targets[name], number, inputs=min(targets[name].batch, MOST) if few else 0)
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "coco", "voc", "yolo"])
