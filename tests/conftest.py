@@ -24,7 +24,25 @@ settings.load_profile("untimed")
 gc.disable()  # until all tests are collected: imports make objects that stay
 ROOT = Path(__file__).parents[1]
 _numbers = itertools.count()
+
+#: Files that take longest. They start first: the last one would leave the other cores without work.
+LONGEST = (
+    "test_readme.py", "test_browser.py", "test_quickstart.py", "test_libraries.py", "test_run.py",
+    "test_onnx.py", "test_library_runs.py",
+)  # fmt: skip
 SHARED = Path(os.environ.get("TAGGING_SHARED", ROOT.parent / "shared"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist keep the order: it would begin with the files of the most tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 def pytest_collection_finish() -> None:
