@@ -139,9 +139,9 @@ def labeled_rows(path: Path, form: CsvForm) -> Iterator[tuple[int, list[str]]]:
 
 
 class _Cells(NamedTuple):
-    """What the lines of a table show: facts per column, and of images and last columns."""
+    """What the lines of a table show."""
 
-    facts: list[int]
+    facts: list[int]  # what is in the cells of each column
     repeats: bool  # an image has several lines
     third_is_share: bool  # the third of three columns holds numbers of -1 to 1
 
